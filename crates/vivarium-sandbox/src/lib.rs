@@ -1,1 +1,4 @@
-//! placeholder
+//! WebAssembly sandboxes for CPython: engine, images, limits, instance pools, and Arrow record batches across linear memory.
+
+mod exchange;
+mod wasi;

@@ -1,0 +1,1 @@
+//! WASI preview 1, as much of it as the guest may have.
