@@ -165,5 +165,7 @@ def _object_names(folder: Path) -> list[str]:
 def _is_wanted(name: str) -> bool:
     if "_simd." in name:
         return False
-    # lapack_lite and _umath_linalg compile the same LAPACK: one copy serves both.
-    return "/lapack_lite." not in name or name.endswith("lapack_litemodule.c.o")
+    # Sources that several modules compile: one copy serves all. It is _umath_linalg's of LAPACK, _multiarray_umath's of others.
+    if "/lapack_lite." in name:
+        return name.endswith("lapack_litemodule.c.o")
+    return not ("_tests." in name and "/src_common_" in name)
