@@ -21,15 +21,15 @@ static int compile_arguments(vv_function *self, PyObject *plans, PyObject *names
     return 0;
 }
 
-/* Function(callable, name, driver, argument plans, argument names, result plan, on_error, dtypes) */
+/* Function(callable, name, argument plans, argument names, result plan, on_error, dtypes) */
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    PyObject *callable, *name, *driver, *plans, *names, *result, *dtypes;
+    PyObject *callable, *name, *plans, *names, *result, *dtypes;
     int on_error;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
         PyErr_SetString(PyExc_TypeError, "Function takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OUOO!O!O!iO:Function", &callable, &name, &driver, &PyTuple_Type, &plans, &PyTuple_Type, &names,
+    if (!PyArg_ParseTuple(args, "OUO!O!O!iO:Function", &callable, &name, &PyTuple_Type, &plans, &PyTuple_Type, &names,
                           &PyTuple_Type, &result, &on_error, &dtypes))
         return NULL;
     if (PyTuple_GET_SIZE(plans) != PyTuple_GET_SIZE(names) || on_error < VV_FAIL || on_error > VV_SKIP) {
@@ -45,7 +45,6 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     if (self == NULL) return NULL;
     self->callable = Py_NewRef(callable);
     self->name = Py_NewRef(name);
-    self->driver = Py_NewRef(driver);
     self->dtypes = Py_NewRef(dtypes);
     self->vectorized = dtypes != Py_None;
     self->on_error = (vv_on_error)on_error;
@@ -60,7 +59,6 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
 static int function_traverse(PyObject *object, visitproc visit, void *arg) {
     vv_function *self = (vv_function *)object;
     Py_VISIT(self->callable);
-    Py_VISIT(self->driver);
     Py_VISIT(self->dtypes);
     Py_VISIT(self->held);
     Py_VISIT(self->errors);
@@ -70,7 +68,6 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg) {
 static int function_clear(PyObject *object) {
     vv_function *self = (vv_function *)object;
     Py_CLEAR(self->callable);
-    Py_CLEAR(self->driver);
     Py_CLEAR(self->dtypes);
     vv_function_release(self);
     return 0;

@@ -62,8 +62,7 @@ PyMODINIT_FUNC PyInit__vivarium(void) {
     if (functions == NULL) return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
-    if (PyType_Ready(&vv_arena_type) < 0 || PyType_Ready(&vv_rows_type) < 0 ||
-        PyModule_AddType(module, &vv_function_type) < 0 ||
+    if (PyType_Ready(&vv_arena_type) < 0 || PyModule_AddType(module, &vv_function_type) < 0 ||
         PyModule_AddObjectRef(module, "ResultError", vv_result_error) < 0 ||
         PyModule_AddObjectRef(module, "ArgumentError", vv_argument_error) < 0) {
         Py_DECREF(module);

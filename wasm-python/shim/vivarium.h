@@ -215,7 +215,6 @@ typedef struct {
     PyObject_HEAD
     PyObject *callable;
     PyObject *name;     /* registered name: str */
-    PyObject *driver;   /* scalar: the Python loop of rows.c's rows over the callable */
     PyObject *dtypes;   /* vectorized: tuple of numpy dtypes, the arguments' and last the result's (None: object array) */
     bool vectorized;
     vv_on_error on_error;
@@ -240,7 +239,6 @@ void vv_function_release(vv_function *function);
 
 /* ---- rows.c, vectors.c ---- */
 
-extern PyTypeObject vv_rows_type;
 /* Makes NumPy's C interface available; -1 with an exception set when NumPy cannot be imported. */
 int vv_vectors_prepare(void);
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row);

@@ -27,7 +27,7 @@ class ProtocolError(Exception):
 
 def is_own_frame(filename):
     """Whether the file is the runtime's: its frames are not the user's business."""
-    return filename.startswith(_OWN) or filename.startswith("<vivarium>") or filename.endswith("_vivarium_boot.py")
+    return filename.startswith(_OWN) or filename.endswith("_vivarium_boot.py")
 
 
 def _is_user_frame(filename):

@@ -8,7 +8,7 @@ import sys
 import time
 
 import _vivarium
-from vivarium import _annotations, _drivers, _errors, _execute, _load
+from vivarium import _annotations, _errors, _execute, _load
 from vivarium._errors import DefinitionError, ProtocolError
 from vivarium.types import TypeSpellingError, parse
 
@@ -147,7 +147,6 @@ def bind(request):
     function = _vivarium.Function(
         signature.function,
         signature.name,
-        _drivers.driver(len(arguments)) if signature.kind == "scalar" else None,
         tuple(plan for _, plan, _ in arguments),
         tuple(name for _, _, name in arguments),
         result,
