@@ -144,10 +144,7 @@ static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch
         array = vv_function_invoke(function, batch, (PyObject *)arena, &row);
         if (array != NULL && function->error_rows != NULL) reply = row_errors_reply(function);
     }
-    if (PyErr_Occurred()) {
-        result.array = NULL;
-        return finish(1, vv_error_reply(name, row));
-    }
+    if (array == NULL || PyErr_Occurred()) return finish(1, vv_error_reply(name, row));
     finish(0, reply);
     result.array = array;
     return &result;

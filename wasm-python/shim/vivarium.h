@@ -195,6 +195,7 @@ void vv_builder_truncate(vv_builder *builder, int64_t length);
 /* The array of what was appended. It stays valid until the next vv_builder_start. */
 struct ArrowArray *vv_builder_finish(vv_builder *builder);
 
+/* Makes room for so many more bytes; `data` is not NULL afterwards, even for none. */
 int vv_buffer_reserve(vv_buffer *buffer, size_t more);
 
 static inline int vv_append(vv_builder *builder, PyObject *value) {

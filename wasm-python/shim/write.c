@@ -10,7 +10,7 @@ static const uint64_t empty_buffer[8];
 /* ---- Buffers ---- */
 
 int vv_buffer_reserve(vv_buffer *buffer, size_t more) {
-    if (more <= buffer->capacity - buffer->size) return 0;
+    if (buffer->data != NULL && more <= buffer->capacity - buffer->size) return 0;
     size_t needed = buffer->size + more;
     size_t capacity = buffer->capacity + buffer->capacity / 2;
     if (needed < more || needed > (size_t)PY_SSIZE_T_MAX) {

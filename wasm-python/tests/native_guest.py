@@ -17,7 +17,10 @@ import numpy
 import pyarrow as pa
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "python"))
 SOURCES = sorted(path for path in (ROOT / "shim").glob("*.c") if path.name != "interpreter.c")  # that one starts CPython
+from vivarium import types  # noqa: E402  found through the path above
+
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-Wno-unused-parameter"]
 
 
@@ -182,8 +185,6 @@ def buffer_sizes(struct, type, pointers):
 
 def pa_type(spelled):
     """The pyarrow type of a spelling."""
-    from vivarium import types
-
     return arrow(types.parse(spelled))
 
 
@@ -222,7 +223,6 @@ def guest():
     """The process's guest, built on first use; VIVARIUM_NATIVE names one built already."""
     global _guest
     if _guest is None:
-        sys.path.insert(0, str(ROOT / "python"))
         built = os.environ.get("VIVARIUM_NATIVE")
         _guest = Guest(built or build(tempfile.mkdtemp(prefix="vivarium-native-")))
     return _guest
