@@ -53,10 +53,15 @@ static struct vv_result *protocol_error(const char *reply) {
 
 /* What user code printed must reach the host with the call that printed it. */
 static void flush_stream(const char *name) {
+    static PyObject *method;
+    if (method == NULL) method = PyUnicode_InternFromString("flush");
     PyObject *stream = PySys_GetObject(name);
-    if (stream == NULL || stream == Py_None) return;
+    if (stream == NULL || stream == Py_None || method == NULL) {
+        PyErr_Clear();
+        return;
+    }
     Py_INCREF(stream);
-    PyObject *done = PyObject_CallMethod(stream, "flush", NULL);
+    PyObject *done = PyObject_CallMethodNoArgs(stream, method);
     if (done == NULL) PyErr_Clear();
     Py_XDECREF(done);
     Py_DECREF(stream);

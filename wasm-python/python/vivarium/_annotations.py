@@ -69,13 +69,18 @@ def resolve(annotation, namespace):
         annotation = annotation.__forward_arg__
     if not isinstance(annotation, str):
         return annotation
+    problem = ""
     try:
-        return eval(annotation, dict(namespace))
+        evaluated = eval(annotation, dict(namespace))
+        if not isinstance(evaluated, str):
+            return evaluated
+        annotation = evaluated  # quoted twice: a string under `from __future__ import annotations`
     except Exception as error:
-        try:
-            return parse(annotation)
-        except TypeSpellingError:
-            raise AnnotationError(f"cannot be evaluated: {type(error).__name__}: {error}") from None
+        problem = f"cannot be evaluated: {type(error).__name__}: {error}"
+    try:
+        return parse(annotation)
+    except TypeSpellingError as error:
+        raise AnnotationError(problem or f"names no type: {error}") from None
 
 
 def type_of(annotation, namespace, option="result_type=", vectorized=False, depth=0):

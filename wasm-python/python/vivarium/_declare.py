@@ -28,23 +28,25 @@ def declaration(function):
 
 
 def _declared(function, declared):
-    """The function itself, or a copy when it already is another declaration's or cannot take an attribute."""
+    """A copy of the function that carries the declaration: one function can be declared several times."""
     if not callable(function):
         raise TypeError(f"udf() decorates a function, not {type(function).__name__}")
-    if not isinstance(function, types.FunctionType):
-        original = function
-
-        def function(*args):
-            return original(*args)
-
-        functools.update_wrapper(function, original)
-    elif ATTRIBUTE in function.__dict__:
-        original = function
+    original = function
+    if isinstance(original, types.FunctionType):
         function = types.FunctionType(
             original.__code__, original.__globals__, original.__name__, original.__defaults__, original.__closure__
         )
         function.__kwdefaults__ = original.__kwdefaults__
-        functools.update_wrapper(function, original)
+    else:
+
+        def function(*args):
+            return original(*args)
+
+    functools.update_wrapper(function, original)
+    if isinstance(original, types.FunctionType):
+        # A copy is no wrapper; what the original itself wraps came along with its attributes.
+        function.__dict__.pop("__wrapped__")
+        function.__dict__.update(original.__dict__)
     setattr(function, ATTRIBUTE, declared)
     return function
 

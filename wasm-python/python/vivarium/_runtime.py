@@ -27,8 +27,9 @@ def control(request):
 
 
 def _kind(exception):
-    if isinstance(exception, (SyntaxError, UnicodeDecodeError)) and not isinstance(exception, ProtocolError):
-        return "syntax" if isinstance(exception, SyntaxError) else None
+    """Outside of a call, what keeps code from being there at all is told apart from what it raises."""
+    if isinstance(exception, SyntaxError):
+        return "syntax"
     return "import" if isinstance(exception, ImportError) else None
 
 
@@ -37,10 +38,10 @@ def _answer(request):
         request = json.loads(request)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the request is not JSON: {error}") from None
-    operation = _OPERATIONS.get(request.get("op")) if isinstance(request, dict) else None
-    if operation is None:
+    name = request.get("op") if isinstance(request, dict) else None
+    if not isinstance(name, str) or name not in _OPERATIONS:
         raise ProtocolError("the request names no operation of this version")
-    return operation(request)
+    return _OPERATIONS[name](request)
 
 
 def _field(request, name, kind):
@@ -61,9 +62,10 @@ def _seed(seed):
     if len(entropy) != 32:
         raise ProtocolError("the seed is 64 hexadecimal digits")
     random.seed(entropy)
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
+    if "numpy" in sys.modules:
+        import numpy.random
+
+        numpy.random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
 
 
 def _strings(values, what):
@@ -132,8 +134,8 @@ def bind(request):
     signature = _signatures.get(attribute)
     if signature is None:
         raise DefinitionError(f"there is no function '{attribute[:100]}'")
-    policy = _POLICIES.get(request.get("on_error", "fail"))
-    if policy is None:
+    policy = request.get("on_error", "fail")
+    if not isinstance(policy, str) or policy not in _POLICIES:
         raise ProtocolError("on_error is fail, null or skip")
     given = _field(request, "arguments", list)
     _accepts(signature, len(given))
@@ -150,7 +152,7 @@ def bind(request):
         tuple(plan for _, plan, _ in arguments),
         tuple(name for _, _, name in arguments),
         result,
-        policy,
+        _POLICIES[policy],
         _dtypes([type for type, _, _ in arguments] + [signature.result]) if signature.kind == "vectorized" else None,
     )
     return {"handle": _vivarium.register(function), "result": {"type": str(signature.result), "nullable": True}}
