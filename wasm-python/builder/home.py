@@ -3,6 +3,8 @@
 `lib` is the standard library without what cannot work in the guest, `site` has numpy, tzdata and our own packages.
 """
 
+import pprint
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -20,7 +22,7 @@ STEP = Step(
     "home",
     "collect and compile the standard library, numpy's Python files and the SDK",
     lambda build: _collect(build),
-    after=("fetch", "native", "cpython-source", "numpy-source", "numpy"),
+    after=("fetch", "native", "cpython-source", "cpython", "numpy-source", "numpy"),
     files=("builder/home.py", "builder/compile_tree.py", "python", "support/lib", "support/warm-imports.txt"),
 )
 
@@ -31,7 +33,7 @@ _REPLACED = {"ctypes"}
 
 # numpy.testing imports it.
 _NUMPY_TEST_HELPERS = ("numpy/_core/tests/_natype.py",)
-_NUMPY_WITHOUT = ("numpy/f2py/", "numpy/distutils/", "numpy/_core/include/", "numpy/random/_examples/", "numpy/_pyinstaller/")
+_NUMPY_WITHOUT = ("numpy/f2py/", "numpy/distutils/", "numpy/_core/include/", "numpy/random/_examples/", "numpy/_pyinstaller/", "numpy/conftest.py")
 
 
 def _collect(build: Build) -> None:
@@ -42,6 +44,7 @@ def _collect(build: Build) -> None:
         wheel.extractall(home / "site")
     shutil.copytree(SOURCES / "python", home / "site", dirs_exist_ok=True, ignore=_not_ours)
     shutil.copytree(SOURCES / "support" / "lib", home / "lib", dirs_exist_ok=True, ignore=_not_ours)
+    (home / "lib" / "_sysconfigdata__wasi_wasm32-wasi.py").write_text(_sysconfig_data(build))
     shutil.copyfile(SOURCES / "support" / "warm-imports.txt", home / "warm-imports.txt")
     for record in (home / "site").glob("*.dist-info/RECORD"):
         record.unlink()  # would list files that are not here
@@ -58,6 +61,31 @@ def _standard_library(source: Path, target: Path) -> None:
         if relative.parts[0] not in _WITHOUT | _REPLACED:
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / relative)
+
+
+def _sysconfig_data(build: Build) -> str:
+    """What `sysconfig` knows: the definitions of pyconfig.h, and of the Makefile only what does not name folders of the build."""
+    header = (build.folder("cpython") / "pyconfig.h").read_text()
+    variables = {name: _config_value(text) for name, text in re.findall(r"^#define (\w+) (.*)$", header, re.MULTILINE)}
+    variables |= dict.fromkeys(re.findall(r"^/\* #undef (\w+) \*/$", header, re.MULTILINE), 0)
+    variables |= {
+        "EXT_SUFFIX": ".cpython-313-wasm32-wasi.so",
+        "HOST_GNU_TYPE": "wasm32-unknown-wasip1",
+        "MULTIARCH": "wasm32-wasi",
+        "SOABI": "cpython-313-wasm32-wasi",
+        "TZPATH": "",
+        "VERSION": pins.PYTHON_VERSION.rpartition(".")[0],
+        "exec_prefix": PREFIX,
+        "prefix": PREFIX,
+    }
+    return f"build_time_vars = {pprint.pformat(variables)}\n"
+
+
+def _config_value(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _numpy(build: Build, target: Path) -> None:
