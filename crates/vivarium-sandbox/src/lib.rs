@@ -1,4 +1,4 @@
 //! WebAssembly sandboxes for CPython: engine, images, limits, instance pools, and Arrow record batches across linear memory.
 
-mod exchange;
+pub mod exchange;
 mod wasi;
