@@ -21,10 +21,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A step of the build failed.
-    #[error("step `{step}` of the guest build failed; its log is {}\n{tail}", .log.display())]
+    #[error("step `{step}` of the guest build failed: {reason}\n{tail}\nThe whole output is in {}", .log.display())]
     Step {
         /// Name of the step.
         step: String,
+        /// What went wrong.
+        reason: String,
         /// Output of its compilers.
         log: PathBuf,
         /// Last lines of the log.

@@ -23,6 +23,7 @@ mod error;
 mod image;
 mod progress;
 mod recipe;
+mod script;
 mod store;
 
 pub use error::Error;

@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 /// One thing that happened during a build.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Another process is building; this one waits for it to finish.
     Waiting {
@@ -26,17 +23,14 @@ pub enum Event {
         /// What happened.
         state: StepState,
         /// Seconds the step took; absent when it starts.
-        #[serde(default)]
         seconds: Option<f64>,
         /// Where the output of its compilers goes.
-        #[serde(default)]
         log: Option<PathBuf>,
     },
 }
 
 /// State of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepState {
     /// It runs now.
     Started,

@@ -10,7 +10,7 @@ use crate::error::Error;
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../wasm-python");
 
 /// What of the folder the build reads. Documents and tests do not make another image.
-const PARTS: [&str; 6] = ["build.py", "build", "patches", "python", "shim", "sources"];
+const PARTS: [&str; 7] = ["build.py", "builder", "patches", "python", "shim", "sources", "support"];
 
 /// Every file of the recipe, in path order.
 fn files() -> Vec<&'static File<'static>> {

@@ -1,0 +1,58 @@
+//! What an environment has to know about the interpreter that will use it.
+
+/// A package that the guest image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundledPackage {
+    /// The distribution's name, as `numpy`.
+    pub name: String,
+    /// Its version, as `2.3.5`.
+    pub version: String,
+}
+
+/// The interpreter inside the guest image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestPython {
+    /// Major, minor and micro version.
+    pub version: (u32, u32, u32),
+    /// Distributions that are importable without being shipped.
+    pub bundled: Vec<BundledPackage>,
+    /// Top-level modules of the standard library; a user's module of the same name is never imported.
+    pub standard_modules: Vec<String>,
+    /// Top-level modules of the SDK and of bundled packages, which are found before a user's as well.
+    pub sdk_modules: Vec<String>,
+}
+
+impl GuestPython {
+    /// Where the environment is preopened in the guest.
+    pub const ENVIRONMENT: &'static str = "/env";
+    /// The guest's scratch directory.
+    pub const SCRATCH: &'static str = "/tmp";
+
+    /// CPython 3.13 with the given packages.
+    pub fn cpython_3_13(micro: u32, bundled: Vec<BundledPackage>) -> Self {
+        let mut sdk_modules: Vec<String> = ["vivarium", "pyflink"].map(str::to_owned).into();
+        sdk_modules.extend(bundled.iter().map(|package| package.name.replace('-', "_")));
+        Self {
+            version: (3, 13, micro),
+            bundled,
+            standard_modules: include_str!("stdlib_module_names_3_13.txt").lines().map(str::to_owned).collect(),
+            sdk_modules,
+        }
+    }
+
+    /// `3.13`.
+    pub fn short_version(&self) -> String {
+        format!("{}.{}", self.version.0, self.version.1)
+    }
+
+    /// `3.13.1`.
+    pub fn full_version(&self) -> String {
+        format!("{}.{}", self.short_version(), self.version.2)
+    }
+}
+
+impl Default for GuestPython {
+    fn default() -> Self {
+        Self::cpython_3_13(0, Vec::new())
+    }
+}

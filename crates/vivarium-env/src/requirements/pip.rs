@@ -1,0 +1,168 @@
+//! Running the machine's pip.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::{RequirementsError, RequirementsSettings};
+use crate::guest::GuestPython;
+use crate::limits::MaterializeLimits;
+
+const SCRIPT: &str = include_str!("run_pip.py");
+/// How much of pip's output an error shows.
+const OUTPUT_BYTES: u64 = 8 << 10;
+/// pip needs a few hundred MB of address space.
+const MEMORY_BYTES: u64 = 4 << 30;
+/// Of the caller's environment pip sees what it needs to reach the network, and nothing that configures Python or pip.
+const ENVIRONMENT: [&str; 16] = [
+    "PATH", "HOME", "LANG", "LC_ALL", "XDG_CACHE_HOME", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+];
+
+/// How pip ended.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Done,
+    /// A requirement that nothing satisfies.
+    Unsatisfied { requirement: String, name: String, reason: Reason, available: Vec<String> },
+    /// Something else, with the end of pip's output.
+    Failed {
+        #[serde(default)]
+        output: String,
+    },
+    Missing { output: String },
+    Unsuitable { output: String },
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reason {
+    Native,
+    Source,
+    Version,
+    Package,
+}
+
+#[derive(Serialize)]
+struct Orders<'a> {
+    arguments: &'a [String],
+    markers: serde_json::Value,
+    network: bool,
+    result: &'a Path,
+    log: &'a Path,
+    file_bytes: u64,
+    memory_bytes: u64,
+    cpu_seconds: u64,
+}
+
+/// Runs pip with `arguments` in `scratch`, a directory of our own.
+pub(super) fn run(
+    settings: &RequirementsSettings,
+    guest: &GuestPython,
+    limits: &MaterializeLimits,
+    scratch: &Path,
+    arguments: &[String],
+    network: bool,
+) -> Result<Outcome, RequirementsError> {
+    let failed = |source| RequirementsError::PipRun { source };
+    let (result, log) = (scratch.join("result.json"), scratch.join("pip.log"));
+    for leftover in [&result, &log] {
+        match std::fs::remove_file(leftover) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    let orders = Orders {
+        arguments,
+        markers: marker_environment(guest),
+        network,
+        result: &result,
+        log: &log,
+        file_bytes: limits.archive_bytes,
+        memory_bytes: MEMORY_BYTES,
+        cpu_seconds: settings.timeout.as_secs().max(1),
+    };
+    let orders = serde_json::to_vec(&orders).map_err(|error| failed(error.into()))?;
+    let mut output = File::options().read(true).write(true).create(true).truncate(true).open(scratch.join("output")).map_err(failed)?;
+    let clone = || output.try_clone().map(Stdio::from).map_err(failed);
+    let mut command = Command::new(&settings.python);
+    // Isolated: neither the environment, nor the working directory, nor the user's packages are Python's to import.
+    command.args(["-I", "-c", SCRIPT]).current_dir(scratch).env_clear().env("TMPDIR", scratch);
+    command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.stdin(Stdio::piped()).stdout(clone()?).stderr(clone()?).process_group(0);
+    let mut child = match command.spawn() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(RequirementsError::PythonMissing { python: settings.python.clone() });
+        }
+        child => child.map_err(failed)?,
+    };
+    if let Some(mut input) = child.stdin.take() {
+        // Python that dies before it reads is reported by what it wrote.
+        let _ = input.write_all(&orders);
+    }
+    wait(&mut child, settings.timeout)?;
+
+    let text = tail(&mut output).map_err(failed)?;
+    let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    match outcome {
+        Some(Outcome::Failed { .. }) | None => Ok(Outcome::Failed { output: text }),
+        Some(Outcome::Missing { .. }) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
+        Some(Outcome::Unsuitable { output }) => {
+            Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output })
+        }
+        Some(outcome) => Ok(outcome),
+    }
+}
+
+fn wait(child: &mut Child, timeout: Duration) -> Result<(), RequirementsError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            result => {
+                let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+                if let Some(group) = group {
+                    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+                }
+                let _ = child.wait();
+                return Err(match result {
+                    Err(source) => RequirementsError::PipRun { source },
+                    Ok(_) => RequirementsError::PipTimeout { seconds: timeout.as_secs() },
+                });
+            }
+        }
+    }
+}
+
+fn tail(output: &mut File) -> io::Result<String> {
+    let size = output.metadata()?.len();
+    output.seek(SeekFrom::Start(size.saturating_sub(OUTPUT_BYTES)))?;
+    let mut bytes = Vec::new();
+    output.take(OUTPUT_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.chars().filter(|&character| character == '\n' || !character.is_control()).collect::<String>().trim().to_owned())
+}
+
+/// The guest's values of the variables of environment markers (PEP 508).
+fn marker_environment(guest: &GuestPython) -> serde_json::Value {
+    serde_json::json!({
+        "implementation_name": "cpython",
+        "implementation_version": guest.full_version(),
+        "os_name": "posix",
+        "platform_machine": "wasm32",
+        "platform_release": "",
+        "platform_system": "WASI",
+        "platform_version": "",
+        "platform_python_implementation": "CPython",
+        "python_full_version": guest.full_version(),
+        "python_version": guest.short_version(),
+        "sys_platform": "wasi",
+    })
+}

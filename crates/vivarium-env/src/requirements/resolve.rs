@@ -1,0 +1,285 @@
+//! From requirements to the wheels that satisfy them.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::cache;
+use super::file::RequirementsFile;
+use super::lock::{RequirementsLock, is_bundled};
+use super::pip::{self, Outcome, Reason};
+use super::wheel::{WheelFile, write_placeholder};
+use super::{RequirementsError, RequirementsSettings, Unsatisfied, UnsatisfiedReason, normalize_name};
+use crate::base_directory::BaseDirectory;
+use crate::dependencies::PythonDependencyInfo;
+use crate::error::{EnvironmentError, Role};
+use crate::guest::GuestPython;
+use crate::limits::MaterializeLimits;
+use crate::store::TenantStore;
+use crate::tree::{Input, open_input};
+
+/// Requirements asked about one by one when all of them together fail.
+const EXPLAINED: usize = 32;
+/// Flink's number of attempts; only failures that may pass (of the network) are tried again.
+const ATTEMPTS: usize = 3;
+const FILE_BYTES: u64 = 1 << 20;
+
+/// Resolves one job's requirements.
+pub(crate) struct Resolver<'a> {
+    pub settings: &'a RequirementsSettings,
+    pub guest: &'a GuestPython,
+    pub limits: &'a MaterializeLimits,
+    pub temporary: &'a [PathBuf],
+    pub store: Option<&'a TenantStore>,
+    /// Where wheels come from instead of the index.
+    pub cache: Option<&'a Path>,
+    file: RequirementsFile,
+}
+
+/// What requirements were resolved to.
+#[derive(Debug)]
+pub(crate) struct Resolution {
+    pub lock: RequirementsLock,
+    /// The wheels, when resolving already fetched them.
+    wheels: Option<Wheels>,
+}
+
+/// Wheels, and the directory that holds them if it is ours.
+#[derive(Debug)]
+pub(crate) struct Wheels {
+    pub files: Vec<WheelFile>,
+    _directory: Option<BaseDirectory>,
+}
+
+impl<'a> Resolver<'a> {
+    /// Reads the requirements of a job; `None` when it has none.
+    pub(crate) fn new(
+        info: &'a PythonDependencyInfo,
+        settings: &'a RequirementsSettings,
+        guest: &'a GuestPython,
+        limits: &'a MaterializeLimits,
+        temporary: &'a [PathBuf],
+        store: Option<&'a TenantStore>,
+    ) -> Result<Option<Self>, EnvironmentError> {
+        if !info.has_requirements() {
+            return Ok(None);
+        }
+        let mut file = match &info.requirements_file {
+            Some(path) => RequirementsFile::parse(&read_file(path)?, settings.allowed)?,
+            None => RequirementsFile::default(),
+        };
+        for requirement in &info.requirements {
+            file.push(requirement, settings.allowed)?;
+        }
+        let cache = info.requirements_cache_directory.as_deref();
+        Ok(Some(Self { settings, guest, limits, temporary, store, cache, file }))
+    }
+
+    /// Finds out which packages are needed: from a lock, from memory, or from pip.
+    pub(crate) fn resolve(&self) -> Result<Resolution, EnvironmentError> {
+        if let Some(lock) = &self.settings.lock {
+            lock.check_covers(&self.file, self.guest)?;
+            return Ok(Resolution { lock: lock.clone(), wheels: None });
+        }
+        if let Some(lock) = RequirementsLock::from_requirements(&self.file, self.guest) {
+            return Ok(Resolution { lock, wheels: None });
+        }
+        if self.file.requirements.iter().all(|one| is_bundled_whatever_version(self.guest, one)) {
+            return Ok(Resolution { lock: RequirementsLock::default(), wheels: None });
+        }
+        let key = self.key()?;
+        if let Some(store) = self.store {
+            // Without an index the key says everything, so the memory does not age.
+            let age = if self.cache.is_some() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
+            if let Some(text) = store.resolution(&key, age)? {
+                let lock = if text.is_empty() { Ok(RequirementsLock::default()) } else { RequirementsLock::parse(&text, self.guest) };
+                if let Ok(lock) = lock {
+                    return Ok(Resolution { lock, wheels: None });
+                }
+            }
+        }
+        let wheels = self.download(&self.file, None)?;
+        let lock = RequirementsLock::from_wheels(&wheels.files);
+        if let Some(store) = self.store {
+            store.remember_resolution(&key, &lock.to_string())?;
+        }
+        Ok(Resolution { lock, wheels: Some(wheels) })
+    }
+
+    /// Gets the wheels of a resolution.
+    pub(crate) fn fetch(&self, resolution: Resolution) -> Result<Wheels, EnvironmentError> {
+        if let Some(wheels) = resolution.wheels {
+            return Ok(wheels);
+        }
+        let lock = resolution.lock;
+        if lock.packages.is_empty() {
+            return Ok(Wheels { files: Vec::new(), _directory: None });
+        }
+        if let Some(cache) = self.cache {
+            return match cache::find_locked(cache, &lock)? {
+                Some(files) => Ok(Wheels { files, _directory: None }),
+                None => {
+                    let names: Vec<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
+                    Err(RequirementsError::LockedWheelsMissing { names: names.join(", ") }.into())
+                }
+            };
+        }
+        let file = RequirementsFile::parse(lock.to_string().as_bytes(), self.settings.allowed)?;
+        let wheels = self.download(&file, Some(&lock))?;
+        for wheel in &wheels.files {
+            let is_locked = |hashes: &std::collections::BTreeSet<String>| hashes.contains(&wheel.sha256);
+            if !lock.packages.iter().any(|package| package.name == wheel.name && is_locked(&package.hashes)) {
+                return Err(RequirementsError::LockIncomplete { name: wheel.name.clone() }.into());
+            }
+        }
+        Ok(wheels)
+    }
+
+    /// What a resolution by pip depends on.
+    fn key(&self) -> Result<String, EnvironmentError> {
+        let cache = self.cache.map(cache::fingerprint).transpose()?;
+        let inputs = format!("{}\0{:?}\0{:?}\0{:?}", self.file, cache, self.guest, self.settings.index_url);
+        Ok(blake3::hash(inputs.as_bytes()).to_hex().to_string())
+    }
+
+    fn download(&self, file: &RequirementsFile, lock: Option<&RequirementsLock>) -> Result<Wheels, EnvironmentError> {
+        if self.cache.is_none() && !self.settings.use_index {
+            return Err(RequirementsError::NoIndex.into());
+        }
+        let directory = BaseDirectory::create(self.temporary)?;
+        let output = self.run(&directory, file, lock)?;
+        match output {
+            Outcome::Done => {}
+            Outcome::Unsatisfied { .. } if lock.is_none() && file.requirements.len() > 1 => {
+                return Err(self.explain(&directory, file, output)?.into());
+            }
+            Outcome::Unsatisfied { .. } => {
+                return Err(RequirementsError::Unsatisfied(self.unsatisfied(output).into_iter().collect()).into());
+            }
+            Outcome::Failed { output } | Outcome::Missing { output } | Outcome::Unsuitable { output } => {
+                return Err(failure(output).into());
+            }
+        }
+        let mut files = cache::all_wheels(&directory.path().join("wheels"))?;
+        files.retain(|wheel| !is_bundled(self.guest, &wheel.name));
+        Ok(Wheels { files, _directory: Some(directory) })
+    }
+
+    fn run(
+        &self,
+        directory: &BaseDirectory,
+        file: &RequirementsFile,
+        lock: Option<&RequirementsLock>,
+    ) -> Result<Outcome, EnvironmentError> {
+        let scratch = directory.path();
+        let written = |source| EnvironmentError::Write { what: "files for pip".to_owned(), source };
+        let write = |name: &str, text: String| {
+            let mut file = directory.directory().create(name).map_err(written)?;
+            file.write_all(text.as_bytes()).map_err(written)
+        };
+        for name in ["wheels", "bundled"] {
+            directory.directory().create_dir_all(name).map_err(written)?;
+        }
+        let mut constraints = String::new();
+        for package in &self.guest.bundled {
+            constraints.push_str(&format!("{}=={}\n", package.name, package.version));
+            write_placeholder(directory.directory(), "bundled", package).map_err(written)?;
+        }
+        write("requirements.txt", file.to_string())?;
+        write("constraints.txt", constraints)?;
+
+        let path = |name: &str| scratch.join(name).display().to_string();
+        let mut arguments: Vec<String> = [
+            "download", "--isolated", "--disable-pip-version-check", "--no-input", "--no-color", "--quiet",
+            "--progress-bar=off", "--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(format!("--python-version={}", self.guest.full_version()));
+        arguments.push(format!("--dest={}", path("wheels")));
+        arguments.push(format!("--requirement={}", path("requirements.txt")));
+        match lock {
+            Some(_) => arguments.extend(["--no-deps", "--require-hashes"].map(str::to_owned)),
+            None => {
+                arguments.push(format!("--constraint={}", path("constraints.txt")));
+                arguments.push(format!("--find-links={}", path("bundled")));
+            }
+        }
+        match (self.cache, &self.settings.index_url) {
+            (Some(cache), _) => {
+                let cache = std::path::absolute(cache).map_err(written)?;
+                arguments.extend(["--no-index".to_owned(), format!("--find-links={}", cache.display())]);
+            }
+            (None, Some(url)) => arguments.push(format!("--index-url={url}")),
+            (None, None) => {}
+        }
+        let network = self.cache.is_none();
+        let mut attempt = 1;
+        loop {
+            let outcome = pip::run(self.settings, self.guest, self.limits, scratch, &arguments, network)?;
+            let may_pass = matches!(&outcome, Outcome::Failed { output } if network && !is_conflict(output));
+            if !may_pass || attempt == ATTEMPTS {
+                return Ok(outcome);
+            }
+            attempt += 1;
+        }
+    }
+
+    /// pip stops at the first requirement it cannot satisfy; asks about each by itself, to name them all.
+    fn explain(
+        &self,
+        directory: &BaseDirectory,
+        file: &RequirementsFile,
+        first: Outcome,
+    ) -> Result<RequirementsError, EnvironmentError> {
+        let mut all: Vec<Unsatisfied> = self.unsatisfied(first).into_iter().collect();
+        for requirement in file.requirements.iter().take(EXPLAINED) {
+            let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
+            let found = self.unsatisfied(self.run(directory, &alone, None)?);
+            all.extend(found.filter(|found| !all.iter().any(|known| known.requirement == found.requirement)));
+        }
+        all.sort_by(|a, b| a.requirement.cmp(&b.requirement));
+        Ok(RequirementsError::Unsatisfied(all))
+    }
+
+    fn unsatisfied(&self, outcome: Outcome) -> Option<Unsatisfied> {
+        let Outcome::Unsatisfied { requirement, name, reason, available } = outcome else { return None };
+        let bundled = self.guest.bundled.iter().find(|package| normalize_name(&package.name) == name);
+        let reason = match (bundled, reason) {
+            (Some(package), _) => UnsatisfiedReason::Bundled { version: package.version.clone() },
+            (None, Reason::Native) => UnsatisfiedReason::OnlyNativeWheel,
+            (None, Reason::Source) => UnsatisfiedReason::OnlySourceDistribution,
+            (None, Reason::Version) => UnsatisfiedReason::NoSuchVersion { available },
+            (None, Reason::Package) => UnsatisfiedReason::NoSuchPackage,
+        };
+        Some(Unsatisfied { requirement, reason })
+    }
+}
+
+/// Whether nothing needs to be looked up for a requirement: any version will do, and the guest has one.
+fn is_bundled_whatever_version(guest: &GuestPython, requirement: &super::Requirement) -> bool {
+    requirement.specifier.is_empty()
+        && requirement.extras.is_empty()
+        && is_bundled(guest, &normalize_name(&requirement.name))
+}
+
+fn failure(output: String) -> RequirementsError {
+    if is_conflict(&output) { RequirementsError::Conflict { output } } else { RequirementsError::PipFailed { output } }
+}
+
+fn is_conflict(output: &str) -> bool {
+    output.contains("ResolutionImpossible") || output.contains("conflicting dependencies")
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, EnvironmentError> {
+    let Input::File(mut source) = open_input(Role::Requirements, path)? else {
+        return Err(EnvironmentError::InputKind { role: Role::Requirements, path: path.to_owned() });
+    };
+    if source.size() > FILE_BYTES {
+        return Err(EnvironmentError::InputTooBig { role: Role::Requirements, path: path.to_owned(), limit: FILE_BYTES });
+    }
+    let mut text = Vec::new();
+    let read = (&mut source).take(FILE_BYTES + 1).read_to_end(&mut text);
+    let size = read.map_err(|error| source.failed(error))?;
+    source.check_unchanged(size as u64)?;
+    Ok(text)
+}

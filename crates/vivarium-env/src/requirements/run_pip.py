@@ -1,0 +1,137 @@
+"""Runs pip as a resolver that runs no package's code. Reads its orders as JSON from standard input.
+
+pip itself is trusted, what it reads is not: a wheel's metadata may ask for a source distribution, and pip would build
+it. Every build starts a process, so an audit hook forbids that. (pip tries some programs for its own purposes, as
+`rustc --version` for its user agent, and copes without.) Without an index the hook forbids connections too.
+"""
+
+import json
+import re
+import resource
+import sys
+
+orders = json.load(sys.stdin)
+
+
+def finish(**result):
+    with open(orders["result"], "w", encoding="utf-8") as file:
+        json.dump(result, file)
+    sys.exit(0)
+
+
+def forbid(event, _arguments):
+    if event in PROCESS_EVENTS or event.startswith(("os.spawn", "os.posix_spawn", "ctypes.")):
+        raise PermissionError("starting programs is not allowed while requirements are resolved")
+    if not orders["network"] and event in ("socket.connect", "socket.getaddrinfo"):
+        raise PermissionError("no network is used: packages come from the requirements cache directory")
+
+
+PROCESS_EVENTS = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "pty.spawn", "cpython.run_command"}
+
+
+def guest_environment():
+    return dict(orders["markers"])
+
+
+try:
+    import pip
+    import pip._internal.cli.main as pip_main
+    import pip._internal.req.constructors as constructors
+    import pip._vendor.packaging.markers as markers
+    from pip._vendor.packaging.requirements import Requirement
+    from pip._vendor.packaging.utils import canonicalize_name
+except ImportError as error:
+    finish(status="missing" if error.name == "pip" else "unsuitable", output=str(error))
+
+# Markers are judged for the guest, not for the Python that runs pip.
+if not callable(getattr(markers, "default_environment", None)):
+    finish(status="unsuitable", output="environment markers cannot be set")
+markers.default_environment = guest_environment
+
+# A dependency given as a URL would be fetched from anywhere, also from files of this machine.
+original = getattr(constructors, "install_req_from_req_string", None)
+if original is None:
+    finish(status="unsuitable", output="dependencies cannot be checked")
+
+
+def without_urls(req_string, *arguments, **keywords):
+    if Requirement(req_string).url is not None:
+        raise pip_main_errors().InstallationError(f"a dependency is a URL, which is not allowed: {req_string}")
+    return original(req_string, *arguments, **keywords)
+
+
+def pip_main_errors():
+    import pip._internal.exceptions
+
+    return pip._internal.exceptions
+
+
+constructors.install_req_from_req_string = without_urls
+
+for limit, value in (
+    (resource.RLIMIT_FSIZE, orders["file_bytes"]),
+    (resource.RLIMIT_AS, orders["memory_bytes"]),
+    (resource.RLIMIT_CPU, orders["cpu_seconds"]),
+):
+    _, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+sys.addaudithook(forbid)
+try:
+    code = pip_main.main(orders["arguments"] + ["--log", orders["log"]])
+except SystemExit as leaving:
+    code = leaving.code
+if code in (0, None):
+    finish(status="done")
+
+# Which links pip passed over, and why, stands only in its log.
+missing = None
+available = []
+native, source = set(), set()
+with open(orders["log"], encoding="utf-8", errors="replace") as log:
+    for line in log:
+        if found := re.search(r"satisfies the requirement (.+) \(from versions: (.*)\)", line):
+            missing = found[1]
+            available = [] if found[2] == "none" else found[2].split(", ")
+        elif found := re.search(r"Skipping link: (.*?): \S*/([^/#\s]+)(?:[#\s]|$)", line):
+            if "none of the wheel's tags" in found[1]:
+                native.add(found[2])
+            elif "No sources permitted" in found[1]:
+                source.add(found[2])
+
+if missing is None:
+    finish(status="failed")
+
+name_and_specifier = re.split(r" \(from | ;|;", missing)[0]
+try:
+    requirement = Requirement(name_and_specifier)
+    project, specifier = canonicalize_name(requirement.name), requirement.specifier
+except Exception:
+    finish(status="failed")
+
+
+def has_matching(files, pattern):
+    for file in files:
+        if found := re.match(pattern, file):
+            if canonicalize_name(found[1]) == project:
+                try:
+                    if specifier.contains(found[2], prereleases=True):
+                        return True
+                except Exception:
+                    continue
+    return False
+
+
+def has_any(files):
+    return any(canonicalize_name(file.split("-")[0]) == project or canonicalize_name(file).startswith(project + "-") for file in files)
+
+
+if has_matching(native, r"([^-]+)-([^-]+)-.*\.whl$"):
+    reason = "native"
+elif has_matching(source, r"(.+)-([^-]+?)(?:\.tar\.\w+|\.tgz|\.zip)$"):
+    reason = "source"
+elif available or has_any(native) or has_any(source):
+    reason = "version"
+else:
+    reason = "package"
+finish(status="unsatisfied", requirement=name_and_specifier.strip(), name=project, reason=reason, available=available)

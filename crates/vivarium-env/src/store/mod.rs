@@ -1,0 +1,177 @@
+//! Environments that are made once and used by many.
+//!
+//! ```text
+//!   <root>/v1/<tenant>/            one namespace a tenant: nothing is shared across
+//!       locks/<key>                flock: shared while a tree is in use, exclusive to make or remove it
+//!       making/<key>/              a tree being made, by the one holder of the exclusive lock
+//!       entries/<key>/tree/        a finished tree, which is never written again
+//!       entries/<key>/manifest.json
+//!       resolutions/<key>          which packages requirements were resolved to
+//! ```
+//!
+//! A key is the hash of everything that goes into a tree. A tree appears under `entries` by one rename, complete with
+//! its manifest; what is under `making` without a lock holder was left by a process that died and is removed. Locks
+//! belong to open files, so a process that dies drops its references with them. The system may die too, before data
+//! is on disk: a tree made before the last boot is compared with its manifest once.
+
+mod collect;
+mod directory;
+mod entry;
+mod lock;
+mod resolutions;
+
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::Dir;
+
+use crate::error::EnvironmentError;
+use crate::report::TreeReport;
+
+pub use collect::{CollectPolicy, Collected, StoredEnvironment};
+pub use entry::StoreLease;
+
+use entry::Manifest;
+use lock::{Lock, LockKind};
+
+/// Changes when the layout of the store or of trees does; older trees are then simply not found.
+const FORMAT: &str = "v1";
+
+/// Why the store could not be used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's message documents it and its fields")]
+pub enum StoreError {
+    #[error("the environment store '{}' may be written by other users ({reason}); make it writable by its owner only (chmod 700)", path.display())]
+    Writable { path: PathBuf, reason: String },
+    #[error("the environment store '{}' is not a directory", path.display())]
+    NotDirectory { path: PathBuf },
+    #[error("the environment store '{}' failed while it {doing}{}", path.display(), crate::error::advice(source))]
+    Io { path: PathBuf, doing: &'static str, source: std::io::Error },
+}
+
+/// A tenant's name, which separates what is stored for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// Any text names a tenant.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A store of environments in a directory of this machine.
+#[derive(Debug)]
+pub struct Store {
+    root: Dir,
+    path: PathBuf,
+}
+
+/// One tenant's part of a [`Store`].
+#[derive(Debug)]
+pub struct TenantStore {
+    path: PathBuf,
+    locks: Dir,
+    making: Dir,
+    entries: Dir,
+    resolutions: Dir,
+}
+
+impl Store {
+    /// Opens a store, making its directory (mode 0700) when there is none. A directory that other users may write, or
+    /// that lies in one where they may replace it, is refused.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let (root, path) = directory::open_private(root.as_ref())?;
+        Ok(Self { root, path })
+    }
+
+    /// Opens a tenant's part, and removes what a process that died left half made in it.
+    pub fn tenant(&self, tenant: &TenantId) -> Result<TenantStore, StoreError> {
+        let name = blake3::hash(tenant.0.as_bytes()).to_hex()[..32].to_owned();
+        let relative = Path::new(FORMAT).join(&name);
+        let path = self.path.join(&relative);
+        let open = |part: &str| directory::ensure(&self.root, &relative.join(part)).map_err(|source| StoreError::Io {
+            path: self.path.clone(),
+            doing: "made a directory",
+            source,
+        });
+        let store = TenantStore {
+            locks: open("locks")?,
+            making: open("making")?,
+            entries: open("entries")?,
+            resolutions: open("resolutions")?,
+            path,
+        };
+        store.remove_half_made()?;
+        Ok(store)
+    }
+}
+
+impl TenantStore {
+    /// Takes a tree under `key`, or makes it with `make` when there is none. Of several that ask at once, in this
+    /// process or in others, one makes it and the others wait.
+    ///
+    /// `make` gets an empty directory and describes what it put there. When it fails nothing stays behind.
+    pub(crate) fn lease(
+        &self,
+        key: &str,
+        make: impl FnOnce(&Dir) -> Result<TreeReport, EnvironmentError>,
+    ) -> Result<StoreLease, EnvironmentError> {
+        let mut make = Some(make);
+        loop {
+            let lock = Lock::take(&self.locks, key, LockKind::Shared).map_err(self.failed("locked an environment"))?;
+            if let Some(lease) = self.open_entry(key, lock)? {
+                return Ok(lease);
+            }
+            let _exclusive =
+                Lock::take(&self.locks, key, LockKind::Exclusive).map_err(self.failed("locked an environment"))?;
+            self.discard_damaged(key)?;
+            if !self.entries.exists(key)
+                && let Some(make) = make.take()
+            {
+                self.make_entry(key, make)?;
+            }
+            // The exclusive lock is given back before the shared one is taken: somebody may collect the tree in
+            // between, and then there is nothing left to make it with.
+            if make.is_none() && !self.entries.exists(key) {
+                return Err(StoreError::Io {
+                    path: self.path.clone(),
+                    doing: "kept a new environment",
+                    source: std::io::ErrorKind::NotFound.into(),
+                }
+                .into());
+            }
+        }
+    }
+
+    fn make_entry(
+        &self,
+        key: &str,
+        make: impl FnOnce(&Dir) -> Result<TreeReport, EnvironmentError>,
+    ) -> Result<(), EnvironmentError> {
+        let failed = self.failed("made an environment");
+        crate::tree::remove_tree(&self.making, key).map_err(&failed)?;
+        let result = (|| {
+            let directory = directory::ensure(&self.making, Path::new(key)).map_err(&failed)?;
+            let tree = directory::ensure(&directory, Path::new("tree")).map_err(&failed)?;
+            let report = make(&tree)?;
+            Manifest::describe(&tree, report).and_then(|manifest| manifest.write(&directory)).map_err(&failed)?;
+            self.making.rename(key, &self.entries, key).map_err(&failed)?;
+            Ok(())
+        })();
+        if result.is_err()
+            && let Err(error) = crate::tree::remove_tree(&self.making, key)
+        {
+            tracing::warn!(key, %error, "a half-made environment could not be removed; the next opening tries again");
+        }
+        result
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(std::io::Error) -> StoreError + '_ {
+        move |source| StoreError::Io { path: self.path.clone(), doing, source }
+    }
+}

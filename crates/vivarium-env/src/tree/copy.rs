@@ -1,0 +1,116 @@
+//! Copying a file or a directory that a job ships as it is.
+
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
+
+use crate::error::{EnvironmentError, Origin, Role};
+use crate::tree::{EntryPath, Kind, Refusal, Source, TreeWriter, Visit, WalkError, WriteError, walk};
+
+/// Copies one file; returns the hash of what was written.
+pub(crate) fn copy_file(
+    writer: &mut TreeWriter<'_>,
+    target: &EntryPath,
+    source: &mut Source,
+    origin: &Origin,
+) -> Result<blake3::Hash, EnvironmentError> {
+    let mut hasher = blake3::Hasher::new();
+    let mode = Some(source.mode);
+    let written = writer.file(target, mode, source, &mut |piece| {
+        hasher.update(piece);
+    });
+    let size = match written {
+        Ok(size) => size,
+        Err(WriteError::Read(error)) => return Err(source.failed(error)),
+        Err(error) => return Err(origin.failed(target.as_str(), error)),
+    };
+    source.check_unchanged(size)?;
+    Ok(hasher.finalize())
+}
+
+/// Copies everything below a directory; returns the hash of names, kinds, modes and contents, equal to
+/// [`hash_directory`]'s when nothing changed. Links that lead out of the directory are refused.
+pub(crate) fn copy_directory(
+    writer: &mut TreeWriter<'_>,
+    target: &EntryPath,
+    source: &Dir,
+    origin: &Origin,
+) -> Result<blake3::Hash, EnvironmentError> {
+    writer.directory(target, None).map_err(|error| origin.failed("", error))?;
+    hash_entries(source, writer.limits().path_depth, origin, &mut |visit, content| {
+        let below = EntryPath::parse(visit.path.as_bytes(), writer.limits())
+            .and_then(|path| path.ok_or(Refusal::EmptyName))
+            .map_err(|refusal| origin.refused(visit.path, refusal))?;
+        let path = target.join(&below);
+        let failed = |error| origin.failed(visit.path, error);
+        match content {
+            Content::Directory => writer.directory(&path, Some(visit.metadata.mode())).map_err(failed)?,
+            Content::Symlink(link) => writer.symlink(&path, link, below.depth() - 1).map_err(failed)?,
+            Content::File(file) => return copy_file(writer, &path, file, origin),
+        }
+        Ok(blake3::hash(b""))
+    })
+}
+
+/// Hashes names, kinds, modes and contents of everything below a directory.
+pub(crate) fn hash_directory(source: &Dir, depth: usize, origin: &Origin) -> Result<blake3::Hash, EnvironmentError> {
+    hash_entries(source, depth, origin, &mut |_, content| match content {
+        Content::File(file) => file.hash(),
+        Content::Directory | Content::Symlink(_) => Ok(blake3::hash(b"")),
+    })
+}
+
+enum Content<'a> {
+    Directory,
+    Symlink(&'a [u8]),
+    File(&'a mut Source),
+}
+
+type EachEntry<'a> = dyn FnMut(&Visit<'_>, Content<'_>) -> Result<blake3::Hash, EnvironmentError> + 'a;
+
+fn hash_entries(
+    source: &Dir,
+    depth: usize,
+    origin: &Origin,
+    each: &mut EachEntry<'_>,
+) -> Result<blake3::Hash, EnvironmentError> {
+    let mut hasher = blake3::Hasher::new();
+    let walked = walk(source, depth, &mut |visit: Visit<'_>| {
+        let unreadable = |source| EnvironmentError::ReadInput {
+            role: Role::PythonFile,
+            path: origin.path().join(visit.path),
+            source,
+        };
+        let (tag, detail) = match visit.kind {
+            Kind::Directory => (b'd', each(&visit, Content::Directory)?.as_bytes().to_vec()),
+            Kind::Symlink => {
+                let link = visit.parent.read_link_contents(visit.name).map_err(unreadable)?;
+                let link = link.into_os_string().into_encoded_bytes();
+                each(&visit, Content::Symlink(&link))?;
+                (b'l', link)
+            }
+            Kind::File => {
+                let mut options = OpenOptions::new();
+                options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+                let file = visit.parent.open_with(visit.name, &options).map_err(unreadable)?.into_std();
+                let mut file = Source::new(Role::PythonFile, &origin.path().join(visit.path), file)?;
+                (b'f', each(&visit, Content::File(&mut file))?.as_bytes().to_vec())
+            }
+            Kind::Special(kind) => return Err(origin.refused(visit.path, Refusal::SpecialFile(kind))),
+        };
+        for field in [visit.path.as_bytes(), &[tag], &(visit.metadata.mode() & 0o777).to_le_bytes(), &detail] {
+            hasher.update(&(field.len() as u64).to_le_bytes());
+            hasher.update(field);
+        }
+        Ok(())
+    });
+    match walked {
+        Ok(()) => Ok(hasher.finalize()),
+        Err(WalkError::Visitor(error)) => Err(error),
+        Err(WalkError::Refused { path, refusal }) => Err(origin.refused(&path, refusal)),
+        Err(WalkError::Io { path, error }) => Err(EnvironmentError::ReadInput {
+            role: Role::PythonFile,
+            path: origin.path().join(path),
+            source: error,
+        }),
+    }
+}

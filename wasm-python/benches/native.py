@@ -1,0 +1,96 @@
+"""The native side of the benchmarks: the same shim, built for the CPython that runs this, over the same batches.
+
+    python3.13 wasm-python/benches/native.py [--rows 8192] [--batches 200]
+
+needs gcc, numpy and pyarrow beside that CPython. Prints one JSON object: for each function the median and the fastest
+nanoseconds per row of one vv_invoke, the arguments already in the arena.
+"""
+
+import argparse
+import ctypes
+import json
+import pathlib
+import statistics
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+
+import numpy as np
+import pyarrow as pa
+
+import native_guest
+
+SOURCE = '''
+from vivarium import udf
+import datetime, decimal
+
+@udf
+def add_one(x: int) -> int:
+    return x + 1
+
+@udf
+def upper(text: str) -> str:
+    return text.upper()
+
+@udf
+def next_day(day: datetime.datetime) -> datetime.datetime:
+    return day
+
+@udf(result_type="decimal128(38, 2)")
+def price(amount: decimal.Decimal):
+    return amount
+
+@udf(vectorized=True)
+def add(a: float, b: float) -> float:
+    return a + b
+'''
+
+
+def columns(rows):
+    """The arguments of each function; the wasm side uses the same."""
+    floats = pa.array(np.arange(rows) / 3)
+    return {
+        "add_one": [pa.array(np.arange(rows, dtype="i8") * 7919)],
+        "upper": [pa.array([f"Customer#{row:09d}" for row in range(rows)])],
+        "next_day": [pa.array(np.arange(rows) * 86_400_000_123, pa.timestamp("us"))],
+        "price": [pa.array(np.arange(rows)).cast(pa.decimal128(38, 2))],
+        "add": [floats, floats],
+    }
+
+
+def measure(guest, name, arrays, rows, batches):
+    handle, _ = guest.bind(name, [array.type for array in arrays])
+    times = []
+    for _ in range(batches):
+        arena, alive = guest.fill(arrays, rows)
+        start = time.perf_counter_ns()
+        result = guest.library.vv_invoke(handle, 0, arena)
+        times.append((time.perf_counter_ns() - start) / rows)
+        guest.reply(result.contents)
+        del alive
+    return {"median": round(statistics.median(times), 2), "fastest": round(min(times), 2)}
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rows", type=int, default=8192)
+    arguments.add_argument("--batches", type=int, default=200)
+    options = arguments.parse_args()
+    guest = native_guest.guest()
+    guest.load(SOURCE)
+    figures = {
+        name: measure(guest, name, arrays, options.rows, options.batches) for name, arrays in columns(options.rows).items()
+    }
+    left, right = (array.to_numpy() for array in columns(options.rows)["add"])
+    times = []
+    for _ in range(options.batches):
+        start = time.perf_counter_ns()
+        left + right
+        times.append((time.perf_counter_ns() - start) / options.rows)
+    figures["numpy_add"] = {"median": round(statistics.median(times), 2), "fastest": round(min(times), 2)}
+    print(json.dumps({"python": sys.version.split()[0], "rows": options.rows, "ns_per_row": figures}))
+
+
+if __name__ == "__main__":
+    main()
