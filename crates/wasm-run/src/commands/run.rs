@@ -20,16 +20,19 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let plan = Plan::new(&command)?;
     let source = FunctionSource::file(&command.function.file).map_err(Error::from)?;
     let image = crate::guest::open(&command.messages, plan.instances).await?;
-    // Both take a moment and neither needs the other.
+    // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
+    let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
-    let (module, input) =
-        tokio::join!(Module::load(&image, config, source), files::open(&command.input, plan.input_format));
-    let module = module?;
+    let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,
         None => module.only_function()?,
     };
-    let input = input?;
+    let input = input.await.map_err(Failure::internal)??;
+    let input = match command.limit {
+        Some(rows) => input.limit(rows),
+        None => input,
+    };
     let options = TaskOptions {
         arguments: command.args.clone().map_or(Arguments::ByName, Arguments::Columns),
         result_name: command.result_name.clone(),

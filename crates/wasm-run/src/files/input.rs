@@ -12,6 +12,7 @@ use arrow::csv::reader::Format as CsvFormat;
 use arrow::error::ArrowError;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 
@@ -41,21 +42,35 @@ pub struct Input {
     pub batches: BoxStream<'static, Result<RecordBatch, ArrowError>>,
 }
 
+impl Input {
+    /// The first rows of the table.
+    pub fn limit(self, rows: u64) -> Self {
+        let batches = self.batches.scan(rows, |left, batch| {
+            let taken = match batch {
+                _ if *left == 0 => None,
+                Err(error) => Some(Err(error)),
+                Ok(batch) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(batch.num_rows());
+                    *left -= count as u64;
+                    Some(Ok(batch.slice(0, count)))
+                }
+            };
+            ready(taken)
+        });
+        Self { rows: self.rows.map(|all| all.min(rows)), batches: batches.boxed(), ..self }
+    }
+}
+
 /// Opens a table and begins to read it.
 ///
 /// # Errors
 /// An input [`Failure`] when it is missing, not ours to read, or not of the format.
-pub async fn open(location: &Location, format: Format) -> Result<Input, Failure> {
-    let failed = {
-        let location = location.to_string();
-        move |error: ArrowError| Failure::data(format!("{location} cannot be read"), error)
-    };
-    let opened = {
-        let location = location.clone();
-        // Standard input may keep its reader waiting.
-        tokio::task::spawn_blocking(move || open_blocking(&location, format)).await
-    };
-    let (reader, rows) = opened.map_err(|error| Failure::internal(error.to_string()))?.map_err(failed)?;
+pub async fn open(location: Location, format: Format) -> Result<Input, Failure> {
+    let what = format!("{location} cannot be read");
+    // Standard input may keep its reader waiting.
+    let opened = tokio::task::spawn_blocking(move || open_blocking(&location, format)).await;
+    let opened = opened.map_err(Failure::internal)?;
+    let (reader, rows) = opened.map_err(|error| Failure::data(what, error))?;
     let schema = reader.schema();
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
