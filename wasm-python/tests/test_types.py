@@ -73,6 +73,8 @@ def test_what_pyarrow_prints_is_read_and_printed_the_same(type):
         ("row<a: int64, b: varchar>", "struct<a: int64, b: string>"),
         ('struct<"a: b": int8>', 'struct<"a: b": int8>'),
         ("map<string, list<item: double>>", "map<string, list<item: double>>"),
+        ("map<string, int8, keys_sorted>", "map<string, int8>"),
+        ("string_view", "string"),
     ],
 )
 def test_other_spellings(written, means):
@@ -92,6 +94,7 @@ def test_other_spellings(written, means):
         ("decimal128(99999999999999999999, 1)", "a number from 1 to 38"),
         ("struct<a: int8, a: int8>", "the same name"),
         ("struct<a int8>", "':'"),
+        (r'struct<"\q": int8>', "is not a JSON string"),
         ("list<", "a type is missing"),
         ("list<" * 100 + "int8" + ">" * 100, "more than 64 deep"),
         ("x" * 100_000, "at most 65536 characters"),
@@ -100,6 +103,12 @@ def test_other_spellings(written, means):
 def test_what_names_no_type_is_told(written, complaint):
     with pytest.raises(types.TypeSpellingError, match="(?s).*" + complaint.replace("(", r"\(")):
         types.parse(written)
+
+
+@hypothesis.given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_name_of_a_field_survives(name):
+    type = types.DataType("struct", fields=(types.Field(name, types.DataType("int8")), types.Field(name + "2", types.DataType("bool"))))
+    assert types.parse(str(type)) == type
 
 
 @hypothesis.given(st.text(max_size=60) | st.from_regex(r"[a-z_<>\[\](),: 0-9]{0,40}", fullmatch=True))

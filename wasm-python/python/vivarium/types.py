@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import re
 import typing
 
@@ -68,7 +69,7 @@ class Field:
     nullable: bool = True
 
     def __str__(self):
-        name = self.name if re.fullmatch(r"[^\s:,<>()\[\]\"']+", self.name) else _quote(self.name)
+        name = self.name if _is_plain(self.name) else json.dumps(self.name, ensure_ascii=False)
         return f"{name}: {self.type}{'' if self.nullable else ' not null'}"
 
 
@@ -175,8 +176,9 @@ _FORMATS = {
 }
 
 
-def _quote(name):
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _is_plain(name):
+    """Whether a field's name can stand in a type as it is; otherwise it is written as a JSON string."""
+    return name != "" and name.strip() == name and not re.search(r"[<>()\[\],:\"\\\x00-\x1f\x7f-\x9f]", name)
 
 
 def _print_simple(type):
@@ -242,7 +244,9 @@ _SIMPLE |= {
     "text": DataType("string"),
     "varchar": DataType("string"),
     "char": DataType("string"),
+    "string_view": DataType("string"),
     "large_utf8": DataType("large_string"),
+    "binary_view": DataType("binary"),
     "bytes": DataType("binary"),
     "varbinary": DataType("binary"),
     "bytea": DataType("binary"),
@@ -266,7 +270,7 @@ _UNITS = {
 }
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?: +(?:precision|with(?:out)? +time +zone))?", re.IGNORECASE)
-_FIELD_NAME = re.compile(r"\"((?:[^\"\\]|\\.)*)\"\s*:|([^\s:,<>()\[\]\"'][^:,<>()\[\]\"']*?)\s*:")
+_FIELD_NAME = re.compile(r"(\"(?:[^\"\\]|\\.)*\")\s*:|([^\s<>()\[\],:\"\\][^<>()\[\],:\"\\]*?)\s*:")
 _TOKEN = re.compile(r"\s*([<>(),\[\]:=]|-?\d+|[^\s<>(),\[\]:=]+)")
 
 
@@ -381,13 +385,24 @@ class _Parser:
         self.expect("]")
         return DataType("fixed_size_binary", size=size)
 
-    def item(self, depth):
-        """The element of a list, with or without its name: list<item: int64>, array<int64>."""
+    def field_name(self):
+        """The name in front of a colon, or None when there is none."""
         before = self.at
         found = self.match(_FIELD_NAME)
         if not found:
             self.at = before
-        field = self.field("item" if not found else _unquote(found), depth)
+            return None
+        if found[1] is None:
+            return found[2]
+        try:
+            return json.loads(found[1])
+        except ValueError:
+            self.error(f"the field name at position {before} is not a JSON string")
+
+    def item(self, depth):
+        """The element of a list, with or without its name: list<item: int64>, array<int64>."""
+        name = self.field_name()
+        field = self.field("item" if name is None else name, depth)
         self.expect(">")
         return field
 
@@ -422,10 +437,10 @@ class _Parser:
         while not self.accept(">"):
             if fields:
                 self.expect(",")
-            name = self.match(_FIELD_NAME)
-            if not name:
+            name = self.field_name()
+            if name is None:
                 self.error(f"a field name and ':' are missing at position {self.at}")
-            fields.append(self.field(_unquote(name), depth))
+            fields.append(self.field(name, depth))
         names = [field.name for field in fields]
         if len(set(names)) != len(names):
             self.error("two fields have the same name")
@@ -438,12 +453,10 @@ class _Parser:
         key = self.field("key", depth)
         self.expect(",")
         value = self.field("value", depth)
+        if self.accept(","):
+            self.expect("keys_sorted")
         self.expect(">")
         return DataType("map", fields=(Field("key", key.type, False), Field("value", value.type, value.nullable)))
-
-
-def _unquote(found):
-    return found[2] if found[1] is None else re.sub(r"\\(.)", r"\1", found[1])
 
 
 def parse(text):
