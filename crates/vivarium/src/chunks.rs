@@ -142,7 +142,8 @@ mod tests {
     fn rows_before_an_error_of_the_input_come_first() {
         let input = [Ok(batch(0..10_000)), Err("broken"), Ok(batch(0..5))];
         let cut: Vec<_> = block_on(chunks(stream::iter(input)).collect::<Vec<_>>());
-        let rows = |chunk: &Result<Chunk, Error>| chunk.as_ref().map(|chunk| chunk.batch.num_rows()).map_err(Error::to_string);
+        let rows =
+            |chunk: &Result<Chunk, Error>| chunk.as_ref().map(|chunk| chunk.batch.num_rows()).map_err(Error::to_string);
         let cut: Vec<_> = cut.iter().map(rows).collect();
         assert_eq!(cut, [Ok(8192), Ok(1808), Err("the input cannot be read: broken".to_owned())]);
     }

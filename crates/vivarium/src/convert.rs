@@ -111,8 +111,8 @@ enum Exactness {
 
 fn step(column: &DataType, parameter: &DataType) -> Option<Exactness> {
     use DataType::{
-        Binary, Duration, FixedSizeBinary, Float16, Float32, Float64, Int64, LargeBinary,
-        LargeUtf8, Time32, Time64, Timestamp, UInt64, Utf8,
+        Binary, Duration, FixedSizeBinary, Float16, Float32, Float64, Int64, LargeBinary, LargeUtf8, Time32, Time64,
+        Timestamp, UInt64, Utf8,
     };
     let always = |exact: bool| exact.then_some(Exactness::Always);
     match (column, parameter) {

@@ -112,7 +112,12 @@ mod tests {
             message: message.to_owned(),
             function: None,
             row,
-            traceback: vec![Frame { file: "f.py".to_owned(), line: 3, function: "f".to_owned(), source: Some("  g(x)".to_owned()) }],
+            traceback: vec![Frame {
+                file: "f.py".to_owned(),
+                line: 3,
+                function: "f".to_owned(),
+                source: Some("  g(x)".to_owned()),
+            }],
             omitted_frames: 0,
             exit: None,
             cause: cause.map(Box::new),

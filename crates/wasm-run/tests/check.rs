@@ -44,7 +44,8 @@ def third(x: int) -> int:
 fn functions_are_listed() {
     let folder = Folder::with(&[("good.py", GOOD)]);
     insta::assert_snapshot!(folder.run(&["check", "good.py"]).ok());
-    let report: serde_json::Value = serde_json::from_str(&folder.run(&["check", "good.py", "--json"]).ok().stdout).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_str(&folder.run(&["check", "good.py", "--json"]).ok().stdout).unwrap();
     let names: Vec<_> = report["functions"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["price", "length", "plain", "helper"]);
     assert_eq!(report["functions"][0]["parameters"][1]["type"], "int64");

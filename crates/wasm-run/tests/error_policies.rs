@@ -26,8 +26,18 @@ fn folder() -> Folder {
 fn run(folder: &Folder, policy: &str, instances: &str) -> RecordBatch {
     folder
         .run(&[
-            "run", "f.py::f", "-i", "in.parquet", "-o", "out.parquet", "--errors", "errors.parquet", "--on-error", policy,
-            "--instances", instances,
+            "run",
+            "f.py::f",
+            "-i",
+            "in.parquet",
+            "-o",
+            "out.parquet",
+            "--errors",
+            "errors.parquet",
+            "--on-error",
+            policy,
+            "--instances",
+            instances,
         ])
         .ok();
     read_parquet(&folder.path("out.parquet"))
@@ -39,7 +49,10 @@ fn fail_reports_the_first_failing_row_of_the_input() {
     for instances in ["1", "4"] {
         let ended = folder.run(&["run", "f.py::f", "-i", "in.parquet", "-o", "out.parquet", "--instances", instances]);
         assert_eq!(ended.status, 1);
-        assert!(ended.stderr.ends_with("wasm-run: f failed in row 6999 of the input (f.py:4): ValueError: no 6999\n"), "{ended}");
+        assert!(
+            ended.stderr.ends_with("wasm-run: f failed in row 6999 of the input (f.py:4): ValueError: no 6999\n"),
+            "{ended}"
+        );
     }
 }
 
@@ -86,6 +99,9 @@ fn the_declaration_chooses_unless_the_command_line_does() {
     assert_eq!(folder.run(&["run", "f.py", "-i", "t.csv", "-o", "-"]).ok().stdout, "x,f\n0,\n1,1\n");
     let ended = folder.run(&["run", "f.py", "-i", "t.csv", "-o", "-", "--on-error", "skip"]).ok();
     assert_eq!(ended.stdout, "x,f\n1,1\n");
-    assert!(ended.stderr.starts_with("wasm-run: 1 row failed and was left out; the first: f failed in row 0"), "{ended}");
+    assert!(
+        ended.stderr.starts_with("wasm-run: 1 row failed and was left out; the first: f failed in row 0"),
+        "{ended}"
+    );
     assert_eq!(folder.run(&["run", "f.py", "-i", "t.csv", "-o", "-", "--on-error", "fail"]).status, 1);
 }

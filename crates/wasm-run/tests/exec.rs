@@ -14,7 +14,10 @@ fn exec(arguments: &[&str], input: &str) -> support::Ended {
 #[test]
 fn a_script_has_arguments_input_and_an_exit_status() {
     let ended = exec(&["script.py", "a", "--memory", "-c"], "one\ntwo\n");
-    assert_eq!((ended.status, ended.stdout.as_str(), ended.stderr.as_str()), (4, "['a', '--memory', '-c']\nONE\nTWO\n", ""));
+    assert_eq!(
+        (ended.status, ended.stdout.as_str(), ended.stderr.as_str()),
+        (4, "['a', '--memory', '-c']\nONE\nTWO\n", "")
+    );
 }
 
 #[test]

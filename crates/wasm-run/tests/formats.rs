@@ -22,7 +22,8 @@ fn folder() -> Folder {
         ("s", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None]))),
     ]);
     write_parquet(&folder.path("in.parquet"), &table);
-    let mut writer = StreamWriter::try_new(std::fs::File::create(folder.path("in.arrow")).unwrap(), &table.schema()).unwrap();
+    let mut writer =
+        StreamWriter::try_new(std::fs::File::create(folder.path("in.arrow")).unwrap(), &table.schema()).unwrap();
     writer.write(&table).unwrap();
     writer.finish().unwrap();
     folder
@@ -69,18 +70,12 @@ fn a_table_that_cannot_be_read_is_named() {
     folder.write("empty.csv", "");
     folder.write("list.json", "[{\"x\": 1}]\n");
     folder.write("table.xlsx", "");
-    let outcomes: Vec<_> = [
-        "missing.csv",
-        "broken.parquet",
-        "rows.csv",
-        "types.csv",
-        "empty.csv",
-        "list.json",
-        "table.xlsx",
-        ".",
-    ]
-    .map(|input| format!("{input}: {}", folder.run(&["run", "f.py::f", "--input", input, "--output", "out.csv"])))
-    .into();
+    let outcomes: Vec<_> =
+        ["missing.csv", "broken.parquet", "rows.csv", "types.csv", "empty.csv", "list.json", "table.xlsx", "."]
+            .map(|input| {
+                format!("{input}: {}", folder.run(&["run", "f.py::f", "--input", input, "--output", "out.csv"]))
+            })
+            .into();
     insta::assert_snapshot!(outcomes.join("\n\n"));
     assert!(!folder.files().contains(&"out.csv".to_owned()), "{:?}", folder.files());
 }

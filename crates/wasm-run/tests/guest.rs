@@ -21,6 +21,7 @@ fn the_guest_is_described() {
 #[test]
 fn a_cache_that_cannot_be_written_is_an_environment_problem() {
     let folder = Folder::with(&[("file", "")]);
-    let output = folder.command(&["guest", "path"]).env("VIVARIUM_CACHE_DIR", folder.path("file/below")).output().unwrap();
+    let output =
+        folder.command(&["guest", "path"]).env("VIVARIUM_CACHE_DIR", folder.path("file/below")).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
 }

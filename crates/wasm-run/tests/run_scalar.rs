@@ -63,14 +63,17 @@ fn a_plain_function_runs_when_it_is_named() {
 fn columns_can_be_chosen_and_the_result_named() {
     assert_eq!(run(&["f.py::greet", "--args", "name,x", "--as", "g"]).ok().stdout.lines().next(), Some("x,name,g"));
     let folder = Folder::with(&[("f.py", FUNCTIONS), ("t.csv", "Total,X\n5,6\n")]);
-    let run = |arguments: &[&str]| folder.run(&[&["run", "f.py::add_one", "-i", "t.csv", "-o", "-"], arguments].concat()).ok();
+    let run = |arguments: &[&str]| {
+        folder.run(&[&["run", "f.py::add_one", "-i", "t.csv", "-o", "-"], arguments].concat()).ok()
+    };
     assert_eq!(run(&["--args", "Total"]).stdout, "Total,X,add_one\n5,6,6\n");
     assert_eq!(run(&[]).stdout, "Total,X,add_one\n5,6,7\n");
 }
 
 #[test]
 fn the_only_function_needs_no_name() {
-    let folder = Folder::with(&[("f.py", "from vivarium import udf\n@udf\ndef twice(x: int) -> int:\n    return 2 * x\n")]);
+    let folder =
+        Folder::with(&[("f.py", "from vivarium import udf\n@udf\ndef twice(x: int) -> int:\n    return 2 * x\n")]);
     let ended = folder.run_with_input(&["run", "f.py", "--input", "-", "--output", "-"], "x\n4\n");
     assert_eq!(ended.ok().stdout, "x,twice\n4,8\n");
 }
@@ -113,7 +116,10 @@ fn rows_keep_their_order_whatever_the_number_of_instances() {
         folder.run(&["run", "f.py::add_one", "-i", "in.parquet", "-o", "out.parquet", "--instances", instances]).ok();
         let result = read_parquet(&folder.path("out.parquet"));
         assert_eq!(result.column(0), input.column(0));
-        assert!(result.column(1).as_primitive::<Int64Type>().values().iter().copied().eq(1..=ROWS), "{instances} instances");
+        assert!(
+            result.column(1).as_primitive::<Int64Type>().values().iter().copied().eq(1..=ROWS),
+            "{instances} instances"
+        );
     }
 }
 
@@ -128,7 +134,8 @@ fn what_a_function_prints_is_shown_with_its_name() {
 
 #[test]
 fn variables_are_those_that_were_given() {
-    let source = "import os\ndef f(x: int) -> str:\n    return ' '.join(f'{k}={v}' for k, v in sorted(os.environ.items()))\n";
+    let source =
+        "import os\ndef f(x: int) -> str:\n    return ' '.join(f'{k}={v}' for k, v in sorted(os.environ.items()))\n";
     let folder = Folder::with(&[("f.py", source), ("t.csv", "x\n1\n")]);
     let ended = folder.run(&["run", "f.py::f", "-i", "t.csv", "-o", "-", "--env", "B=2=3", "--env", "A="]).ok();
     assert_eq!(ended.stdout, "x,f\n1,A= B=2=3\n");

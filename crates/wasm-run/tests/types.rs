@@ -34,7 +34,11 @@ fn columns() -> Vec<(&'static str, ArrayRef)> {
         ("date32[day]", Arc::new(Date32Array::from(vec![Some(-719_162), None, Some(2_932_896)]))),
         (
             "timestamp[us]",
-            Arc::new(TimestampMicrosecondArray::from(vec![Some(-62_135_596_800_000_000), None, Some(253_402_300_799_999_999)])),
+            Arc::new(TimestampMicrosecondArray::from(vec![
+                Some(-62_135_596_800_000_000),
+                None,
+                Some(253_402_300_799_999_999),
+            ])),
         ),
     ]
 }

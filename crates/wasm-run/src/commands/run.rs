@@ -13,7 +13,6 @@ use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
-use crate::results::Results;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -42,9 +41,9 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let task = function.bind(&input.schema, options).await?;
     let schema = task.output_schema(&input.schema);
     let results = match (&command.output, plan.output_format) {
-        (Some(location), Some(format)) => Results::File(Output::create(location, format, schema)?),
-        _ if command.messages.json => Results::File(Output::create(&Location::Standard, Format::Json, schema)?),
-        _ => Results::table(&schema),
+        (Some(location), Some(format)) => Output::create(location, format, schema)?,
+        _ if command.messages.json => Output::create(&Location::Standard, Format::Json, schema)?,
+        _ => Output::table(&schema),
     };
     let errors = match (&command.errors, plan.errors_format) {
         (Some(location), Some(format)) => Some(Output::create(location, format, Failures::schema())?),
@@ -92,7 +91,7 @@ struct Done {
     failures: Failures,
 }
 
-async fn apply(task: &Task, input: Input, mut results: Results, mode: ProgressMode) -> Result<Done, Failure> {
+async fn apply(task: &Task, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
     let mut progress = RowProgress::start(mode, input.rows);
     let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default() };
     let mut outputs = Box::pin(task.run(input.batches));
@@ -103,12 +102,12 @@ async fn apply(task: &Task, input: Input, mut results: Results, mode: ProgressMo
         done.rows_in += output.rows_in;
         progress.add(output.rows_in);
         done.failures.extend(output.failures);
-        if !results.write(output.batch).await? {
+        if !results.write(output.batch).await {
             break;
         }
     }
     drop(progress);
-    results.finish(done.rows_out).await?;
+    results.finish().await?;
     Ok(done)
 }
 

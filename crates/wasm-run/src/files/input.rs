@@ -39,7 +39,15 @@ pub struct Input {
     /// How many rows it has, where the file says so.
     pub rows: Option<u64>,
     /// Its batches, in order.
-    pub batches: BoxStream<'static, Result<RecordBatch, ArrowError>>,
+    pub batches: BoxStream<'static, Result<RecordBatch, ReadError>>,
+}
+
+/// Why the rest of a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{location}: {error}")]
+pub struct ReadError {
+    location: String,
+    error: ArrowError,
 }
 
 impl Input {
@@ -66,15 +74,16 @@ impl Input {
 /// # Errors
 /// An input [`Failure`] when it is missing, not ours to read, or not of the format.
 pub async fn open(location: Location, format: Format) -> Result<Input, Failure> {
-    let what = format!("{location} cannot be read");
+    let name = location.to_string();
     // Standard input may keep its reader waiting.
     let opened = tokio::task::spawn_blocking(move || open_blocking(&location, format)).await;
     let opened = opened.map_err(Failure::internal)?;
-    let (reader, rows) = opened.map_err(|error| Failure::data(what, error))?;
+    let (reader, rows) = opened.map_err(|error| Failure::data(format!("{name} cannot be read"), error))?;
     let schema = reader.schema();
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
         for batch in reader {
+            let batch = batch.map_err(|error| ReadError { location: name.clone(), error });
             let last = batch.is_err();
             // No receiver means that nobody wants the rest.
             if sender.blocking_send(batch).is_err() || last {

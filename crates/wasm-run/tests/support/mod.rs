@@ -115,7 +115,8 @@ impl fmt::Display for Ended {
 
 /// A batch of named columns.
 pub fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, column)| (*name, Arc::clone(column), true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, column)| (*name, Arc::clone(column), true)))
+        .unwrap()
 }
 
 /// Writes a Parquet file.
