@@ -236,6 +236,7 @@ def run_numpy(path, root, skip, reporter):
     # Without rewritten assertions (a compiler pass for nicer messages), caches, and what wants descriptors to duplicate or a
     # /dev/null.
     options = ["--assert=plain", "--capture=sys", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:logging"]
+    options += ["--basetemp", "/tmp/pytest"]  # the default one asks for the user's id
     options += ["-q", "--disable-warnings", "-m", "not slow"]
     status = pytest.main([*options, "--rootdir", root, os.path.join(root, path)], plugins=[plugin])
     if plugin.collection_problem is not None:
