@@ -36,7 +36,9 @@ pub(super) enum Outcome {
         #[serde(default)]
         output: String,
     },
-    Missing { output: String },
+    /// The machine's Python has no pip.
+    Missing,
+    /// Its pip has not the parts this needs.
     Unsuitable { output: String },
 }
 
@@ -112,7 +114,7 @@ pub(super) fn run(
     let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
     match outcome {
         Some(Outcome::Failed { .. }) | None => Ok(Outcome::Failed { output: text }),
-        Some(Outcome::Missing { .. }) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
+        Some(Outcome::Missing) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
         Some(Outcome::Unsuitable { output }) => {
             Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output })
         }

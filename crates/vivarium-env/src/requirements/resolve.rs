@@ -147,17 +147,8 @@ impl<'a> Resolver<'a> {
         }
         let directory = BaseDirectory::create(self.temporary)?;
         let output = self.run(&directory, file, lock)?;
-        match output {
-            Outcome::Done => {}
-            Outcome::Unsatisfied { .. } if lock.is_none() && file.requirements.len() > 1 => {
-                return Err(self.explain(&directory, file, output)?.into());
-            }
-            Outcome::Unsatisfied { .. } => {
-                return Err(RequirementsError::Unsatisfied(self.unsatisfied(output).into_iter().collect()).into());
-            }
-            Outcome::Failed { output } | Outcome::Missing { output } | Outcome::Unsuitable { output } => {
-                return Err(failure(output).into());
-            }
+        if !matches!(output, Outcome::Done) {
+            return Err(self.explain(&directory, file, lock, output)?.into());
         }
         let mut files = cache::all_wheels(&directory.path().join("wheels"))?;
         files.retain(|wheel| !is_bundled(self.guest, &wheel.name));
@@ -189,7 +180,7 @@ impl<'a> Resolver<'a> {
 
         let path = |name: &str| scratch.join(name).display().to_string();
         let mut arguments: Vec<String> = [
-            "download", "--isolated", "--disable-pip-version-check", "--no-input", "--no-color", "--quiet",
+            "download", "--isolated", "--disable-pip-version-check", "--no-input", "--no-color",
             "--progress-bar=off", "--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none",
         ]
         .map(str::to_owned)
@@ -224,21 +215,49 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// pip stops at the first requirement it cannot satisfy; asks about each by itself, to name them all.
+    /// Turns a failure of pip into an error. pip stops at the first requirement it cannot satisfy, so each is asked
+    /// about by itself, to name them all.
     fn explain(
         &self,
         directory: &BaseDirectory,
         file: &RequirementsFile,
+        lock: Option<&RequirementsLock>,
         first: Outcome,
     ) -> Result<RequirementsError, EnvironmentError> {
+        let failure = match &first {
+            Outcome::Failed { output } if is_conflict(output) => {
+                Some(RequirementsError::Conflict { output: without_path(output, directory.path()) })
+            }
+            Outcome::Failed { output } => {
+                return Ok(RequirementsError::PipFailed { output: without_path(output, directory.path()) });
+            }
+            _ => None,
+        };
         let mut all: Vec<Unsatisfied> = self.unsatisfied(first).into_iter().collect();
-        for requirement in file.requirements.iter().take(EXPLAINED) {
+        for requirement in file.requirements.iter().take(if lock.is_none() { EXPLAINED } else { 0 }) {
             let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
-            let found = self.unsatisfied(self.run(directory, &alone, None)?);
+            let outcome = self.run(directory, &alone, None)?;
+            // A constraint holds pip to the bundled version.
+            let bundled = matches!(&outcome, Outcome::Failed { output } if is_conflict(output))
+                .then(|| self.other_than_bundled(requirement))
+                .flatten();
+            let found = bundled.or_else(|| self.unsatisfied(outcome));
             all.extend(found.filter(|found| !all.iter().any(|known| known.requirement == found.requirement)));
         }
         all.sort_by(|a, b| a.requirement.cmp(&b.requirement));
-        Ok(RequirementsError::Unsatisfied(all))
+        Ok(match failure {
+            Some(failure) if all.is_empty() => failure,
+            _ => RequirementsError::Unsatisfied(all),
+        })
+    }
+
+    fn other_than_bundled(&self, requirement: &super::Requirement) -> Option<Unsatisfied> {
+        let name = normalize_name(&requirement.name);
+        let package = self.guest.bundled.iter().find(|package| normalize_name(&package.name) == name)?;
+        Some(Unsatisfied {
+            requirement: format!("{}{}", requirement.name, requirement.specifier),
+            reason: UnsatisfiedReason::Bundled { version: package.version.clone() },
+        })
     }
 
     fn unsatisfied(&self, outcome: Outcome) -> Option<Unsatisfied> {
@@ -262,8 +281,9 @@ fn is_bundled_whatever_version(guest: &GuestPython, requirement: &super::Require
         && is_bundled(guest, &normalize_name(&requirement.name))
 }
 
-fn failure(output: String) -> RequirementsError {
-    if is_conflict(&output) { RequirementsError::Conflict { output } } else { RequirementsError::PipFailed { output } }
+/// pip's output without the directory that its files were in, which is gone when the user reads it.
+fn without_path(output: &str, directory: &Path) -> String {
+    output.replace(&format!("{}/", directory.display()), "")
 }
 
 fn is_conflict(output: &str) -> bool {
