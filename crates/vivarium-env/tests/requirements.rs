@@ -120,6 +120,17 @@ fn what_cannot_be_satisfied_is_listed_with_the_reason() {
 }
 
 #[test]
+fn a_dependency_that_cannot_be_satisfied_is_named() {
+    let place = Place::new();
+    let cache = place.path("cache");
+    Wheel::new("template", "1.0").requires("markup>=1").write(&cache);
+    Wheel::new("template", "2.0").requires("markup>=2").write(&cache);
+    Wheel::new("markup", "2.0").tag("cp313-cp313-manylinux_2_17_x86_64").write(&cache);
+    let message = message(&place, "template\n");
+    assert!(message.contains("\n  markup: only native wheels exist"), "{message}");
+}
+
+#[test]
 fn requirements_that_contradict_each_other() {
     let place = Place::new();
     let cache = place.path("cache");

@@ -31,15 +31,27 @@ pub(super) enum Outcome {
     Done,
     /// A requirement that nothing satisfies.
     Unsatisfied { requirement: String, name: String, reason: Reason, available: Vec<String> },
-    /// Something else, with the end of pip's output.
+    /// Something else.
     Failed {
+        /// The end of pip's output.
         #[serde(default)]
         output: String,
+        /// Packages of which no version can be used.
+        #[serde(default)]
+        hopeless: Vec<Hopeless>,
     },
     /// The machine's Python has no pip.
     Missing,
     /// Its pip has not the parts this needs.
     Unsuitable { output: String },
+}
+
+/// A package without a usable wheel, perhaps needed by another.
+#[derive(Debug, Deserialize)]
+pub(super) struct Hopeless {
+    /// Normalised (PEP 503).
+    pub name: String,
+    pub reason: Reason,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -113,7 +125,8 @@ pub(super) fn run(
     let text = tail(&mut output).map_err(failed)?;
     let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
     match outcome {
-        Some(Outcome::Failed { .. }) | None => Ok(Outcome::Failed { output: text }),
+        Some(Outcome::Failed { hopeless, .. }) => Ok(Outcome::Failed { output: text, hopeless }),
+        None => Ok(Outcome::Failed { output: text, hopeless: Vec::new() }),
         Some(Outcome::Missing) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
         Some(Outcome::Unsuitable { output }) => {
             Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output })

@@ -207,7 +207,7 @@ impl<'a> Resolver<'a> {
         let mut attempt = 1;
         loop {
             let outcome = pip::run(self.settings, self.guest, self.limits, scratch, &arguments, network)?;
-            let may_pass = matches!(&outcome, Outcome::Failed { output } if network && !is_conflict(output));
+            let may_pass = matches!(&outcome, Outcome::Failed { output, .. } if network && !is_conflict(output));
             if !may_pass || attempt == ATTEMPTS {
                 return Ok(outcome);
             }
@@ -225,26 +225,27 @@ impl<'a> Resolver<'a> {
         first: Outcome,
     ) -> Result<RequirementsError, EnvironmentError> {
         let failure = match &first {
-            Outcome::Failed { output } if is_conflict(output) => {
-                Some(RequirementsError::Conflict { output: without_path(output, directory.path()) })
-            }
-            Outcome::Failed { output } => {
-                return Ok(RequirementsError::PipFailed { output: without_path(output, directory.path()) });
+            Outcome::Failed { output, .. } => {
+                let output = without_path(output, directory.path());
+                if !is_conflict(&output) {
+                    return Ok(RequirementsError::PipFailed { output });
+                }
+                Some(RequirementsError::Conflict { output })
             }
             _ => None,
         };
-        let mut all: Vec<Unsatisfied> = self.unsatisfied(first).into_iter().collect();
+        let mut all = self.unsatisfied(first);
         for requirement in file.requirements.iter().take(if lock.is_none() { EXPLAINED } else { 0 }) {
             let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
             let outcome = self.run(directory, &alone, None)?;
-            // A constraint holds pip to the bundled version.
-            let bundled = matches!(&outcome, Outcome::Failed { output } if is_conflict(output))
-                .then(|| self.other_than_bundled(requirement))
-                .flatten();
-            let found = bundled.or_else(|| self.unsatisfied(outcome));
-            all.extend(found.filter(|found| !all.iter().any(|known| known.requirement == found.requirement)));
+            let is_constrained = matches!(&outcome, Outcome::Failed { output, .. } if is_conflict(output));
+            let mut found = self.unsatisfied(outcome);
+            // pip is held to the bundled version by a constraint.
+            found.extend(self.other_than_bundled(requirement).filter(|_| is_constrained && found.is_empty()));
+            all.extend(found);
         }
         all.sort_by(|a, b| a.requirement.cmp(&b.requirement));
+        all.dedup_by(|a, b| a.requirement == b.requirement);
         Ok(match failure {
             Some(failure) if all.is_empty() => failure,
             _ => RequirementsError::Unsatisfied(all),
@@ -260,17 +261,31 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn unsatisfied(&self, outcome: Outcome) -> Option<Unsatisfied> {
-        let Outcome::Unsatisfied { requirement, name, reason, available } = outcome else { return None };
+    fn unsatisfied(&self, outcome: Outcome) -> Vec<Unsatisfied> {
+        match outcome {
+            Outcome::Unsatisfied { requirement, name, reason, available } => {
+                vec![Unsatisfied { requirement, reason: self.reason(&name, reason, available) }]
+            }
+            Outcome::Failed { hopeless, .. } => hopeless
+                .into_iter()
+                .map(|package| Unsatisfied {
+                    reason: self.reason(&package.name, package.reason, Vec::new()),
+                    requirement: package.name,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn reason(&self, name: &str, reason: Reason, available: Vec<String>) -> UnsatisfiedReason {
         let bundled = self.guest.bundled.iter().find(|package| normalize_name(&package.name) == name);
-        let reason = match (bundled, reason) {
+        match (bundled, reason) {
             (Some(package), _) => UnsatisfiedReason::Bundled { version: package.version.clone() },
             (None, Reason::Native) => UnsatisfiedReason::OnlyNativeWheel,
             (None, Reason::Source) => UnsatisfiedReason::OnlySourceDistribution,
             (None, Reason::Version) => UnsatisfiedReason::NoSuchVersion { available },
             (None, Reason::Package) => UnsatisfiedReason::NoSuchPackage,
-        };
-        Some(Unsatisfied { requirement, reason })
+        }
     }
 }
 
