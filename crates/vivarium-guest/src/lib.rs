@@ -1,1 +1,32 @@
-//! placeholder
+//! Builds, snapshots and finds the guest image: CPython, NumPy and the C shim in one WebAssembly module.
+//!
+//! ```text
+//!  recipe (wasm-python/, embedded)            cache directory
+//!        |                                    recipes/KEY/          the recipe, written out
+//!        v                                    work/                 sources, toolchain, objects, logs
+//!  python3 build.py  --->  guest.wasm, home/  work/out-KEY/         what build.py made
+//!        |
+//!        v
+//!  vivarium_sandbox::snapshot                 images/base-KEY/      guest.wasm (initialised), manifest.json
+//! ```
+//!
+//! `KEY` is the hash of the recipe, so that two versions of this crate keep their images side by side and a changed
+//! recipe is never served a stale image. Steps of `build.py` are keyed by their own inputs: changing the shim does not
+//! compile CPython again.
+//!
+//! Invariants: nothing is downloaded or compiled except by [`ImageStore::ensure`]; an image appears under its final name
+//! complete or not at all; two processes never build at once (the second one waits and says so).
+#![forbid(unsafe_code)]
+
+mod build;
+mod error;
+mod image;
+mod progress;
+mod recipe;
+mod script;
+mod store;
+
+pub use error::Error;
+pub use image::{ImageInfo, ImageLocation, Manifest};
+pub use progress::{Event, StepState};
+pub use store::ImageStore;

@@ -1,4 +1,83 @@
 //! WebAssembly sandboxes for CPython: engine, images, limits, instance pools, and Arrow record batches across linear memory.
+//!
+//! ```text
+//!   Runtime   one per process: the engine, its reserved address space, the clock that stops endless loops
+//!     └─ Image   a compiled guest: an interpreter that has already started
+//!          └─ Pool   the sandboxes of one task
+//!               └─ Sandbox   one instance: control requests and record batches
+//! ```
+//!
+//! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
+//! sandbox gets no network, no file of the host, no variable of its environment; it sees `/env`, a read-only directory,
+//! and `/tmp`, a scratch directory in memory ([`wasi`]).
+//!
+//! Invariants:
+//! * The host owns every deadline. A call returns in time whatever the guest does, and dropping its future stops it.
+//! * Everything the guest returns is checked before it is used: no panic, no read outside its memory, no allocation that
+//!   [`Limits`] does not bound.
+//! * An instance serves one task for life, and a damaged one is never used again.
+//! * This crate knows nothing of Python functions, SQL or files of data: batches in, batches out.
+//!
+//! # Example
+//! ```no_run
+//! use std::sync::Arc;
+//! use arrow::array::{ArrayRef, Int64Array};
+//! use arrow::datatypes::DataType;
+//! use serde_json::json;
+//! use vivarium_sandbox::{Image, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), vivarium_sandbox::Error> {
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! let image = Image::open(&runtime, "images/base")?;
+//! let mut sandbox = Sandbox::start(&image, &SandboxConfig::default()).await?;
+//!
+//! let source = "def add_one(x: int) -> int:\n    return x + 1\n";
+//! sandbox.control(&json!({"op": "load", "source": source, "filename": "add_one.py"})).await?;
+//! let argument = json!({"type": "int64", "nullable": true});
+//! let bound = sandbox.control(&json!({"op": "bind", "function": "add_one", "arguments": [argument], "on_error": "fail"})).await?;
+//!
+//! let column: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(41)]));
+//! let handle = bound["handle"].as_u64().unwrap() as u32;
+//! let result = sandbox.invoke(handle, 0, 3, &[column], &DataType::Int64).await?;
+//! println!("{:?}", result.array);
+//! # Ok(())
+//! # }
+//! ```
 
-mod exchange;
-mod wasi;
+#![deny(unsafe_code)]
+
+mod account;
+mod cpu;
+mod epoch;
+mod error;
+pub mod exchange;
+mod guest_error;
+mod image;
+mod limiter;
+mod limits;
+mod metrics;
+mod output;
+mod pool;
+mod quantity;
+mod runtime;
+mod sandbox;
+mod snapshot;
+mod state;
+mod tenant;
+mod text;
+pub mod wasi;
+
+pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
+pub use exchange::ExchangeError;
+pub use guest_error::{Frame, GuestError, GuestErrorKind};
+pub use image::{CompileEvent, Image, ImageError};
+pub use limits::{Limits, LimitsError};
+pub use metrics::{Metrics, MetricsSnapshot};
+pub use output::{Capture, Input, Output};
+pub use pool::{Lease, Pool};
+pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
+pub use runtime::{Runtime, RuntimeConfig};
+pub use sandbox::{Invocation, RowErrors, Sandbox, SandboxConfig};
+pub use snapshot::{SnapshotError, snapshot};
+pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};

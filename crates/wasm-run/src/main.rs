@@ -1,1 +1,64 @@
-fn main() {}
+//! `wasm-run`: Python functions over tables, and Python scripts, inside WebAssembly.
+//!
+//! Commands are in `commands/`, one file each; the files' tables are read and written by `files/`; `failure` decides how a
+//! command ends. Everything about Python is in the crates below: this program only connects them to files and a terminal.
+
+mod argv;
+mod cli;
+mod commands;
+mod failure;
+mod files;
+mod guest;
+mod log;
+mod options;
+mod progress;
+mod table;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+
+/// 128 + SIGINT, as a shell reports it.
+const INTERRUPTED: u8 = 130;
+/// 128 + SIGTERM.
+const TERMINATED: u8 = 143;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(argv::normalised(std::env::args_os()));
+    let messages = commands::messages(&cli.command);
+    log::start(&messages);
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::internal(format!("threads cannot be started: {error}"));
+            failure.report(messages.json);
+            return failure.exit_code();
+        }
+    };
+    let ended = runtime.block_on(until_signalled(commands::execute(cli.command)));
+    // A thread that waits for standard input would keep the process alive.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|failure| {
+        failure.report(messages.json);
+        failure.exit_code()
+    })
+}
+
+/// Runs a command until it ends or the user stops it. A command that is stopped is dropped: its sandboxes end, and so
+/// do its temporary files.
+async fn until_signalled(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let unavailable = |error: io::Error| Failure::internal(format!("signals cannot be received: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
+    tokio::select! {
+        ended = command => ended,
+        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = terminate.recv() => Ok(ExitCode::from(TERMINATED)),
+    }
+}

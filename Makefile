@@ -1,0 +1,22 @@
+# The two commands of the README, and what they need. Everything else is cargo's.
+CARGO ?= cargo
+WASM_RUN = $(CARGO) run --quiet --package wasm-run --
+DATA = target/example-data
+
+.PHONY: demo test guest
+
+demo: guest $(DATA)/lineitem.parquet
+	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
+	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --limit 5
+
+test: guest
+	$(CARGO) test --workspace
+	$(WASM_RUN) guest test --subset ci
+
+# Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
+guest:
+	$(CARGO) build --workspace
+	$(WASM_RUN) guest build
+
+$(DATA)/lineitem.parquet:
+	$(CARGO) run --quiet --package vivarium-examples -- --scale 0.05 --output $(DATA)

@@ -1,0 +1,298 @@
+//! The figures of the README: what the sandbox costs, with the native side measured in the same run.
+//!
+//! ```text
+//! cargo bench --bench figures [-- --rounds 15]
+//! ```
+//!
+//! Sandbox and native CPython take turns, round by round, so that whatever else the machine does hits both. Reported are
+//! medians over the rounds; a ratio comes with the spread (quartiles) of the rounds' own ratios. The native side is the same C shim, compiled for the
+//! native CPython that the guest's build leaves (`wasm-python/benches/native.py`); it is timed without any copy across a
+//! boundary, the sandbox side with both copies, the checks, limits and epochs on.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use arrow::array::{ArrayRef, Float64Array, Int64Array};
+use arrow::datatypes::DataType;
+use serde_json::{Value, json};
+use vivarium_guest::ImageStore;
+use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
+
+const ROWS: usize = 8192;
+const BATCHES: usize = 50;
+const SOURCE: &str = "from vivarium import udf\n\n\
+    @udf\ndef add_one(x: int) -> int:\n    return x + 1\n\n\
+    @udf(vectorized=True)\ndef add(a: float, b: float) -> float:\n    return a + b\n";
+const TEN_LINES: &str = "from vivarium import udf\n\n\
+    RATES = {'a': 0.1, 'b': 0.2}\n\n\
+    @udf\ndef price(amount: float, code: str) -> float:\n    rate = RATES.get(code)\n    if rate is None:\n        rate = 0.0\n    return amount * (1 - rate)\n";
+
+fn main() -> Result<()> {
+    let rounds = rounds()?;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(measure(rounds))
+}
+
+/// `--rounds N`; what cargo itself passes is ignored.
+fn rounds() -> Result<usize> {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().position(|argument| argument == "--rounds") {
+        None => Ok(11),
+        Some(position) => {
+            let value = arguments.get(position + 1).context("--rounds takes a number")?;
+            value.parse().with_context(|| format!("--rounds takes a number, not {value:?}"))
+        }
+    }
+}
+
+async fn measure(rounds: usize) -> Result<()> {
+    let store = ImageStore::open()?;
+    let location = store.ensure(&mut |event| eprintln!("{event:?}")).await?;
+    let runtime = Runtime::new(RuntimeConfig::default())?;
+    let image = Image::open(&runtime, &location.directory)?;
+    let mut native = Native::start(&location.manifest()?.native_python)?;
+
+    println!("| figure | measured | asked |\n|---|---|---|");
+    let checkout = checkout(&image).await?;
+    row("checkout of a warm instance", &format!("{} µs", checkout.show(1e6)), "under 20 µs");
+    let cold = cold(&image, rounds * 4).await?;
+    row("cold: instantiate, load ten lines, first row", &format!("{} ms", cold.show(1e3)), "under 1 ms");
+    let process = process(rounds)?;
+    row("`wasm-run run` on 1,000 rows, whole process", &format!("{} ms", process.show(1e3)), "under 150 ms");
+    ratios(&image, &mut native, rounds).await?;
+    let speed_up = two_instances(&image, rounds).await?;
+    row("two instances against one", &format!("{}x", speed_up.show(1.0)), "at least 1.8x");
+    memory(&image).await?;
+    Ok(())
+}
+
+fn row(figure: &str, measured: &str, asked: &str) {
+    println!("| {figure} | {measured} | {asked} |");
+}
+
+/// Samples in seconds, or ratios.
+struct Samples(Vec<f64>);
+
+impl Samples {
+    fn new(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+
+    fn quantile(&self, part: f64) -> f64 {
+        self.0[((self.0.len() - 1) as f64 * part).round() as usize]
+    }
+
+    /// The median and the quartiles, multiplied by `unit`.
+    fn show(&self, unit: f64) -> String {
+        let [low, median, high] = [0.25, 0.5, 0.75].map(|part| self.quantile(part) * unit);
+        format!("{median:.2} ({low:.2}–{high:.2})")
+    }
+}
+
+fn bind(function: &str, arguments: &[&str]) -> Value {
+    let arguments: Vec<Value> = arguments.iter().map(|name| json!({"type": name, "nullable": true})).collect();
+    json!({"op": "bind", "function": function, "arguments": arguments, "on_error": "fail"})
+}
+
+async fn bound(sandbox: &mut Sandbox, source: &str, function: &str, arguments: &[&str]) -> Result<u32, vivarium_sandbox::Error> {
+    sandbox.control(&json!({"op": "load", "source": source, "filename": "udf.py"})).await?;
+    let reply = sandbox.control(&bind(function, arguments)).await?;
+    Ok(reply["handle"].as_u64().unwrap_or_default() as u32)
+}
+
+async fn checkout(image: &Image) -> Result<Samples> {
+    let pool = Pool::new(image, SandboxConfig::default(), 2, |sandbox| {
+        Box::pin(async move { bound(sandbox, SOURCE, "add_one", &["int64"]).await })
+    });
+    pool.warm_up().await?;
+    let mut samples = Vec::new();
+    for _ in 0..2000 {
+        let start = Instant::now();
+        let lease = pool.checkout().await?;
+        samples.push(start.elapsed().as_secs_f64());
+        drop(lease);
+    }
+    Ok(Samples::new(samples))
+}
+
+async fn cold(image: &Image, rounds: usize) -> Result<Samples> {
+    let amount: ArrayRef = Arc::new(Float64Array::from(vec![10.0]));
+    let code: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["a"]));
+    let mut samples = Vec::new();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        let mut sandbox = Sandbox::start(image, &SandboxConfig::default()).await?;
+        let handle = bound(&mut sandbox, TEN_LINES, "price", &["double", "string"]).await?;
+        sandbox.invoke(handle, 0, 1, &[amount.clone(), code.clone()], &DataType::Float64).await?;
+        samples.push(start.elapsed().as_secs_f64());
+    }
+    Ok(Samples::new(samples))
+}
+
+/// Times `wasm-run run` on 1,000 rows of CSV, from the start of the process to its end.
+fn process(rounds: usize) -> Result<Samples> {
+    let folder = tempfile::tempdir()?;
+    let (udf, input, output) = (folder.path().join("udf.py"), folder.path().join("in.csv"), folder.path().join("out.csv"));
+    std::fs::write(&udf, "def add_one(x: int) -> int:\n    return x + 1\n")?;
+    let rows: String = (0..1000).map(|row| format!("{row}\n")).collect();
+    std::fs::write(&input, format!("x\n{rows}"))?;
+    let mut samples = Vec::new();
+    for _ in 0..=rounds {
+        let start = Instant::now();
+        let status = Command::new(env!("CARGO_BIN_EXE_wasm-run"))
+            .args(["run".as_ref(), udf_function(&udf).as_os_str(), "--input".as_ref(), input.as_os_str()])
+            .args(["--output".as_ref(), output.as_os_str()])
+            .stderr(Stdio::null())
+            .status()?;
+        samples.push(start.elapsed().as_secs_f64());
+        ensure!(status.success(), "wasm-run ended with {status}");
+    }
+    samples.remove(0); // the first one may compile the image
+    Ok(Samples::new(samples))
+}
+
+fn udf_function(udf: &Path) -> PathBuf {
+    let mut name = udf.as_os_str().to_owned();
+    name.push("::add_one");
+    name.into()
+}
+
+/// The row loop and the vectorized add, against the native side.
+async fn ratios(image: &Image, native: &mut Native, rounds: usize) -> Result<()> {
+    let integers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS as i64).map(|row| row * 7919)));
+    let floats: ArrayRef = Arc::new(Float64Array::from_iter_values((0..ROWS).map(|row| row as f64 / 3.0)));
+    let mut sandbox = Sandbox::start(image, &SandboxConfig::default()).await?;
+    let add_one = bound(&mut sandbox, SOURCE, "add_one", &["int64"]).await?;
+    let reply = sandbox.control(&bind("add", &["double", "double"])).await?;
+    let add = reply["handle"].as_u64().context("a handle")? as u32;
+    let cases: [(&str, &str, u32, Vec<ArrayRef>, DataType, &str); 2] = [
+        ("row loop `x + 1` on int64", "add_one", add_one, vec![integers], DataType::Int64, "at most 3.2x"),
+        ("vectorized add of float64, 8,192 rows", "numpy_add", add, vec![floats.clone(), floats], DataType::Float64, "at most 2x"),
+    ];
+    for (figure, name, handle, columns, result, asked) in cases {
+        let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..=rounds {
+            let native_seconds = native.seconds_per_row(name)?;
+            let mut times = Vec::new();
+            for _ in 0..BATCHES {
+                let start = Instant::now();
+                sandbox.invoke(handle, 0, ROWS, &columns, &result).await?;
+                times.push(start.elapsed().as_secs_f64() / ROWS as f64);
+            }
+            if round > 0 {
+                let seconds = Samples::new(times).quantile(0.5);
+                ours.push(seconds);
+                theirs.push(native_seconds);
+                ratio.push(seconds / native_seconds);
+            }
+        }
+        let [ours, theirs] = [ours, theirs].map(|seconds| Samples::new(seconds).quantile(0.5) * 1e9);
+        let measured = format!("{}x: {ours:.2} ns a row, native {theirs:.2} ns", Samples::new(ratio).show(1.0));
+        row(figure, &measured, asked);
+    }
+    Ok(())
+}
+
+/// Rows per second of two instances on two threads, over those of one.
+async fn two_instances(image: &Image, rounds: usize) -> Result<Samples> {
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS as i64));
+    let mut members = Vec::new();
+    for _ in 0..2 {
+        let mut sandbox = Sandbox::start(image, &SandboxConfig::default()).await?;
+        let handle = bound(&mut sandbox, SOURCE, "add_one", &["int64"]).await?;
+        members.push((sandbox, handle));
+    }
+    let work = |(mut sandbox, handle): (Sandbox, u32)| {
+        let column = column.clone();
+        tokio::spawn(async move {
+            for _ in 0..BATCHES * 4 {
+                sandbox.invoke(handle, 0, ROWS, std::slice::from_ref(&column), &DataType::Int64).await?;
+            }
+            Ok::<_, vivarium_sandbox::Error>((sandbox, handle))
+        })
+    };
+    let mut ratios = Vec::new();
+    for _ in 0..rounds {
+        let (Some(second), Some(first)) = (members.pop(), members.pop()) else { bail!("two sandboxes") };
+        let start = Instant::now();
+        let first = work(first).await??;
+        let one = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let (first, second) = tokio::try_join!(work(first), work(second))?;
+        let both = start.elapsed().as_secs_f64();
+        members = vec![first?, second?];
+        ratios.push(2.0 * one / both);
+    }
+    Ok(Samples::new(ratios))
+}
+
+/// Private memory of an idle instance, and of one that has loaded a function and run a batch.
+async fn memory(image: &Image) -> Result<()> {
+    const COUNT: usize = 32;
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
+    let mut sandboxes = Vec::with_capacity(COUNT);
+    let before = anonymous_memory()?;
+    for _ in 0..COUNT {
+        sandboxes.push(Sandbox::start(image, &SandboxConfig::default()).await?);
+    }
+    let idle = anonymous_memory()?;
+    for sandbox in &mut sandboxes {
+        let handle = bound(sandbox, SOURCE, "add_one", &["int64"]).await?;
+        sandbox.invoke(handle, 0, 1000, std::slice::from_ref(&column), &DataType::Int64).await?;
+    }
+    let loaded = anonymous_memory()?;
+    let kilobytes = |after: u64| after.saturating_sub(before) / COUNT as u64;
+    row("private memory of an idle instance", &format!("{} kB", kilobytes(idle)), "under 64 kB");
+    row("… after a load and one batch", &format!("{} kB", kilobytes(loaded)), "under 1 MB");
+    Ok(())
+}
+
+/// Anonymous resident memory of this process in kB: what copy-on-write pages become once they are written.
+fn anonymous_memory() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}
+
+/// The same shim on native CPython, in a process of its own that measures when it is asked to.
+struct Native {
+    child: Child,
+    requests: ChildStdin,
+    replies: BufReader<ChildStdout>,
+}
+
+impl Native {
+    fn start(python: &Path) -> Result<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm-python/benches/native.py");
+        let mut child = Command::new(python)
+            .arg(script)
+            .args(["--serve", "--rows", &ROWS.to_string(), "--batches", &BATCHES.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", python.display()))?;
+        let requests = child.stdin.take().context("stdin of the native side")?;
+        let replies = BufReader::new(child.stdout.take().context("stdout of the native side")?);
+        Ok(Self { child, requests, replies })
+    }
+
+    /// Median seconds per row of one function over a batch.
+    fn seconds_per_row(&mut self, function: &str) -> Result<f64> {
+        writeln!(self.requests, "{function}")?;
+        let mut line = String::new();
+        self.replies.read_line(&mut line)?;
+        let reply: Value = serde_json::from_str(&line).context("the native side did not answer; its message is above")?;
+        Ok(reply["median"].as_f64().context("a median")? * 1e-9)
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,83 @@
+//! Runs the recipe, snapshots what it linked, and puts the image in its place.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::image::Manifest;
+use crate::progress::{Event, StepState};
+use crate::{recipe, script};
+
+/// Builds the image into `image`, with everything else below `root`. The caller holds the lock.
+pub(crate) async fn build(root: &Path, image: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
+    let recipe_folder = write_recipe(root)?;
+    let work = root.join("work");
+    let output = work.join(format!("out-{}", recipe::key()));
+    let steps = script::run(&recipe_folder, &work, &output, progress).await?;
+    snapshot_step(&output, image, steps + 1, progress).await
+}
+
+/// The recipe as files; written anew when a process died while writing it.
+fn write_recipe(root: &Path) -> Result<PathBuf, Error> {
+    let folder = root.join("recipes").join(recipe::key());
+    replace_folder(&folder, recipe::write)?;
+    Ok(folder)
+}
+
+/// Initialises the interpreter once and keeps the memory it leaves as the image.
+async fn snapshot_step(
+    output: &Path,
+    image: &Path,
+    index: u32,
+    progress: &mut (dyn FnMut(Event) + Send),
+) -> Result<(), Error> {
+    let mut tell = |state, seconds| {
+        progress(Event::Step {
+            name: "snapshot".to_owned(),
+            about: "start the interpreter, import what every job needs, keep the memory".to_owned(),
+            index,
+            total: index,
+            state,
+            seconds,
+            log: None,
+        });
+    };
+    tell(StepState::Started, None);
+    let start = Instant::now();
+    let mut manifest = Manifest::read(&output.join("manifest.json"))?;
+    let linked = output.join("guest.wasm");
+    let linked = std::fs::read(&linked).map_err(Error::io("read", &linked))?;
+    let module = match vivarium_sandbox::snapshot(&linked, &output.join("home")).await {
+        Ok(module) => module,
+        Err(error) => {
+            tell(StepState::Failed, Some(start.elapsed().as_secs_f64()));
+            return Err(Error::Snapshot(error));
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    manifest.image_sha256 = Some(recipe::hex(&Sha256::digest(&module)));
+    manifest.seconds.insert("snapshot".to_owned(), seconds);
+    replace_folder(image, |folder| {
+        let path = folder.join("guest.wasm");
+        std::fs::write(&path, &module).map_err(Error::io("write", &path))?;
+        manifest.write(&folder.join("manifest.json"))
+    })?;
+    tell(StepState::Finished, Some(seconds));
+    Ok(())
+}
+
+/// Fills a new folder and moves it to `folder` when it is complete.
+fn replace_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+    let remove = |path: &Path| match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    };
+    let partial = folder.with_extension("partial");
+    remove(&partial)?;
+    std::fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
+    fill(&partial)?;
+    remove(folder)?;
+    std::fs::rename(&partial, folder).map_err(Error::io("move into place", folder))
+}

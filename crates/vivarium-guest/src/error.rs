@@ -1,0 +1,74 @@
+//! Why an image cannot be had.
+
+use std::path::{Path, PathBuf};
+
+/// Why an image cannot be built, found or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no directory to keep images in.
+    #[error("no directory for the guest image: set VIVARIUM_CACHE_DIR, XDG_CACHE_HOME or HOME")]
+    NoCacheDirectory,
+    /// A program that the build needs is not installed.
+    #[error(
+        "the guest build needs `{program}`, which cannot be started: {source}; on Debian: apt-get install {package}"
+    )]
+    Program {
+        /// The program.
+        program: &'static str,
+        /// The Debian package that has it.
+        package: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A step of the build failed.
+    #[error("step `{step}` of the guest build failed: {reason}\n{tail}\nThe whole output is in {}", .log.display())]
+    Step {
+        /// Name of the step.
+        step: String,
+        /// What went wrong.
+        reason: String,
+        /// Output of its compilers.
+        log: PathBuf,
+        /// Last lines of the log.
+        tail: String,
+    },
+    /// The build script ended without saying which step failed.
+    #[error("the guest build ended with {status}:\n{stderr}")]
+    Script {
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// The end of what it wrote.
+        stderr: String,
+    },
+    /// The built module cannot be initialised.
+    #[error("the built guest cannot be initialised: {0}")]
+    Snapshot(#[source] vivarium_sandbox::Error),
+    /// The manifest is not what this version writes.
+    #[error("{} is not a manifest that this version understands ({reason}); remove its folder and run `wasm-run guest build`", .path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No image has been built yet.
+    #[error("there is no guest image in {} yet; `wasm-run guest build` makes it", .0.display())]
+    Missing(PathBuf),
+    /// A file operation failed.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { action, path, source }
+    }
+}

@@ -1,0 +1,98 @@
+//! An image on disk: `guest.wasm` and the manifest that says what is in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// Where an image lies. `vivarium_sandbox::Image::open` takes [`ImageLocation::directory`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageLocation {
+    /// Folder of the image: `guest.wasm`, `manifest.json` and the compiled code.
+    pub directory: PathBuf,
+}
+
+impl ImageLocation {
+    /// The initialised WebAssembly module.
+    pub fn module(&self) -> PathBuf {
+        self.directory.join("guest.wasm")
+    }
+
+    /// Reads the manifest.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is of another format.
+    pub fn manifest(&self) -> Result<Manifest, Error> {
+        Manifest::read(&self.directory.join("manifest.json"))
+    }
+}
+
+/// What an image was built from and contains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's format.
+    pub format: u32,
+    /// Name of the image, for example `base`.
+    pub name: String,
+    /// Version of CPython.
+    pub python: String,
+    /// Bundled packages and their versions. A job's requirements count them as installed.
+    pub packages: BTreeMap<String, String>,
+    /// Every input and its sha256.
+    pub inputs: BTreeMap<String, String>,
+    /// sha256 of the linked module before it was initialised.
+    pub guest_sha256: String,
+    /// sha256 over the tree that was read into memory while initialising.
+    pub home_sha256: String,
+    /// A native CPython of the same version with the same NumPy, for comparisons.
+    pub native_python: PathBuf,
+    /// Seconds that each step of the build took when it last ran.
+    #[serde(default)]
+    pub seconds: BTreeMap<String, f64>,
+    /// sha256 of `guest.wasm` in this folder; absent in what the build script writes.
+    #[serde(default)]
+    pub image_sha256: Option<String>,
+}
+
+impl Manifest {
+    /// The format that this version writes.
+    pub const FORMAT: u32 = 1;
+
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read(path).map_err(Error::io("read", path))?;
+        let manifest: Self = serde_json::from_slice(&text)
+            .map_err(|error| Error::Manifest { path: path.to_owned(), reason: error.to_string() })?;
+        if manifest.format != Self::FORMAT {
+            let reason = format!("format {} instead of {}", manifest.format, Self::FORMAT);
+            return Err(Error::Manifest { path: path.to_owned(), reason });
+        }
+        Ok(manifest)
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {
+            action: "serialise",
+            path: path.to_owned(),
+            source: error.into(),
+        })?;
+        std::fs::write(path, text).map_err(Error::io("write", path))
+    }
+}
+
+/// What `wasm-run guest info` shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImageInfo {
+    /// Folder of the image.
+    pub directory: PathBuf,
+    /// Hash of the recipe it was built from.
+    pub recipe: String,
+    /// Its manifest.
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    /// Size of `guest.wasm` in bytes.
+    pub module_bytes: u64,
+    /// Size of the compiled code in bytes, one entry per file; empty before the first use.
+    pub compiled_bytes: BTreeMap<String, u64>,
+}

@@ -1,0 +1,43 @@
+//! What a build tells its caller while it runs. The library itself prints nothing.
+
+use std::path::PathBuf;
+
+/// One thing that happened during a build.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Another process is building; this one waits for it to finish.
+    Waiting {
+        /// The lock that is held.
+        lock: PathBuf,
+    },
+    /// A step of the build changed its state.
+    Step {
+        /// Short name, for example `cpython-wasi`.
+        name: String,
+        /// What the step does, in a few words.
+        about: String,
+        /// Position among the steps, from 1.
+        index: u32,
+        /// Number of steps.
+        total: u32,
+        /// What happened.
+        state: StepState,
+        /// Seconds the step took; absent when it starts.
+        seconds: Option<f64>,
+        /// Where the output of its compilers goes.
+        log: Option<PathBuf>,
+    },
+}
+
+/// State of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// It runs now.
+    Started,
+    /// It is done.
+    Finished,
+    /// An earlier build had done it.
+    Cached,
+    /// It failed; the log says why.
+    Failed,
+}

@@ -1,0 +1,136 @@
+//! The cache directory: where images, the build's work folder and the lock lie.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::image::{ImageInfo, ImageLocation};
+use crate::progress::Event;
+use crate::{build, recipe};
+
+/// Images of this machine's user, built when they are first needed.
+#[derive(Debug, Clone)]
+pub struct ImageStore {
+    root: PathBuf,
+}
+
+impl ImageStore {
+    /// The store in the user's cache directory: `$VIVARIUM_CACHE_DIR`, else `$XDG_CACHE_HOME/vivarium`, else
+    /// `~/.cache/vivarium`.
+    ///
+    /// # Errors
+    /// When none of the three variables names a directory.
+    pub fn open() -> Result<Self, Error> {
+        let named = |variable: &str, below: &str| {
+            let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
+            Some(PathBuf::from(value).join(below))
+        };
+        named("VIVARIUM_CACHE_DIR", "")
+            .or_else(|| named("XDG_CACHE_HOME", "vivarium"))
+            .or_else(|| named("HOME", ".cache/vivarium"))
+            .map(Self::at)
+            .ok_or(Error::NoCacheDirectory)
+    }
+
+    /// The store in `root`, which is created, readable by its owner only, when it is first written to.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The image of this version's recipe.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it has not been built.
+    pub fn locate(&self) -> Result<ImageLocation, Error> {
+        let location = ImageLocation { directory: self.image_directory() };
+        match location.directory.join("manifest.json").try_exists() {
+            Ok(true) => Ok(location),
+            Ok(false) => Err(Error::Missing(self.root.clone())),
+            Err(source) => Err(Error::io("look for", &location.directory)(source)),
+        }
+    }
+
+    /// The image of this version's recipe, built now if it is missing: about a quarter of an hour the first time.
+    ///
+    /// `progress` hears of every step. Two processes never build at once: the second one says [`Event::Waiting`].
+    /// Dropping the future stops the build; the next call goes on behind the last finished step.
+    ///
+    /// # Errors
+    /// When a program is missing, a step fails or the disk does not take what is written.
+    pub async fn ensure(&self, progress: &mut (dyn FnMut(Event) + Send)) -> Result<ImageLocation, Error> {
+        if let Ok(location) = self.locate() {
+            return Ok(location);
+        }
+        let images = self.root.join("images");
+        create_private(&images)?;
+        let _lock = lock(&images.join("build.lock"), progress).await?;
+        if let Ok(location) = self.locate() {
+            return Ok(location);
+        }
+        build::build(&self.root, &self.image_directory(), progress).await?;
+        self.locate()
+    }
+
+    /// What the image was built from, contains and weighs.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it has not been built.
+    pub fn info(&self) -> Result<ImageInfo, Error> {
+        let location = self.locate()?;
+        let size = |path: &Path| path.metadata().map(|data| data.len()).map_err(Error::io("read the size of", path));
+        let mut compiled_bytes = BTreeMap::new();
+        for path in files_below(&location.directory)? {
+            if path.extension().is_some_and(|extension| extension == "cwasm") {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                compiled_bytes.insert(name, size(&path)?);
+            }
+        }
+        Ok(ImageInfo {
+            recipe: recipe::key(),
+            manifest: location.manifest()?,
+            module_bytes: size(&location.module())?,
+            compiled_bytes,
+            directory: location.directory,
+        })
+    }
+
+    fn image_directory(&self) -> PathBuf {
+        self.root.join("images").join(format!("base-{}", recipe::key()))
+    }
+}
+
+/// Regular files in `directory` and its folders.
+fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let (mut files, mut folders) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
+            let entry = entry.map_err(Error::io("list", &folder))?;
+            match entry.file_type().map_err(Error::io("read the kind of", &entry.path()))? {
+                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_file() => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Creates `directory` and what is above it, for its owner only: compiled code is never trusted from a folder that
+/// others can write to.
+fn create_private(directory: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(Error::io("create", directory))
+}
+
+/// Takes the lock at `path`, held until the returned file is dropped or the process ends.
+async fn lock(path: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<File, Error> {
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(Error::io("open", path))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => progress(Event::Waiting { lock: path.to_owned() }),
+        Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
+    }
+    let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    waited.map_err(std::io::Error::other).and_then(|locked| locked).map_err(Error::io("lock", path))
+}

@@ -1,0 +1,288 @@
+//! Everything that can go wrong with a sandbox.
+
+use std::time::Duration;
+
+use wasmtime::Trap;
+
+use crate::exchange::ExchangeError;
+use crate::guest_error::GuestError;
+use crate::image::ImageError;
+use crate::limits::LimitsError;
+use crate::quantity::{format_duration, format_size};
+use crate::snapshot::SnapshotError;
+use crate::wasi;
+
+/// Why a sandbox did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A limit was reached.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+
+    /// The Python code failed.
+    #[error(transparent)]
+    Guest(Box<GuestError>),
+
+    /// The guest ended itself.
+    #[error("the Python code ended its process with exit status {0}")]
+    Exit(i32),
+
+    /// The guest did what WebAssembly does not allow.
+    #[error("the guest crashed: {reason}{backtrace}")]
+    Trap {
+        /// What it did.
+        reason: String,
+        /// Where, one function a line; empty when that is not known.
+        backtrace: String,
+    },
+
+    /// The guest did not keep to the contract between host and guest.
+    #[error("the guest broke its contract: {0}")]
+    Protocol(#[from] ProtocolError),
+
+    /// A record batch could not be sent, or what came back is not the array that was promised.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+
+    /// The image cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+
+    /// The guest could not be initialised for an image.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+
+    /// The limits contradict themselves or the process.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+
+    /// The process could not give the sandbox what it needs; nothing is wrong with the Python code.
+    #[error("the sandbox could not be started: {0:#}")]
+    Start(#[source] wasmtime::Error),
+
+    /// An earlier call destroyed the sandbox, and no call is answered any more.
+    #[error("the sandbox is gone since an earlier call: {reason}")]
+    Dead {
+        /// What the earlier call ended with.
+        reason: String,
+    },
+
+    /// The caller gave up an earlier call while it was running, which destroyed the sandbox.
+    #[error("the sandbox is gone: a call was cancelled while it was running")]
+    Cancelled,
+}
+
+/// A limit and how it was reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct LimitError {
+    /// The limit.
+    pub limit: LimitKind,
+    /// Its value, in the unit of [`LimitKind::unit`].
+    pub configured: u64,
+    /// What was needed or used, in the same unit, when that is known.
+    pub observed: Option<u64>,
+    /// What the Python code was doing, when it was told about the limit and could say.
+    pub guest: Option<Box<GuestError>>,
+}
+
+/// The limits of [`Limits`](crate::Limits), [`TenantLimits`](crate::TenantLimits) and [`RuntimeConfig`](crate::RuntimeConfig).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// [`Limits::memory`](crate::Limits::memory)
+    Memory,
+    /// [`Limits::batch_time`](crate::Limits::batch_time)
+    BatchTime,
+    /// [`Limits::startup_time`](crate::Limits::startup_time)
+    StartupTime,
+    /// [`Limits::cpu_time`](crate::Limits::cpu_time)
+    CpuTime,
+    /// [`Limits::table_elements`](crate::Limits::table_elements)
+    TableElements,
+    /// [`Limits::batch_bytes`](crate::Limits::batch_bytes)
+    BatchBytes,
+    /// [`Limits::output_bytes`](crate::Limits::output_bytes)
+    OutputBytes,
+    /// [`Limits::output_rows`](crate::Limits::output_rows)
+    OutputRows,
+    /// [`Limits::request_bytes`](crate::Limits::request_bytes)
+    RequestBytes,
+    /// [`Limits::reply_bytes`](crate::Limits::reply_bytes)
+    ReplyBytes,
+    /// [`RuntimeConfig::wasm_stack`](crate::RuntimeConfig::wasm_stack)
+    Stack,
+    /// [`RuntimeConfig::sandboxes`](crate::RuntimeConfig::sandboxes)
+    Sandboxes,
+    /// [`TenantLimits::memory`](crate::TenantLimits::memory)
+    TenantMemory,
+    /// [`TenantLimits::instances`](crate::TenantLimits::instances)
+    TenantInstances,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitUnit {
+    /// Bytes.
+    Bytes,
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Rows, instances or elements.
+    Count,
+}
+
+impl LimitKind {
+    /// The name of the field that sets it.
+    pub fn name(self) -> &'static str {
+        self.describe().0
+    }
+
+    /// What it counts.
+    pub fn unit(self) -> LimitUnit {
+        self.describe().1
+    }
+
+    /// Name, unit, and what to do about it.
+    fn describe(self) -> (&'static str, LimitUnit, &'static str) {
+        use LimitUnit::{Bytes, Count, Nanoseconds};
+        match self {
+            Self::Memory => ("memory", Bytes, "use less memory, or raise it"),
+            Self::BatchTime => {
+                ("batch_time", Nanoseconds, "look for an endless loop, send smaller batches, or raise it")
+            }
+            Self::StartupTime => {
+                ("startup_time", Nanoseconds, "look at what the module does while it is imported, or raise it")
+            }
+            Self::CpuTime => ("cpu_time", Nanoseconds, "raise it, or split the task"),
+            Self::TableElements => ("table_elements", Count, "raise it for this guest image"),
+            Self::BatchBytes => ("batch_bytes", Bytes, "send smaller batches, or raise it"),
+            Self::OutputBytes => ("output_bytes", Bytes, "return less, send smaller batches, or raise it"),
+            Self::OutputRows => ("output_rows", Count, "send smaller batches, or raise it"),
+            Self::RequestBytes => ("request_bytes", Bytes, "load less source at a time, or raise it"),
+            Self::ReplyBytes => ("reply_bytes", Bytes, "report less, or raise it"),
+            Self::Stack => ("wasm_stack", Bytes, "recurse less deeply; the size belongs to the process"),
+            Self::Sandboxes => ("sandboxes", Count, "end other sandboxes, or raise it for the process"),
+            Self::TenantMemory => ("memory", Bytes, "end other sandboxes of the tenant, or raise it"),
+            Self::TenantInstances => ("instances", Count, "end other sandboxes of the tenant, or raise it"),
+        }
+    }
+
+    /// Whose limit it is.
+    fn owner(self) -> &'static str {
+        match self {
+            Self::TenantMemory | Self::TenantInstances => "the tenant's",
+            Self::Stack | Self::Sandboxes => "the process's",
+            Self::CpuTime => "the task's",
+            _ => "the sandbox's",
+        }
+    }
+}
+
+impl LimitError {
+    pub(crate) fn new(limit: LimitKind, configured: u64) -> Self {
+        Self { limit, configured, observed: None, guest: None }
+    }
+
+    pub(crate) fn time(limit: LimitKind, configured: Duration) -> Self {
+        Self::new(limit, u64::try_from(configured.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn observed(mut self, observed: u64) -> Self {
+        self.observed = Some(observed);
+        self
+    }
+
+    fn sentence(&self) -> String {
+        let (name, unit, advice) = self.limit.describe();
+        let value = |value: u64| match unit {
+            LimitUnit::Bytes => format_size(value),
+            LimitUnit::Nanoseconds => format_duration(Duration::from_nanos(value)),
+            LimitUnit::Count => value.to_string(),
+        };
+        let mut sentence = format!("{} limit `{name}` of {} was reached", self.limit.owner(), value(self.configured));
+        if let Some(observed) = self.observed {
+            sentence += &format!(" ({} needed)", value(observed));
+        }
+        if let Some(guest) = &self.guest {
+            sentence += &format!(": {guest}");
+        }
+        format!("{sentence}; {advice}")
+    }
+}
+
+/// How the guest broke the contract of `wasm-python/ABI.md`. Only a damaged or hostile guest does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// Another version of the contract.
+    #[error("it implements version {found} of the ABI, and this host version {expected}; build the guest again")]
+    Version {
+        /// What the guest says.
+        found: i32,
+        /// What the host implements.
+        expected: i32,
+    },
+    /// A pointer and length that do not lie in linear memory.
+    #[error("{what} at {address:#x}, {length} bytes long, does not lie in its memory of {memory} bytes")]
+    OutOfBounds {
+        /// What was to be read or written there.
+        what: &'static str,
+        /// Guest address.
+        address: u32,
+        /// Bytes.
+        length: u64,
+        /// Size of linear memory in bytes.
+        memory: u64,
+    },
+    /// An address that must be a multiple of something and is not.
+    #[error("{what} at {address:#x} is not aligned to {alignment} bytes")]
+    Misaligned {
+        /// What is there.
+        what: &'static str,
+        /// Guest address.
+        address: u32,
+        /// Bytes.
+        alignment: u32,
+    },
+    /// A status that is neither success nor failure.
+    #[error("it answered with the status {0}, which is neither done (0) nor failed (1)")]
+    Status(u32),
+    /// A reply that is not what the request calls for.
+    #[error("its reply to `{request}` is not valid: {problem}")]
+    Reply {
+        /// The request's name.
+        request: &'static str,
+        /// What is wrong with the reply.
+        problem: String,
+    },
+}
+
+/// Explains how a call into the guest ended when it did not return.
+///
+/// `refused` is the memory limit that was hit while the call ran, if one was: an allocation that fails inside C code
+/// often ends in a trap, and then the limit is what the user has to know.
+pub(crate) fn from_call(error: wasmtime::Error, refused: Option<LimitError>, wasm_stack: u64) -> Error {
+    let error = match error.downcast::<LimitError>() {
+        Ok(limit) => return Error::Limit(limit),
+        Err(error) => error,
+    };
+    if let Some(wasi::Exit(status)) = error.downcast_ref::<wasi::Exit>() {
+        return Error::Exit(*status);
+    }
+    match (error.downcast_ref::<Trap>(), refused) {
+        (Some(Trap::StackOverflow), _) => Error::Limit(LimitError::new(LimitKind::Stack, wasm_stack)),
+        (Some(_), Some(limit)) => Error::Limit(limit),
+        (Some(trap), None) => Error::Trap { reason: trap.to_string(), backtrace: backtrace(&error) },
+        (None, _) => Error::Trap { reason: error.root_cause().to_string(), backtrace: backtrace(&error) },
+    }
+}
+
+/// The innermost functions, one a line.
+fn backtrace(error: &wasmtime::Error) -> String {
+    const MAX_FRAMES: usize = 20;
+    let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
+    let frames = backtrace.frames().iter().take(MAX_FRAMES);
+    frames.map(|frame| format!("\n  in {}", crate::text::line(frame.func_name().unwrap_or("?"), 200))).collect()
+}

@@ -1,0 +1,225 @@
+//! What a sandbox may use: every limit, its default, and why.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{serde_duration, serde_size};
+
+/// What one sandbox may use, per call and in total.
+///
+/// Every field is enforced by the host, whatever the guest does. Reaching a limit fails the call with
+/// [`Error::Limit`](crate::Error::Limit), or, where it says so below, gives the Python code an exception it can handle.
+/// Totals over all sandboxes of one tenant are in [`TenantLimits`](crate::TenantLimits); the size of the wasm stack and
+/// the number of sandboxes belong to the process and are in [`RuntimeConfig`](crate::RuntimeConfig).
+///
+/// ```
+/// use std::time::Duration;
+/// use vivarium_sandbox::Limits;
+///
+/// let limits = Limits { memory: 512 << 20, batch_time: Duration::from_secs(5), ..Limits::default() };
+/// assert!(limits.validate().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Linear memory of the instance, in bytes: code, modules, data, everything Python sees.
+    ///
+    /// Growing beyond it raises `MemoryError`; a function that does not handle it fails with this limit.
+    /// Default 256 MiB: an interpreter with numpy takes 30 MiB, and a batch in and out rarely ten times its 16 MiB.
+    #[serde(with = "serde_size")]
+    pub memory: u64,
+
+    /// Wall-clock time of one call: a batch through a function, or an `exec`. Sleeping and waiting count.
+    ///
+    /// Default 30 s: a batch that takes longer stalls its pipeline, and Flink's and DataFusion's users notice after that.
+    #[serde(with = "serde_duration")]
+    pub batch_time: Duration,
+
+    /// Wall-clock time of each step before data flows: starting the instance, loading the source (with its imports),
+    /// binding a function.
+    ///
+    /// Default 20 s: importing the heaviest pure-Python package tried (sympy) takes one second in the sandbox.
+    #[serde(with = "serde_duration")]
+    pub startup_time: Duration,
+
+    /// Processor time of the whole task, summed over its sandboxes, whatever its wall-clock time.
+    ///
+    /// Default none: a streaming task has no end, so no total is right for all; a platform that sells processor time sets it.
+    #[serde(with = "serde_duration::optional")]
+    pub cpu_time: Option<Duration>,
+
+    /// Elements of a WebAssembly table (function pointers).
+    ///
+    /// Default 50,000: CPython with numpy has 20,000 and never grows the table. [`RuntimeConfig`](crate::RuntimeConfig) reserves the space.
+    pub table_elements: u32,
+
+    /// Bytes of one encoded batch on its way in; what is larger is split by the caller.
+    ///
+    /// Default 16 MiB: big enough that crossing the boundary costs nothing, small enough to leave memory for the function.
+    #[serde(with = "serde_size")]
+    pub batch_bytes: u64,
+
+    /// Bytes of one result on its way out, counted before anything is allocated on the host.
+    ///
+    /// Default 64 MiB: four times the batch, for functions that make text longer.
+    #[serde(with = "serde_size")]
+    pub output_bytes: u64,
+
+    /// Rows of one result.
+    ///
+    /// Default 1,048,576: 128 batches of the usual 8,192 rows. It bounds what costs host memory per row, not per byte.
+    pub output_rows: u64,
+
+    /// Bytes of one control request to the guest: source code, arguments, variables.
+    ///
+    /// Default 16 MiB: a hundred times the largest module of the standard library.
+    #[serde(with = "serde_size")]
+    pub request_bytes: u64,
+
+    /// Bytes of one reply from the guest (signatures, errors, row errors), checked before it is copied or parsed.
+    ///
+    /// Default 16 MiB: a hundred row errors with full tracebacks, and the row numbers of a million failed rows.
+    #[serde(with = "serde_size")]
+    pub reply_bytes: u64,
+
+    /// Bytes of any name the guest gives (functions, parameters, files in tracebacks) before they are cut.
+    ///
+    /// Default 1,024: longer than any name a person types, short enough for every log line.
+    pub name_bytes: u32,
+
+    /// Bytes per second the guest may write to stdout and stderr together; what is more is dropped, counted and reported once.
+    ///
+    /// Default 1 MiB/s: some 10,000 log lines a second, above which a log no longer informs. None for a command line tool
+    /// whose user asked for the output.
+    #[serde(with = "serde_size::optional")]
+    pub log_bytes_per_second: Option<u64>,
+
+    /// Bytes of the scratch directory `/tmp`, which is in host memory. More is `OSError: No space left on device`.
+    ///
+    /// Default 64 MiB.
+    #[serde(with = "serde_size")]
+    pub scratch_bytes: u64,
+
+    /// Files, directories and links in the scratch directory. More is `OSError: No space left on device`.
+    ///
+    /// Default 10,000: what unpacking a large archive needs.
+    pub scratch_files: u32,
+
+    /// Files and directories open at one time. More is `OSError: Too many open files`.
+    ///
+    /// Default 256: what a Linux shell gives a process, divided by four.
+    pub open_files: u32,
+
+    /// Bytes of a path the guest passes to the host. Longer is `OSError: File name too long`.
+    ///
+    /// Default 4,096: Linux's own.
+    pub path_bytes: u32,
+
+    /// Random bytes one call to the host gives; more is refused, so that no single call keeps the host busy.
+    ///
+    /// Default 64 KiB: Python asks for at most 256 at a time.
+    #[serde(with = "serde_size")]
+    pub random_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 256 << 20,
+            batch_time: Duration::from_secs(30),
+            startup_time: Duration::from_secs(20),
+            cpu_time: None,
+            table_elements: 50_000,
+            batch_bytes: 16 << 20,
+            output_bytes: 64 << 20,
+            output_rows: 1 << 20,
+            request_bytes: 16 << 20,
+            reply_bytes: 16 << 20,
+            name_bytes: 1024,
+            log_bytes_per_second: Some(1 << 20),
+            scratch_bytes: 64 << 20,
+            scratch_files: 10_000,
+            open_files: 256,
+            path_bytes: 4096,
+            random_bytes: 64 << 10,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks that the limits do not contradict themselves or the 32-bit address space.
+    ///
+    /// # Errors
+    /// [`LimitsError`] naming the field.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        const ADDRESS_SPACE: u64 = 1 << 32;
+        let error = |field, problem| Err(LimitsError { field, problem });
+        if self.memory > ADDRESS_SPACE {
+            return error("memory", "is more than a 32-bit guest can address (4 GiB)");
+        }
+        if self.batch_bytes > self.memory {
+            return error("batch_bytes", "is more than the memory the batch has to fit in");
+        }
+        for (field, value) in [("request_bytes", self.request_bytes), ("reply_bytes", self.reply_bytes)] {
+            if value >= ADDRESS_SPACE {
+                return error(field, "is more than a 32-bit guest can address (4 GiB)");
+            }
+        }
+        if self.open_files < 5 {
+            return error("open_files", "is less than the standard streams, /env and /tmp, which take 5");
+        }
+        for (field, value) in [("batch_time", self.batch_time), ("startup_time", self.startup_time)] {
+            if value.is_zero() {
+                return error(field, "is zero, so that nothing could ever run");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A limit that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the limit `{field}` {problem}")]
+pub struct LimitsError {
+    /// The field of [`Limits`].
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_in_a_configuration_file() {
+        let limits: Limits =
+            serde_json::from_str(r#"{"memory": "1GiB", "batch_time": "2s", "cpu_time": "1h", "scratch_bytes": 4096}"#)
+                .unwrap();
+        assert_eq!((limits.memory, limits.scratch_bytes), (1 << 30, 4096));
+        assert_eq!((limits.batch_time, limits.cpu_time), (Duration::from_secs(2), Some(Duration::from_secs(3600))));
+        assert_eq!(limits.open_files, Limits::default().open_files);
+        let again: Limits = serde_json::from_str(&serde_json::to_string(&limits).unwrap()).unwrap();
+        assert_eq!(again, limits);
+    }
+
+    #[test]
+    fn a_misspelt_limit_is_an_error() {
+        let error = serde_json::from_str::<Limits>(r#"{"memroy": "1GiB"}"#).unwrap_err();
+        assert!(error.to_string().contains("memroy"), "{error}");
+    }
+
+    #[test]
+    fn limits_that_contradict_themselves_are_refused() {
+        assert_eq!(Limits::default().validate(), Ok(()));
+        for (field, limits) in [
+            ("memory", Limits { memory: 5 << 30, ..Limits::default() }),
+            ("batch_bytes", Limits { memory: 1 << 20, ..Limits::default() }),
+            ("batch_time", Limits { batch_time: Duration::ZERO, ..Limits::default() }),
+            ("reply_bytes", Limits { reply_bytes: 1 << 33, ..Limits::default() }),
+        ] {
+            assert_eq!(limits.validate().unwrap_err().field, field);
+        }
+    }
+}

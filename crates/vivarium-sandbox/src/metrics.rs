@@ -1,0 +1,99 @@
+//! What a task did, readable at any time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters of one task, over all its sandboxes, since it began. Reading them costs nothing to the sandboxes.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    calls: AtomicU64,
+    rows: AtomicU64,
+    guest_nanos: AtomicU64,
+    copy_nanos: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    started: AtomicU64,
+    replaced: AtomicU64,
+    peak_memory: AtomicU64,
+}
+
+/// The values of [`Metrics`] at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetricsSnapshot {
+    /// Batches sent through a function, failed ones included.
+    pub calls: u64,
+    /// Rows in those batches.
+    pub rows: u64,
+    /// Wall-clock time inside the guest, waiting included.
+    pub time_in_guest: Duration,
+    /// Time spent copying batches into and results out of linear memory, checks included.
+    pub time_copying: Duration,
+    /// Bytes of encoded batches.
+    pub bytes_in: u64,
+    /// Bytes of results, as they are on the host.
+    pub bytes_out: u64,
+    /// Instances started.
+    pub instances_started: u64,
+    /// Instances destroyed because a call failed in a way no instance survives, and replaced.
+    pub instances_replaced: u64,
+    /// The largest linear memory any of its instances had, in bytes.
+    pub peak_memory: u64,
+}
+
+impl Metrics {
+    /// The counters now. Each is exact; together they need not be of one instant.
+    pub fn snapshot(&self) -> MetricsSnapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        MetricsSnapshot {
+            calls: read(&self.calls),
+            rows: read(&self.rows),
+            time_in_guest: Duration::from_nanos(read(&self.guest_nanos)),
+            time_copying: Duration::from_nanos(read(&self.copy_nanos)),
+            bytes_in: read(&self.bytes_in),
+            bytes_out: read(&self.bytes_out),
+            instances_started: read(&self.started),
+            instances_replaced: read(&self.replaced),
+            peak_memory: read(&self.peak_memory),
+        }
+    }
+
+    pub(crate) fn add_call(&self, rows: usize) {
+        add(&self.calls, 1);
+        add(&self.rows, rows as u64);
+    }
+
+    pub(crate) fn add_guest_time(&self, time: Duration) {
+        add(&self.guest_nanos, nanos(time));
+    }
+
+    pub(crate) fn add_copy_in(&self, time: Duration, bytes: usize) {
+        add(&self.copy_nanos, nanos(time));
+        add(&self.bytes_in, bytes as u64);
+    }
+
+    pub(crate) fn add_copy_out(&self, time: Duration, bytes: usize) {
+        add(&self.copy_nanos, nanos(time));
+        add(&self.bytes_out, bytes as u64);
+    }
+
+    pub(crate) fn add_started(&self) {
+        add(&self.started, 1);
+    }
+
+    pub(crate) fn add_replaced(&self) {
+        add(&self.replaced, 1);
+    }
+
+    pub(crate) fn see_memory(&self, bytes: u64) {
+        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Ordering::Relaxed);
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

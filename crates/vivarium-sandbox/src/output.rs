@@ -1,0 +1,202 @@
+//! Where the guest's standard streams come from and go to.
+//!
+//! By default what Python prints becomes tracing events, one a line, tagged with tenant, job, task and function, so that
+//! an engine's log tells whose line it is. A command line tool passes the streams through instead.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::tenant::Task;
+use crate::text;
+use crate::wasi::{OutputSink, Stdin};
+
+/// What Python reads from stdin.
+#[derive(Debug, Clone, Default)]
+pub enum Input {
+    /// Nothing: end of file at once.
+    #[default]
+    Empty,
+    /// These bytes.
+    Bytes(Arc<[u8]>),
+    /// The stdin of this process.
+    Inherit,
+}
+
+impl Input {
+    pub(crate) fn stream(&self) -> Stdin {
+        match self {
+            Self::Empty => Stdin::Empty,
+            Self::Bytes(bytes) => Stdin::Bytes(Arc::clone(bytes)),
+            Self::Inherit => Stdin::Reader(Box::new(tokio::io::stdin())),
+        }
+    }
+}
+
+/// Where what Python writes to stdout or stderr goes.
+#[derive(Debug, Clone, Default)]
+pub enum Output {
+    /// Tracing events of the target `vivarium::python`: at level `INFO` from stdout and `WARN` from stderr, one a line,
+    /// with the fields `tenant`, `job`, `task`, `function` and `stream`. Control characters are escaped.
+    #[default]
+    Log,
+    /// The same stream of this process, byte for byte.
+    Inherit,
+    /// Memory.
+    Capture(Capture),
+    /// Nowhere.
+    Discard,
+}
+
+/// Which of the two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Output {
+    pub(crate) fn sink(&self, stream: Stream, labels: &Arc<Labels>) -> Box<dyn OutputSink> {
+        match self {
+            Self::Log => Box::new(LogLines { stream, labels: Arc::clone(labels), line: Vec::new() }),
+            Self::Inherit => Box::new(Inherited(stream)),
+            Self::Capture(capture) => Box::new(capture.clone()),
+            Self::Discard => Box::new(crate::wasi::Discard),
+        }
+    }
+}
+
+/// Keeps what Python writes, up to a limit. Clones share what they keep.
+#[derive(Clone)]
+pub struct Capture {
+    kept: Arc<Mutex<Vec<u8>>>,
+    max_bytes: usize,
+}
+
+impl Capture {
+    /// Keeps the first `max_bytes` bytes and drops the rest.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { kept: Arc::default(), max_bytes }
+    }
+
+    /// What was written so far, which is forgotten.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        // Bytes are appended or taken whole, so a panic elsewhere leaves them valid.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Capture").field("bytes", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl OutputSink for Capture {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut kept = self.lock();
+        let room = self.max_bytes.saturating_sub(kept.len());
+        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok(())
+    }
+}
+
+/// The process's own stream.
+struct Inherited(Stream);
+
+impl OutputSink for Inherited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.0 {
+            Stream::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes)?;
+                // Python flushes when it means to; a second buffer would only reorder stdout and stderr.
+                stdout.flush()
+            }
+            Stream::Stderr => io::stderr().lock().write_all(bytes),
+        }
+    }
+}
+
+/// Whose lines they are.
+pub(crate) struct Labels {
+    task: Arc<Task>,
+    /// The function that is running.
+    function: Mutex<Option<Arc<str>>>,
+}
+
+impl Labels {
+    pub(crate) fn new(task: &Arc<Task>) -> Self {
+        Self { task: Arc::clone(task), function: Mutex::new(None) }
+    }
+
+    pub(crate) fn set_function(&self, function: Option<Arc<str>>) {
+        *self.function.lock().unwrap_or_else(PoisonError::into_inner) = function;
+    }
+
+    fn function(&self) -> Option<Arc<str>> {
+        self.function.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Bytes of an unfinished line that are kept; a longer line becomes several events.
+const MAX_LINE: usize = 8 << 10;
+
+/// Turns lines into tracing events.
+struct LogLines {
+    stream: Stream,
+    labels: Arc<Labels>,
+    /// The line that has not ended yet.
+    line: Vec<u8>,
+}
+
+impl LogLines {
+    fn emit(&mut self) {
+        let line = text::line(&String::from_utf8_lossy(&self.line), usize::MAX);
+        self.line.clear();
+        let (task, function) = (&self.labels.task, self.labels.function());
+        let (tenant, job, id, function) = (task.tenant().id(), task.job(), task.id(), function.as_deref());
+        match self.stream {
+            Stream::Stdout => {
+                tracing::info!(target: "vivarium::python", %tenant, %job, task = %id, function, stream = "stdout", "{line}");
+            }
+            Stream::Stderr => {
+                tracing::warn!(target: "vivarium::python", %tenant, %job, task = %id, function, stream = "stderr", "{line}");
+            }
+        }
+    }
+}
+
+impl OutputSink for LogLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (content, ended) = match piece.strip_suffix(b"\n") {
+                Some(content) => (content, true),
+                None => (piece, false),
+            };
+            for part in content.chunks(MAX_LINE) {
+                if self.line.len() + part.len() > MAX_LINE {
+                    self.emit();
+                }
+                self.line.extend_from_slice(part);
+            }
+            if ended {
+                self.emit();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LogLines {
+    /// A last line without an end is a line too.
+    fn drop(&mut self) {
+        if !self.line.is_empty() {
+            self.emit();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The engine: one per process, with every knob set on purpose.
+
+use std::sync::Arc;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::epoch::Ticker;
+use crate::error::Error;
+
+/// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
+///
+/// Reserving costs address space, not memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeConfig {
+    /// Sandboxes alive at one time. Default 512: 2 TiB of the 128 TiB of address space a Linux process has.
+    pub sandboxes: u32,
+    /// The most linear memory any sandbox can have, in bytes. Default 4 GiB, all that 32 bits address; what a sandbox may
+    /// really use is [`Limits::memory`](crate::Limits::memory).
+    pub sandbox_memory: u64,
+    /// Stack of the WebAssembly code, in bytes. Default 16 MiB: from there on, Python's own recursion limit is reached
+    /// before the stack's end, and deep recursion is a `RecursionError` that code can handle. With 1 MiB, `json` and `repr`
+    /// of deeply nested values ended the instance.
+    pub wasm_stack: u64,
+    /// The most table elements any sandbox can have. Default 50,000; CPython with numpy has 20,000.
+    pub table_elements: u32,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self { sandboxes: 512, sandbox_memory: 4 << 30, wasm_stack: 16 << 20, table_elements: 50_000 }
+    }
+}
+
+/// The WebAssembly engine of this process. Cloning it is cheap and gives the same engine.
+///
+/// Create one and share it: each reserves address space for all its sandboxes.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: RuntimeConfig,
+    engine: Engine,
+    ticker: Ticker,
+}
+
+impl Runtime {
+    /// Reserves the address space and prepares the compiler.
+    ///
+    /// # Errors
+    /// [`Error::Start`] when the address space cannot be reserved, for instance under `ulimit -v`; fewer or smaller
+    /// sandboxes need less of it.
+    pub fn new(config: RuntimeConfig) -> Result<Self, Error> {
+        let engine = Engine::new(&engine_config(&config)).map_err(Error::Start)?;
+        let ticker = Ticker::new(&engine).map_err(|error| Error::Start(error.into()))?;
+        Ok(Self { shared: Arc::new(Shared { config, engine, ticker }) })
+    }
+
+    /// The configuration it was made with.
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.shared.ticker
+    }
+}
+
+/// Host functions and the frames of the call itself run on the same stack as the guest, above its own share.
+const HOST_STACK: usize = 2 << 20;
+
+fn engine_config(runtime: &RuntimeConfig) -> Config {
+    let mut config = Config::new();
+
+    // Stacks. A fiber has room for the guest's share and for the host functions it calls. Stacks go from one sandbox to the
+    // next; zeroing them between costs little (each sandbox keeps its own while it lives) and makes a leak through an
+    // uninitialised slot impossible even if the compiler had one.
+    let wasm_stack = usize::try_from(runtime.wasm_stack).unwrap_or(usize::MAX / 2);
+    config.max_wasm_stack(wasm_stack).async_stack_size(wasm_stack.saturating_add(HOST_STACK)).async_stack_zeroing(true);
+
+    // Deadlines. Epochs are a load and a compare at each loop and function; fuel counts every instruction and costs twice
+    // as much. See `epoch`.
+    config.epoch_interruption(true).consume_fuel(false);
+
+    // Memory. The whole 32-bit address space and a guard behind it are reserved for each sandbox, so that no access needs a
+    // bounds check (checks cost 1.5 times in the row loop) and none can leave. Memory therefore never moves.
+    config
+        .memory_reservation(4 << 30)
+        .memory_guard_size(32 << 20)
+        .guard_before_linear_memory(true)
+        .memory_may_move(false);
+    // The snapshot's memory is mapped copy-on-write. An interpreter's image has holes, for which wasmtime would rather copy
+    // segments; up to this size it must not.
+    config.memory_init_cow(true).memory_guaranteed_dense_image_size(256 << 20);
+
+    // Code. Compiled once per machine and used for ever after: spend time on it. Cranelift's mitigations against Spectre
+    // (no speculation past bounds checks of tables and of dynamic memories, masked indirect calls) are on by default and
+    // stay on: tenants share the process. NaN bit patterns may differ between processors: Python does not show them, and
+    // canonicalising costs every floating point operation.
+    config.cranelift_opt_level(OptLevel::Speed).cranelift_nan_canonicalization(false).parallel_compilation(true);
+    // Function names in the report of a trap, but no more than a person reads; registers and unwinding tables for
+    // native debuggers only make the code larger.
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20)).native_unwind_info(false).debug_info(false);
+
+    // WebAssembly. What clang emits for wasm32 and nothing else: less code of the engine can be reached.
+    config
+        .wasm_bulk_memory(true)
+        .wasm_multi_value(true)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(false)
+        .wasm_tail_call(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_extended_const(true)
+        .wasm_wide_arithmetic(false)
+        .wasm_custom_page_sizes(false);
+
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config(runtime)));
+    config
+}
+
+fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    // A sandbox is one instance with one memory, one table and one stack, whatever the module asks for.
+    pool.total_core_instances(runtime.sandboxes)
+        .total_memories(runtime.sandboxes)
+        .total_tables(runtime.sandboxes)
+        .total_stacks(runtime.sandboxes)
+        .max_memories_per_module(1)
+        .max_tables_per_module(1)
+        .max_memory_size(usize::try_from(runtime.sandbox_memory).unwrap_or(usize::MAX))
+        .table_elements(usize::try_from(runtime.table_elements).unwrap_or(usize::MAX))
+        // The metadata of an instance: 16 bytes for each of CPython's 20,000 functions and some.
+        .max_core_instance_size(4 << 20);
+    // What a destroyed sandbox leaves resident for the next one in its slot. Memory is given back whole: the next one starts
+    // from the image's pages, and nothing of the last can be left. The top of a stack is zeroed by hand, which is cheaper
+    // than faulting it in again.
+    pool.linear_memory_keep_resident(0).table_keep_resident(0).async_stack_keep_resident(16 << 10);
+    // Slots that already map an image are the fast ones; keep as many as a busy task uses.
+    pool.max_unused_warm_slots(64).decommit_batch_size(1);
+    // Protection keys let neighbouring memories do without guards. That saves address space, which is not short here, and
+    // needs memories far below 4 GiB; the guards alone already contain every access.
+    pool.memory_protection_keys(Enabled::No);
+    pool
+}

@@ -1,0 +1,95 @@
+//! What a sandbox is started with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::output::{Input, Labels, Output, Stream};
+use crate::tenant::Task;
+use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, WasiLimits};
+
+/// What a sandbox is started with: its task, its limits and what Python sees.
+///
+/// ```
+/// use vivarium_sandbox::{Limits, Output, SandboxConfig};
+///
+/// let config = SandboxConfig { limits: Limits { memory: 64 << 20, ..Limits::default() }, stdout: Output::Inherit, ..SandboxConfig::default() };
+/// ```
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// The task it works for. Default: [`Task::local`].
+    pub task: Arc<Task>,
+    /// What it may use.
+    pub limits: Limits,
+    /// The job's environment, mounted read-only as `/env`. Default: an empty directory.
+    pub environment: Option<Arc<cap_std::fs::Dir>>,
+    /// The whole of `os.environ`. Default: empty; nothing of the host's environment is ever added.
+    pub variables: BTreeMap<String, String>,
+    /// Guest directories that go behind the standard library on `sys.path`.
+    pub path: Vec<String>,
+    /// The working directory. Default: `/tmp`, the scratch directory.
+    pub directory: String,
+    /// What Python reads from stdin. Default: nothing.
+    pub stdin: Input,
+    /// Where stdout goes. Default: tracing events.
+    pub stdout: Output,
+    /// Where stderr goes. Default: tracing events.
+    pub stderr: Output,
+    /// Which of the three streams tell Python that they are a terminal. Default: none.
+    pub terminals: Terminals,
+    /// Seeds `random` and `numpy.random`. Default: a new one from the operating system for each instance; tests and
+    /// reproducible jobs set one.
+    pub seed: Option<[u8; 32]>,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            task: Task::local(),
+            limits: Limits::default(),
+            environment: None,
+            variables: BTreeMap::new(),
+            path: Vec::new(),
+            directory: "/tmp".into(),
+            stdin: Input::Empty,
+            stdout: Output::Log,
+            stderr: Output::Log,
+            terminals: Terminals::default(),
+            seed: None,
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// The world the guest sees. Arguments and variables are not in it: they go with the `start` request, because the
+    /// interpreter has read its own long ago.
+    pub(super) fn wasi(&self, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
+        let limits = &self.limits;
+        let at_most_u32 = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+        let wasi = WasiCtx::new(WasiConfig {
+            environment: self.environment.clone(),
+            scratch: ScratchLimits {
+                bytes: limits.scratch_bytes,
+                files: limits.scratch_files.into(),
+                ..ScratchLimits::default()
+            },
+            scratch_budget: Some(Arc::clone(&self.task.tenant().scratch)),
+            limits: WasiLimits {
+                open_files: limits.open_files,
+                path_bytes: limits.path_bytes,
+                random_bytes: at_most_u32(limits.random_bytes),
+                output: limits
+                    .log_bytes_per_second
+                    .map(|rate| OutputLimit { bytes_per_second: rate, burst_bytes: rate }),
+                ..WasiLimits::default()
+            },
+            stdin: self.stdin.stream(),
+            stdout: self.stdout.sink(Stream::Stdout, labels),
+            stderr: self.stderr.sink(Stream::Stderr, labels),
+            terminals: self.terminals,
+            ..WasiConfig::default()
+        });
+        wasi.map_err(|error| Error::Start(wasmtime::Error::new(error)))
+    }
+}

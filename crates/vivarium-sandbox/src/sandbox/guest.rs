@@ -1,0 +1,369 @@
+//! A living instance: calls into it, and what they cost and may cost.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use serde_json::Value;
+use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, WasmParams, WasmResults};
+
+use super::reply::{self, RawResult, ReplyError, RowErrors};
+use crate::cpu::CpuMeter;
+use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
+use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, decode};
+use crate::guest_error::{GuestError, GuestErrorKind};
+use crate::image::{ABI_VERSION, Image};
+use crate::limiter::Limiter;
+use crate::limits::Limits;
+use crate::state::{Deadline, State, on_tick};
+use crate::tenant::Task;
+use crate::wasi::WasiCtx;
+
+/// An arena starts at a multiple of this, so that every buffer in it does.
+const ARENA_ALIGNMENT: u32 = 64;
+
+/// How a call ended that did not succeed.
+pub(super) enum Failure {
+    /// The call failed; the instance is as good as before.
+    Call(Error),
+    /// The instance cannot be trusted to work any more.
+    Fatal(Error),
+}
+
+impl From<ProtocolError> for Failure {
+    /// A guest that breaks the contract is damaged, whatever damaged it.
+    fn from(error: ProtocolError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<ReplyError> for Failure {
+    fn from(error: ReplyError) -> Self {
+        match error {
+            ReplyError::Limit(limit) => Self::Call(limit.into()),
+            ReplyError::Protocol(error) => error.into(),
+        }
+    }
+}
+
+/// An instance with its exports. Exists from instantiation to the first fatal failure.
+pub(super) struct Guest {
+    image: Image,
+    task: Arc<Task>,
+    limits: Arc<Limits>,
+    store: Store<State>,
+    memory: Memory,
+    exports: Exports,
+    /// Guest address and size of an arena that the guest has left for the next batch.
+    arena: Option<(u32, u32)>,
+    _charge: InstanceCharge,
+}
+
+struct Exports {
+    abi_version: TypedFunc<(), i32>,
+    alloc: TypedFunc<u32, u32>,
+    control: TypedFunc<(u32, u32), u32>,
+    batch: TypedFunc<u32, u32>,
+    invoke: TypedFunc<(u32, u32, u32), u32>,
+}
+
+/// One of the instances that a tenant may have, until it is dropped.
+struct InstanceCharge(Arc<Task>);
+
+impl InstanceCharge {
+    fn new(task: &Arc<Task>) -> Result<Self, LimitError> {
+        let instances = &task.tenant().instances;
+        match instances.try_charge(1) {
+            true => Ok(Self(Arc::clone(task))),
+            false => Err(LimitError::new(LimitKind::TenantInstances, instances.limit())),
+        }
+    }
+}
+
+impl Drop for InstanceCharge {
+    fn drop(&mut self) {
+        self.0.tenant().instances.release(1);
+    }
+}
+
+impl Guest {
+    /// Instantiates the image. Nothing of the guest has run yet but what its module runs by itself.
+    pub(super) async fn instantiate(
+        image: &Image,
+        task: &Arc<Task>,
+        limits: &Arc<Limits>,
+        wasi: WasiCtx,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
+        let charge = InstanceCharge::new(task)?;
+        let cpu = Arc::new(CpuMeter::new(Arc::clone(task), limits.cpu_time));
+        let limiter = Limiter::new(Arc::clone(task), limits);
+        let mut store = Store::new(image.runtime().engine(), State { wasi, limiter, cpu: Arc::clone(&cpu), deadline });
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(on_tick);
+        store.set_epoch_deadline(1);
+
+        let instance = match metered(image, &cpu, deadline, image.pre().instantiate_async(&mut store)).await {
+            Ok(Ok(instance)) => instance,
+            Ok(Err(error)) => return Err(not_instantiated(error, &mut store, image)),
+            Err(limit) => return Err(limit.into()),
+        };
+        // The image was checked to have these exports with these types.
+        let exports = Exports {
+            abi_version: instance.get_typed_func(&mut store, "vv_abi_version").map_err(Error::Start)?,
+            alloc: instance.get_typed_func(&mut store, "vv_alloc").map_err(Error::Start)?,
+            control: instance.get_typed_func(&mut store, "vv_control").map_err(Error::Start)?,
+            batch: instance.get_typed_func(&mut store, "vv_batch").map_err(Error::Start)?,
+            invoke: instance.get_typed_func(&mut store, "vv_invoke").map_err(Error::Start)?,
+        };
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| Error::Start(wasmtime::Error::msg("the instance has no memory")))?;
+        task.metrics().add_started();
+        Ok(Self {
+            image: image.clone(),
+            task: Arc::clone(task),
+            limits: Arc::clone(limits),
+            store,
+            memory,
+            exports,
+            arena: None,
+            _charge: charge,
+        })
+    }
+
+    /// Size of linear memory in bytes.
+    pub(super) fn memory_size(&self) -> u64 {
+        self.memory.data_size(&self.store) as u64
+    }
+
+    pub(super) async fn check_version(&mut self, deadline: Deadline) -> Result<(), Failure> {
+        match self.call(self.exports.abi_version.clone(), (), deadline).await? {
+            ABI_VERSION => Ok(()),
+            found => Err(ProtocolError::Version { found, expected: ABI_VERSION }.into()),
+        }
+    }
+
+    /// Sends a control request and returns the reply. `name` is the request's, for messages.
+    pub(super) async fn control(
+        &mut self,
+        name: &'static str,
+        request: &Value,
+        deadline: Deadline,
+    ) -> Result<Value, Failure> {
+        let request = request.to_string();
+        let length = request.len() as u64;
+        if length > self.limits.request_bytes {
+            let limit = LimitError::new(LimitKind::RequestBytes, self.limits.request_bytes).observed(length);
+            return Err(Failure::Call(limit.into()));
+        }
+        // Limits::validate keeps request_bytes below 4 GiB.
+        let length = length as u32;
+        let address = self.call(self.exports.alloc.clone(), length, deadline).await?;
+        if address == 0 {
+            return Err(self.out_of_memory(length.into()));
+        }
+        let memory = self.memory.data_mut(&mut self.store);
+        let range = reply::range(memory.len(), "the buffer for a request", address, length.into())?;
+        memory[range].copy_from_slice(request.as_bytes());
+
+        let result = self.call(self.exports.control.clone(), (address, length), deadline).await?;
+        let result = RawResult::read(self.memory.data(&self.store), result)?;
+        let reply = result.reply(self.memory.data(&self.store), &self.limits)?;
+        match result.status {
+            0 => Ok(reply::control(name, reply)?),
+            1 => {
+                let error = reply::failure(name, reply, &self.limits)?;
+                Err(Failure::Call(self.guest_error(error)))
+            }
+            status => Err(ProtocolError::Status(status).into()),
+        }
+    }
+
+    /// Sends a batch through a bound function and returns the result with the rows that failed.
+    pub(super) async fn invoke(
+        &mut self,
+        handle: u32,
+        op: u32,
+        batch: &Plan,
+        data_type: &DataType,
+        nullable: bool,
+        deadline: Deadline,
+    ) -> Result<(ArrayRef, RowErrors), Failure> {
+        let rows = batch.rows();
+        if rows as u64 > self.limits.output_rows {
+            let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows).observed(rows as u64);
+            return Err(Failure::Call(limit.into()));
+        }
+        let address = self.arena(batch, deadline).await?;
+        let start = Instant::now();
+        batch.write(self.memory.data_mut(&mut self.store), address).map_err(encode_failure)?;
+        self.task.metrics().add_copy_in(start.elapsed(), batch.size());
+
+        let result = self.call(self.exports.invoke.clone(), (handle, op, address), deadline).await?;
+
+        let start = Instant::now();
+        let memory = self.memory.data(&self.store);
+        let result = RawResult::read(memory, result)?;
+        self.arena = free_arena(&result, memory.len())?;
+        let reply = result.reply(memory, &self.limits)?;
+        match result.status {
+            0 => {
+                let limits =
+                    DecodeLimits { max_bytes: usize::try_from(self.limits.output_bytes).unwrap_or(usize::MAX) };
+                let row_errors = RowErrors::parse(reply, rows, &self.limits)?;
+                let array = decode(memory, result.array, data_type, nullable, Rows::Exactly(rows), &limits)
+                    .map_err(|error| decode_failure(error, &self.limits))?;
+                self.task.metrics().add_copy_out(start.elapsed(), array.get_buffer_memory_size());
+                Ok((array, row_errors))
+            }
+            1 => {
+                let error = reply::failure("invoke", reply, &self.limits)?;
+                Err(Failure::Call(self.guest_error(error)))
+            }
+            status => Err(ProtocolError::Status(status).into()),
+        }
+    }
+
+    /// The address of an arena for `batch`: the one left from the last batch if it is large enough, or a new one.
+    async fn arena(&mut self, batch: &Plan, deadline: Deadline) -> Result<u32, Failure> {
+        let size = batch.size() as u64;
+        if size > self.limits.batch_bytes {
+            let limit = LimitError::new(LimitKind::BatchBytes, self.limits.batch_bytes).observed(size);
+            return Err(Failure::Call(limit.into()));
+        }
+        // Limits::validate keeps batch_bytes below 4 GiB.
+        let size = size as u32;
+        let address = match self.arena.take() {
+            Some((address, free)) if free >= size => address,
+            _ => self.call(self.exports.batch.clone(), size, deadline).await?,
+        };
+        if address == 0 {
+            return Err(self.out_of_memory(size.into()));
+        }
+        check_arena(address, size, self.memory.data_size(&self.store))?;
+        Ok(address)
+    }
+
+    /// Calls an export. Whatever it does, this returns by the deadline, within a tick.
+    async fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P, deadline: Deadline) -> Result<R, Failure>
+    where
+        P: WasmParams + Sync,
+        R: WasmResults + Sync,
+    {
+        let state = self.store.data_mut();
+        state.deadline = deadline;
+        state.limiter.take_refused();
+        let cpu = Arc::clone(&state.cpu);
+        self.store.set_epoch_deadline(1);
+
+        let start = Instant::now();
+        let call = function.call_async(&mut self.store, parameters);
+        let returned = metered(&self.image, &cpu, deadline, call).await;
+        self.task.metrics().add_guest_time(start.elapsed());
+        match returned {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => {
+                let refused = self.store.data_mut().limiter.take_refused();
+                Err(Failure::Fatal(from_call(error, refused, self.image.runtime().config().wasm_stack)))
+            }
+            Err(limit) => Err(Failure::Fatal(limit.into())),
+        }
+    }
+
+    /// The error for an allocation that the guest could not make.
+    fn out_of_memory(&mut self, needed: u64) -> Failure {
+        let limit = self.store.data_mut().limiter.take_refused();
+        // Without a refusal, the guest's own allocator found no room below the limit.
+        let limit = limit.unwrap_or_else(|| LimitError::new(LimitKind::Memory, self.limits.memory).observed(needed));
+        Failure::Call(limit.into())
+    }
+
+    /// A failure as the guest reports it; a `MemoryError` that the host caused is the limit's.
+    fn guest_error(&mut self, error: GuestError) -> Error {
+        match (error.kind, self.store.data_mut().limiter.take_refused()) {
+            (GuestErrorKind::Memory, Some(limit)) => LimitError { guest: Some(Box::new(error)), ..limit }.into(),
+            _ => Error::Guest(Box::new(error)),
+        }
+    }
+}
+
+/// Polls `call` with the epoch advancing and its processor time charged, until the deadline.
+///
+/// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
+/// dropping `call` unwinds the guest's stack.
+async fn metered<F: Future>(
+    image: &Image,
+    cpu: &CpuMeter,
+    deadline: Deadline,
+    call: F,
+) -> Result<F::Output, LimitError> {
+    let mut call = pin!(call);
+    let mut exhausted = None;
+    let polled = poll_fn(|context| {
+        let _running = image.runtime().ticker().run();
+        cpu.resume();
+        let poll = call.as_mut().poll(context);
+        exhausted = cpu.charge().err();
+        poll
+    });
+    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())?;
+    match exhausted {
+        // A call shorter than a tick is never asked. One that just ended in success has used its task's last time.
+        Some(limit) => Err(limit),
+        None => Ok(output),
+    }
+}
+
+/// Why there is no instance: the tenant's memory, the process's slots, or something wrong with the process.
+fn not_instantiated(error: wasmtime::Error, store: &mut Store<State>, image: &Image) -> Error {
+    if let Some(limit) = store.data_mut().limiter.take_refused() {
+        return limit.into();
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return LimitError::new(LimitKind::Sandboxes, image.runtime().config().sandboxes.into()).into();
+    }
+    if error.is::<LimitError>() || error.is::<wasmtime::Trap>() || error.is::<crate::wasi::Exit>() {
+        return from_call(error, None, image.runtime().config().wasm_stack);
+    }
+    Error::Start(error)
+}
+
+/// The arena that a result says is free, checked before it is used.
+fn free_arena(result: &RawResult, memory: usize) -> Result<Option<(u32, u32)>, ProtocolError> {
+    if result.arena == 0 {
+        return Ok(None);
+    }
+    check_arena(result.arena, result.arena_size, memory)?;
+    Ok(Some((result.arena, result.arena_size)))
+}
+
+fn check_arena(address: u32, size: u32, memory: usize) -> Result<(), ProtocolError> {
+    const WHAT: &str = "its arena for a batch";
+    reply::range(memory, WHAT, address, size.into())?;
+    if !address.is_multiple_of(ARENA_ALIGNMENT) {
+        return Err(ProtocolError::Misaligned { what: WHAT, address, alignment: ARENA_ALIGNMENT });
+    }
+    Ok(())
+}
+
+fn encode_failure(error: ExchangeError) -> Failure {
+    Failure::Call(error.into())
+}
+
+/// A result that is too large, or that holds a value its type does not allow, is the function's mistake. Any other error
+/// means that the structures themselves are wrong, which only a damaged guest writes.
+fn decode_failure(error: ExchangeError, limits: &Limits) -> Failure {
+    match error {
+        ExchangeError::TooLarge { .. } => {
+            Failure::Call(LimitError::new(LimitKind::OutputBytes, limits.output_bytes).into())
+        }
+        error @ (ExchangeError::Utf8 { .. } | ExchangeError::Value { .. } | ExchangeError::Null { .. }) => {
+            Failure::Call(error.into())
+        }
+        error => Failure::Fatal(error.into()),
+    }
+}

@@ -1,0 +1,261 @@
+//! A sandbox: one instance of an image, working for one task.
+//!
+//! ```text
+//!   start ──> Ready ──call──> Busy ──returned──> Ready
+//!                              │ ├─trap, limit of time, exit, broken contract──> Dead (why)
+//!                              │ └─the future was dropped──> Dead (cancelled)
+//! ```
+//!
+//! A call is a future; polling it runs the guest for at most a millisecond at a time, and dropping it stops the guest. An
+//! exception in Python leaves the sandbox ready. Whatever may have left the interpreter in pieces kills it: its memory is
+//! given back at once, and every later call gets [`Error::Dead`] with the reason. A dead sandbox is never revived and its
+//! instance is never used again; a [`Pool`](crate::Pool) replaces it.
+
+mod config;
+mod guest;
+mod reply;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow_schema::DataType;
+use serde_json::{Value, json};
+use tracing::Instrument;
+
+pub use config::SandboxConfig;
+use guest::{Failure, Guest};
+pub use reply::RowErrors;
+
+use crate::error::{Error, LimitKind};
+use crate::exchange::Plan;
+use crate::image::Image;
+use crate::limits::{Limits, LimitsError};
+use crate::output::Labels;
+use crate::state::Deadline;
+use crate::tenant::Task;
+
+/// One instance of an image. It belongs to one task for life.
+///
+/// All calls must be polled within a tokio runtime that has its timer enabled.
+pub struct Sandbox {
+    task: Arc<Task>,
+    limits: Arc<Limits>,
+    labels: Arc<Labels>,
+    /// Names of bound functions by handle, for log lines.
+    functions: HashMap<u32, Arc<str>>,
+    condition: Condition,
+}
+
+enum Condition {
+    Ready(Box<Guest>),
+    /// A call runs, or was dropped while it ran. The guest is with the call.
+    Busy,
+    Dead(String),
+}
+
+/// What a call of a function returned.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// One value for each row, of the declared result type. Failed rows are NULL.
+    pub array: ArrayRef,
+    /// The rows that failed, under the policies `null` and `skip`.
+    pub row_errors: RowErrors,
+}
+
+impl Sandbox {
+    /// Instantiates `image` and starts its interpreter.
+    ///
+    /// # Errors
+    /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
+    /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
+    pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
+        config.limits.validate()?;
+        if config.limits.memory > image.runtime().config().sandbox_memory {
+            return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
+        }
+        let (task, limits) = (Arc::clone(&config.task), Arc::new(config.limits.clone()));
+        let labels = Arc::new(Labels::new(&task));
+        let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
+        let request = start_request(config)?;
+        let wasi = config.wasi(&labels)?;
+        let mut guest = Guest::instantiate(image, &task, &limits, wasi, deadline).await?;
+        let started = async {
+            guest.check_version(deadline).await?;
+            guest.control("start", &request, deadline).await
+        };
+        match started.await {
+            Ok(_) => {}
+            Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
+        }
+        Ok(Self { task, limits, labels, functions: HashMap::new(), condition: Condition::Ready(Box::new(guest)) })
+    }
+
+    /// Sends a control request (`wasm-python/ABI.md`, "Control requests") and returns the reply.
+    ///
+    /// `exec`, `eval` and `drop` may take [`Limits::batch_time`], all others [`Limits::startup_time`].
+    ///
+    /// # Errors
+    /// [`Error::Guest`] when Python refuses; [`Error::Limit`]; after a trap, an exit or a broken contract the sandbox is
+    /// dead.
+    pub async fn control(&mut self, request: &Value) -> Result<Value, Error> {
+        let name = request_name(request);
+        let deadline = match name {
+            "exec" | "eval" | "drop" => Deadline::after(LimitKind::BatchTime, self.limits.batch_time),
+            _ => Deadline::after(LimitKind::StartupTime, self.limits.startup_time),
+        };
+        let mut guest = self.begin()?;
+        let span = tracing::debug_span!("control", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), request = name);
+        let reply = guest.control(name, request, deadline).instrument(span).await;
+        let reply = self.finish(guest, reply)?;
+        if name == "bind" {
+            self.remember_function(request, &reply);
+        }
+        Ok(reply)
+    }
+
+    /// Sends a batch through a bound function: `rows` rows of `columns`, one column for each bound argument.
+    ///
+    /// `handle` comes from the reply to `bind`; `op` 0 calls the function. The result has one value of type `result` for
+    /// each row. Columns are copied in and the result is copied out; neither shares memory with the guest.
+    ///
+    /// # Errors
+    /// As [`invoke_plan`](Self::invoke_plan), and [`Error::Exchange`] for columns that cannot be sent.
+    pub async fn invoke(
+        &mut self,
+        handle: u32,
+        op: u32,
+        rows: usize,
+        columns: &[ArrayRef],
+        result: &DataType,
+    ) -> Result<Invocation, Error> {
+        self.invoke_plan(handle, op, &Plan::new(columns, rows)?, result, true).await
+    }
+
+    /// As [`invoke`](Self::invoke), for a batch whose size has been planned already, and with NULLs in the result being an
+    /// error unless it is `nullable`.
+    ///
+    /// # Errors
+    /// [`Error::Guest`] when the function fails; [`Error::Limit`] when a limit is reached; [`Error::Exchange`] when the result
+    /// is not an array of that type; [`Error::Trap`], [`Error::Exit`] and [`Error::Protocol`] when the guest is destroyed.
+    pub async fn invoke_plan(
+        &mut self,
+        handle: u32,
+        op: u32,
+        batch: &Plan,
+        result: &DataType,
+        nullable: bool,
+    ) -> Result<Invocation, Error> {
+        let deadline = Deadline::after(LimitKind::BatchTime, self.limits.batch_time);
+        let mut guest = self.begin()?;
+        let function = self.functions.get(&handle).cloned();
+        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.as_deref(), rows = batch.rows());
+        self.labels.set_function(function);
+        self.task.metrics().add_call(batch.rows());
+        let returned = guest.invoke(handle, op, batch, result, nullable, deadline).instrument(span).await;
+        self.labels.set_function(None);
+        let (array, row_errors) = self.finish(guest, returned)?;
+        Ok(Invocation { array, row_errors })
+    }
+
+    /// Whether the next call will be answered.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.condition, Condition::Ready(_))
+    }
+
+    /// The task it works for.
+    pub fn task(&self) -> &Arc<Task> {
+        &self.task
+    }
+
+    /// What it may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Size of its linear memory in bytes; 0 when it is dead.
+    pub fn memory_size(&self) -> u64 {
+        match &self.condition {
+            Condition::Ready(guest) => guest.memory_size(),
+            _ => 0,
+        }
+    }
+
+    /// Takes the guest for a call. If the call is dropped, so is the guest, and the condition stays `Busy`.
+    fn begin(&mut self) -> Result<Box<Guest>, Error> {
+        match std::mem::replace(&mut self.condition, Condition::Busy) {
+            Condition::Ready(guest) => Ok(guest),
+            Condition::Busy => Err(Error::Cancelled),
+            Condition::Dead(reason) => {
+                self.condition = Condition::Dead(reason.clone());
+                Err(Error::Dead { reason })
+            }
+        }
+    }
+
+    /// Puts the guest back after a call, or ends it.
+    fn finish<T>(&mut self, guest: Box<Guest>, returned: Result<T, Failure>) -> Result<T, Error> {
+        match returned {
+            Ok(value) => {
+                self.condition = Condition::Ready(guest);
+                Ok(value)
+            }
+            Err(Failure::Call(error)) => {
+                self.condition = Condition::Ready(guest);
+                Err(error)
+            }
+            Err(Failure::Fatal(error)) => {
+                self.condition = Condition::Dead(error.to_string());
+                tracing::debug!(tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), %error, "sandbox died");
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps the function's name for its log lines. The handle is the guest's word: it only chooses a label here.
+    fn remember_function(&mut self, request: &Value, reply: &Value) {
+        /// More functions than this are called without a label.
+        const MAX_LABELS: usize = 1000;
+        let handle = reply["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
+        if let (Some(handle), Some(name)) = (handle, request["function"].as_str()) {
+            if self.functions.len() < MAX_LABELS || self.functions.contains_key(&handle) {
+                self.functions.insert(handle, name.into());
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let condition = match &self.condition {
+            Condition::Ready(_) => "ready",
+            Condition::Busy => "cancelled",
+            Condition::Dead(reason) => reason,
+        };
+        formatter
+            .debug_struct("Sandbox")
+            .field("task", &self.task.id())
+            .field("condition", &condition)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first request: what the snapshot could not know.
+fn start_request(config: &SandboxConfig) -> Result<Value, Error> {
+    let mut seed = [0; 32];
+    match config.seed {
+        Some(given) => seed = given,
+        None => getrandom::fill(&mut seed).map_err(|error| Error::Start(wasmtime::Error::msg(error)))?,
+    }
+    let seed: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(json!({
+        "op": "start", "seed": seed, "variables": config.variables, "path": config.path, "directory": config.directory,
+    }))
+}
+
+/// The request's name, if it is one of those the contract knows.
+fn request_name(request: &Value) -> &'static str {
+    const NAMES: [&str; 6] = ["load", "bind", "drop", "exec", "eval", "start"];
+    let name = request["op"].as_str().unwrap_or_default();
+    NAMES.into_iter().find(|known| *known == name).unwrap_or("control")
+}

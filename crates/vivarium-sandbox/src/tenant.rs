@@ -1,0 +1,251 @@
+//! Whose sandbox it is: tenant, job and task.
+//!
+//! ```text
+//!   Tenant   totals over everything it runs: memory, instances, scratch
+//!     └─ Job     one submitted program (Flink's JobID)
+//!          └─ Task   one operator's parallel subtask: processor time, metrics
+//!               └─ Sandbox   one instance
+//! ```
+//!
+//! A sandbox belongs to one task for life. Totals are charged before a resource is given and released when it is
+//! returned, so the sum over a tenant's sandboxes is never past its limit, however they race.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::metrics::Metrics;
+use crate::quantity::serde_size;
+use crate::wasi::ScratchBudget;
+
+/// The longest identifier, in bytes.
+const MAX_ID_BYTES: usize = 128;
+
+/// A name that cannot be an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}: a {kind} is 1 to 128 letters, digits and the characters `.`, `_`, `-`, `:`, all ASCII")]
+pub struct IdError {
+    kind: &'static str,
+    problem: String,
+}
+
+fn check_id(kind: &'static str, text: &str) -> Result<(), IdError> {
+    let error = |problem| Err(IdError { kind, problem });
+    if text.is_empty() {
+        return error(format!("an empty {kind}"));
+    }
+    if text.len() > MAX_ID_BYTES {
+        return error(format!("a {kind} of {} bytes", text.len()));
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || ".-_:".contains(*c))) {
+        Some(character) => error(format!("a {kind} with the character {character:?}")),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id {
+    ($name:ident, $kind:literal, $doc:literal) => {
+        #[doc = $doc]
+        ///
+        /// 1 to 128 ASCII letters, digits and `.`, `_`, `-`, `:`, so that it can stand in a log line or a file name.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks and keeps the identifier.
+            ///
+            /// # Errors
+            /// [`IdError`] when it is empty, too long or has other characters.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+                let text = text.as_ref();
+                check_id($kind, text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The identifier as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+id!(TenantId, "tenant id", "Names a tenant: one customer of the platform, whose data no other may see.");
+id!(JobId, "job id", "Names a job: one submitted program. Flink's JobIDs (32 hex digits) are valid.");
+id!(TaskId, "task id", "Names a task: one parallel subtask of one operator of a job.");
+
+/// What all sandboxes of one tenant may use together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenantLimits {
+    /// Linear memory in bytes, counted at its full size although idle instances share most of their pages.
+    ///
+    /// Default 16 GiB: 64 sandboxes at their own default.
+    #[serde(with = "serde_size")]
+    pub memory: u64,
+    /// Sandboxes alive at one time. Default 256.
+    pub instances: u32,
+    /// Bytes in the scratch directories of all its sandboxes, which are in host memory. Default 1 GiB.
+    #[serde(with = "serde_size")]
+    pub scratch_bytes: u64,
+    /// Files, directories and links in the scratch directories of all its sandboxes. Default 200,000.
+    pub scratch_files: u32,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self { memory: 16 << 30, instances: 256, scratch_bytes: 1 << 30, scratch_files: 200_000 }
+    }
+}
+
+/// A tenant and what it uses now. Share one object (`Arc`) between all tasks of the tenant.
+#[derive(Debug)]
+pub struct Tenant {
+    id: TenantId,
+    pub(crate) memory: Account,
+    pub(crate) instances: Account,
+    pub(crate) scratch: Arc<ScratchBudget>,
+}
+
+/// What a tenant uses now, and the most it ever used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TenantUsage {
+    /// Linear memory in bytes.
+    pub memory: u64,
+    /// The highest value of `memory` so far.
+    pub peak_memory: u64,
+    /// Sandboxes alive.
+    pub instances: u64,
+    /// Bytes in scratch directories.
+    pub scratch_bytes: u64,
+    /// Files in scratch directories.
+    pub scratch_files: u64,
+}
+
+impl Tenant {
+    /// A tenant that uses nothing yet.
+    pub fn new(id: TenantId, limits: &TenantLimits) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            memory: Account::new(limits.memory),
+            instances: Account::new(limits.instances.into()),
+            scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
+        })
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &TenantId {
+        &self.id
+    }
+
+    /// What it uses now.
+    pub fn usage(&self) -> TenantUsage {
+        TenantUsage {
+            memory: self.memory.used(),
+            peak_memory: self.memory.peak(),
+            instances: self.instances.used(),
+            scratch_bytes: self.scratch.bytes(),
+            scratch_files: self.scratch.files(),
+        }
+    }
+
+    /// A task of one of the tenant's jobs.
+    pub fn task(self: &Arc<Self>, job: JobId, id: TaskId) -> Arc<Task> {
+        Arc::new(Task { tenant: Arc::clone(self), job, id, cpu_nanos: AtomicU64::new(0), metrics: Metrics::default() })
+    }
+}
+
+/// A task: what its sandboxes used together. Share one object (`Arc`) between all sandboxes of the task.
+#[derive(Debug)]
+pub struct Task {
+    tenant: Arc<Tenant>,
+    job: JobId,
+    id: TaskId,
+    cpu_nanos: AtomicU64,
+    metrics: Metrics,
+}
+
+impl Task {
+    /// The only task of a process that runs code for one user, such as a command line tool: tenant and job `local`, task `0`.
+    pub fn local() -> Arc<Self> {
+        let valid = "a constant that is a valid identifier";
+        Tenant::new(TenantId::new("local").expect(valid), &TenantLimits::default())
+            .task(JobId::new("local").expect(valid), TaskId::new("0").expect(valid))
+    }
+
+    /// Whose task it is.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+
+    /// The job it is part of.
+    pub fn job(&self) -> &JobId {
+        &self.job
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    /// Processor time its sandboxes used so far.
+    pub fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu_nanos.load(Ordering::Relaxed))
+    }
+
+    /// What its sandboxes did so far.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Adds processor time and returns the new total.
+    pub(crate) fn charge_cpu(&self, time: Duration) -> Duration {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.cpu_nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers() {
+        for text in ["a", "local", "00000000000000000000000000000000", "a.b_c-d:e", &"x".repeat(128)] {
+            assert_eq!(TenantId::new(text).unwrap().as_str(), text);
+        }
+        for text in ["", " ", "a b", "a/b", "..\n", "é", "\u{1b}[31m", &"x".repeat(129)] {
+            assert!(JobId::new(text).is_err(), "{text:?}");
+        }
+        assert_eq!(
+            TaskId::new("a/b").unwrap_err().to_string(),
+            "a task id with the character '/': a task id is 1 to 128 letters, digits and the characters `.`, `_`, `-`, `:`, all ASCII"
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! Opening files and directories.
+
+use super::super::WasiCtx;
+use super::super::abi::{lookupflags, oflags, rights};
+use super::super::descriptors::{Descriptor, FileContent, OpenDirectory, OpenFile, Place, Target};
+use super::super::environment::Opened;
+use super::super::errno::{Errno, Result};
+use super::super::memory::GuestMemory;
+use super::super::scratch::OpenOptions;
+use super::descriptor::descriptor_flags;
+
+impl WasiCtx {
+    /// Opens for reading when `rights` holds `FD_READ` and for writing when it holds `FD_WRITE`: this is how preview 1
+    /// says it.
+    #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
+    pub(in super::super) fn path_open(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: u32,
+        lookup: u32,
+        path: u32,
+        length: u32,
+        open: u32,
+        rights: u64,
+        _inheriting: u64,
+        flags: u32,
+        out: u32,
+    ) -> Result<()> {
+        let place = self.place(fd)?;
+        let path = self.path(memory, path, length)?;
+        let open = u16::try_from(open).ok().filter(|open| open & !oflags::ALL == 0).ok_or(Errno::Inval)?;
+        let flags = descriptor_flags(flags)?;
+        // Whatever can fail for the guest's own reasons fails before something is created or opened.
+        memory.bytes(out, 4)?;
+        self.descriptors.check_room()?;
+
+        let readable = rights & rights::FD_READ != 0;
+        let writable = rights & rights::FD_WRITE != 0;
+        let options = OpenOptions {
+            create: open & oflags::CREATE != 0,
+            exclusive: open & oflags::EXCLUSIVE != 0,
+            truncate: open & oflags::TRUNCATE != 0,
+            directory: open & oflags::DIRECTORY != 0,
+            write: writable,
+            follow: lookup & lookupflags::FOLLOW != 0,
+        };
+        let file = |content, writable| Target::File(OpenFile { content, position: 0, readable, writable });
+        let directory = |place| Target::Directory(OpenDirectory { place, mount: None });
+        let target = match place {
+            Place::Environment(environment) => {
+                self.descriptors.check_host_room(self.limits.host_files)?;
+                // See `rights::ENVIRONMENT_INHERITING` for why a writer may come without FD_WRITE.
+                let write = rights & (rights::FD_WRITE | rights::WRITE_INTENT) != 0;
+                match environment.open(&path, OpenOptions { write, ..options })? {
+                    Opened::File(opened) => file(FileContent::Environment(opened), false),
+                    Opened::Directory(opened) => directory(Place::Environment(opened)),
+                }
+            }
+            Place::Scratch(base) => match self.scratch.open(base, &path, options, self.clocks.realtime())? {
+                (inode, true) => directory(Place::Scratch(inode)),
+                (inode, false) => file(FileContent::Scratch(inode), writable),
+            },
+        };
+        let number = self.descriptors.insert(Descriptor { target, flags })?;
+        memory.write_u32(out, number)
+    }
+}

@@ -1,0 +1,306 @@
+//! Everything that can go wrong, and whose part it is to mend it.
+
+use std::fmt;
+
+use arrow_schema::ArrowError;
+use vivarium_sandbox::{GuestErrorKind, LimitError};
+
+use crate::bind::{BindError, Place};
+use crate::python_error::PythonError;
+use crate::signature::{Kind, Problem, SignatureError};
+use crate::source::SourceError;
+
+/// Why a function cannot be used, or a task did not give a result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Python code raised an exception, or is not valid Python.
+    #[error(transparent)]
+    Python(Box<PythonError>),
+
+    /// Declarations in the source cannot be used.
+    #[error("{source_name} cannot be used:{}", Listed(problems))]
+    Problems {
+        /// The file or module.
+        source_name: String,
+        /// All that is wrong with it.
+        problems: Vec<Problem>,
+    },
+
+    /// The function file cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+
+    /// The source does not have the function.
+    #[error("there is no function \"{function}\" in {source_name}; it has {}", Names(functions))]
+    NoFunction {
+        /// The name asked for.
+        function: String,
+        /// The file or module.
+        source_name: String,
+        /// The functions it has.
+        functions: Vec<String>,
+    },
+
+    /// The source has several functions and none was named.
+    #[error("{source_name} has several functions: {}; name one of them", Names(functions))]
+    SeveralFunctions {
+        /// The file or module.
+        source_name: String,
+        /// The functions it has.
+        functions: Vec<String>,
+    },
+
+    /// The source declares no function at all.
+    #[error(
+        "{source_name} declares no function; put `@udf` above one (`from vivarium import udf`), or name a fully annotated function"
+    )]
+    NoFunctions {
+        /// The file or module.
+        source_name: String,
+    },
+
+    /// The function's kind has no result for each row.
+    #[error("{function} is {} {kind} function; only scalar and vectorized functions give one value a row", article(*kind))]
+    Kind {
+        /// The function.
+        function: Place,
+        /// Its kind.
+        kind: Kind,
+    },
+
+    /// Columns and parameters do not go together.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+
+    /// The result's name is that of a column.
+    #[error("the input already has a column \"{name}\"; give the result of {function} another name (--as)")]
+    ResultName {
+        /// The name.
+        name: String,
+        /// The function.
+        function: Place,
+    },
+
+    /// A value has no equal in the parameter's type.
+    #[error(
+        "row {row} of column \"{column}\" holds {value}, which parameter \"{parameter}\" of {function} ({parameter_type}) cannot \
+         hold exactly; declare the parameter as {column_type} or convert the column"
+    )]
+    Value {
+        /// Row number in the whole input, from 0.
+        row: u64,
+        /// The column.
+        column: String,
+        /// Its type.
+        column_type: String,
+        /// The value as text.
+        value: String,
+        /// The parameter.
+        parameter: String,
+        /// Its type.
+        parameter_type: String,
+        /// The function.
+        function: Place,
+    },
+
+    /// One row alone is larger than a call may be.
+    #[error(
+        "row {row} of the input takes {bytes} bytes, more than the {limit} that one call may have; raise the memory limit or \
+         shorten the row"
+    )]
+    RowTooLarge {
+        /// Row number in the whole input, from 0.
+        row: u64,
+        /// Its size in bytes.
+        bytes: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+
+    /// A batch has not the columns that the function was bound to.
+    #[error("the input changed after row {row}: column \"{column}\" is missing or no longer of type {column_type}")]
+    SchemaChanged {
+        /// Number of the batch's first row in the whole input.
+        row: u64,
+        /// The column.
+        column: String,
+        /// The type it had.
+        column_type: String,
+    },
+
+    /// The input could not be read.
+    #[error("the input cannot be read: {0}")]
+    Input(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// A policy that leaves rows out was asked for where a result for every row is needed.
+    #[error(
+        "the error policy \"skip\" leaves rows out, so it cannot give one array for a batch; use `run`, or the policy \"null\""
+    )]
+    SkipNeedsRun,
+
+    /// A limit was reached.
+    #[error("{error}{rows}", rows = InRows(*rows))]
+    Limit {
+        /// The limit and how it was reached.
+        error: LimitError,
+        /// First row and number of rows of the call, when there were rows.
+        rows: Option<(u64, u64)>,
+    },
+
+    /// The sandbox failed otherwise.
+    #[error("{error}{rows}", rows = InRows(*rows))]
+    Sandbox {
+        /// What happened.
+        error: vivarium_sandbox::Error,
+        /// First row and number of rows of the call, when there were rows.
+        rows: Option<(u64, u64)>,
+    },
+
+    /// The guest described its functions in a form that is not agreed, or differently than before.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+
+    /// Instances do not agree about a function's result type.
+    #[error(
+        "{function} returns {first} in one instance and {second} in another; a declaration must not depend on chance or time"
+    )]
+    Unstable {
+        /// The function.
+        function: Place,
+        /// What the first instance said.
+        first: String,
+        /// What another one said.
+        second: String,
+    },
+
+    /// Arrow refused to put columns together.
+    #[error("columns could not be put together: {0}")]
+    Arrow(#[from] ArrowError),
+
+    /// A worker of the task ended without an answer.
+    #[error("a worker of the task ended without an answer: {0}")]
+    Worker(String),
+}
+
+/// Whose part it is to mend an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The Python code failed.
+    Python,
+    /// What was asked for does not exist or contradicts itself.
+    Usage,
+    /// A limit was reached.
+    Limit,
+    /// The guest image or the Python environment cannot be used.
+    Environment,
+    /// The input data does not fit.
+    Input,
+    /// The sandbox or this library failed.
+    Internal,
+}
+
+impl Error {
+    /// Whose part it is to mend this.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Python(error) if error.error.kind == GuestErrorKind::Memory => ErrorClass::Limit,
+            Self::Python(error) if error.error.kind == GuestErrorKind::Protocol => ErrorClass::Internal,
+            Self::Python(_) | Self::Problems { .. } | Self::Kind { .. } | Self::Unstable { .. } => ErrorClass::Python,
+            Self::Source(_)
+            | Self::NoFunction { .. }
+            | Self::SeveralFunctions { .. }
+            | Self::NoFunctions { .. }
+            | Self::ResultName { .. }
+            | Self::SkipNeedsRun => ErrorClass::Usage,
+            Self::Bind(BindError::ArgumentCount { .. }) => ErrorClass::Usage,
+            Self::Bind(_) | Self::Value { .. } | Self::SchemaChanged { .. } | Self::Input(_) => ErrorClass::Input,
+            Self::Limit { .. } | Self::RowTooLarge { .. } => ErrorClass::Limit,
+            Self::Sandbox { error, .. } => sandbox_class(error),
+            Self::Signature(_) | Self::Arrow(_) | Self::Worker(_) => ErrorClass::Internal,
+        }
+    }
+
+    /// The Python error behind this one, if there is one.
+    pub fn python(&self) -> Option<&PythonError> {
+        match self {
+            Self::Python(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Places a sandbox's error that happened before there were rows.
+    pub(crate) fn without_rows(error: vivarium_sandbox::Error) -> Self {
+        match error {
+            vivarium_sandbox::Error::Guest(error) => Self::Python(Box::new(PythonError::without_rows(*error))),
+            vivarium_sandbox::Error::Limit(error) => Self::Limit { error, rows: None },
+            error => Self::Sandbox { error, rows: None },
+        }
+    }
+
+    /// Places a sandbox's error in the rows of the input that the call was about.
+    pub(crate) fn in_rows(error: vivarium_sandbox::Error, function: &str, first_row: u64, rows: u64) -> Self {
+        match error {
+            vivarium_sandbox::Error::Guest(error) => {
+                Self::Python(Box::new(PythonError::in_rows(*error, function, first_row, rows)))
+            }
+            vivarium_sandbox::Error::Limit(error) => Self::Limit { error, rows: Some((first_row, rows)) },
+            error => Self::Sandbox { error, rows: Some((first_row, rows)) },
+        }
+    }
+}
+
+impl From<vivarium_sandbox::Error> for Error {
+    fn from(error: vivarium_sandbox::Error) -> Self {
+        Self::without_rows(error)
+    }
+}
+
+fn sandbox_class(error: &vivarium_sandbox::Error) -> ErrorClass {
+    use vivarium_sandbox::Error as Sandbox;
+    match error {
+        // A function that crashes or ends its interpreter did so by itself: the interpreter alone does neither.
+        Sandbox::Guest(_) | Sandbox::Exit(_) | Sandbox::Trap { .. } => ErrorClass::Python,
+        Sandbox::Limit(_) => ErrorClass::Limit,
+        Sandbox::Limits(_) => ErrorClass::Usage,
+        Sandbox::Image(_) => ErrorClass::Environment,
+        _ => ErrorClass::Internal,
+    }
+}
+
+fn article(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Aggregate | Kind::Async => "an",
+        _ => "a",
+    }
+}
+
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("none"),
+            names => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+struct Listed<'a>(&'a [Problem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|problem| write!(f, "\n  line {}: {}", problem.line, problem.message))
+    }
+}
+
+struct InRows(Option<(u64, u64)>);
+
+impl fmt::Display for InRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((first, rows)) => write!(f, " (in rows {first} to {} of the input)", first + rows.saturating_sub(1)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Arrow types as text.
+//!
+//! Host and guest name types the way pyarrow prints them: `int64`, `list<item: string>`, `timestamp[us, tz=UTC]`,
+//! `decimal128(38, 10)`, `struct<name: string, price: double not null>`, `map<string, int64>`, ...
+//! The text comes from the guest, so [`parse`] takes any input: it is bounded in length and depth and answers with a
+//! [`TypeError`]. [`print`] is its inverse: `parse(&print(t)?) == t` for every type that has a name.
+//!
+//! Three rules go beyond pyarrow, whose output cannot always be read back:
+//! * a field name that is empty, has blanks at either end or holds one of ``<>()[],:"\`` or a control character is written
+//!   as a JSON string (`struct<"a, b": int64>`);
+//! * a map's fields are always called `key` and `value`, and only ` not null` is written about the value;
+//! * whether a dictionary is ordered is not part of a type: `ordered=0` is written and either is read.
+
+mod parse;
+mod print;
+
+pub use parse::parse;
+pub use print::print;
+
+/// The most characters of a type's text that [`parse`] looks at.
+pub const MAX_TYPE_TEXT: usize = 64 * 1024;
+
+/// How deep types nest at most; `int64` has depth 1, `list<item: int64>` depth 2.
+pub const MAX_TYPE_DEPTH: usize = 32;
+
+/// Why a text is not a type, or a type has no text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TypeError {
+    /// The text does not follow the grammar.
+    #[error("{expected} expected at character {position} of the type {text:?}")]
+    Syntax {
+        /// The text, cut to a readable length.
+        text: String,
+        /// Byte offset of the mistake.
+        position: usize,
+        /// What would have been right there.
+        expected: &'static str,
+    },
+    /// The text is longer than [`MAX_TYPE_TEXT`].
+    #[error("a type of {0} characters is longer than the {MAX_TYPE_TEXT} allowed")]
+    TooLong(usize),
+    /// The type nests deeper than [`MAX_TYPE_DEPTH`].
+    #[error("the type nests deeper than the {MAX_TYPE_DEPTH} levels allowed")]
+    TooDeep,
+    /// The type cannot cross into Python.
+    #[error("columns of type {0} cannot be passed to Python")]
+    Unsupported(String),
+}
+
+#[cfg(test)]
+mod tests;

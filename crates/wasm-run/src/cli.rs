@@ -1,0 +1,189 @@
+//! The command line: what can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::files::{Format, Location};
+use crate::options::{OutputOptions, SandboxOptions};
+
+/// Run Python functions over tables inside WebAssembly.
+///
+/// Every function runs in a sandbox: CPython and NumPy compiled to WebAssembly, without network, host files or host
+/// environment variables, with limits on time and memory.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wasm-run",
+    version,
+    after_help = "\
+Exit status: 0 done, 1 the Python code failed, 2 usage, 3 a limit was reached, 4 problem with the Python environment or the \
+guest, 5 problem with the input data or the output file, 70 internal error, 130 interrupted. `exec` ends with the script's own status.
+
+Rows are counted from 0 in the whole input. Set VIVARIUM_LOG (for example to debug) for a log on stderr."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(Run),
+    Exec(Exec),
+    Check(Check),
+    #[command(subcommand)]
+    Guest(Guest),
+}
+
+/// Apply a function to every row of a table and add its result as a column.
+///
+/// Parameters take the columns of their names; the result column has the function's name. The order of rows is kept,
+/// whatever the number of instances.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-run run pricing.py --input lineitem.parquet --output priced.parquet
+  wasm-run run text.py::clean --input comments.csv --args comment --as cleaned
+  cat rows.json | wasm-run run f.py --input - --input-format json --output - --output-format csv
+
+File formats by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a line), .arrow (IPC).
+An output file appears under its name only when it is complete. When the reader of standard output goes away, wasm-run ends \
+quietly with status 0.")]
+pub struct Run {
+    /// Python file and function; the function may be left out when the file declares only one.
+    #[arg(value_name = "FILE.py[::FUNCTION]")]
+    pub function: FunctionName,
+
+    /// The table to read; `-` is standard input.
+    #[arg(short, long, value_name = "FILE")]
+    pub input: Location,
+
+    /// The table to write; `-` is standard output. Without it the table is printed for reading.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<Location>,
+
+    /// Format of the input [default: by extension; csv for standard input].
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<Format>,
+
+    /// Format of the output [default: by extension; csv for standard output].
+    #[arg(long, value_name = "FORMAT")]
+    pub output_format: Option<Format>,
+
+    /// Only the first N rows of the input.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+
+    /// Columns for the parameters, in order [default: the columns of the parameters' names].
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub args: Option<Vec<String>>,
+
+    /// Name of the result column [default: the function's name].
+    #[arg(long = "as", value_name = "NAME")]
+    pub result_name: Option<String>,
+
+    /// Write the rows for which the function raised to this table: row, function, type, message, traceback.
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<Location>,
+
+    #[command(flatten)]
+    pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
+}
+
+/// Run a Python script in a sandbox, as `python` would.
+///
+/// Standard input, output and error are the script's, and its exit status is that of the command. It sees no file of the
+/// host: `/tmp`, the working directory, is empty and goes away at the end.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "wasm-run exec [OPTIONS] SCRIPT.py [ARGS]...\n       wasm-run exec [OPTIONS] -c CODE [ARGS]...\n       \
+                      wasm-run exec [OPTIONS] -m MODULE [ARGS]...",
+    after_help = "\
+Examples:
+  wasm-run exec report.py --year 2024
+  wasm-run exec -c 'import numpy; print(numpy.arange(5) ** 2)'
+  echo '{\"a\": 1}' | wasm-run exec -m json.tool
+
+What follows SCRIPT.py, CODE or MODULE belongs to the script. A `-` in place of SCRIPT.py reads it from standard input."
+)]
+pub struct Exec {
+    /// Python code to run.
+    #[arg(short = 'c', value_name = "CODE", conflicts_with = "module")]
+    pub code: Option<String>,
+
+    /// Module to run as a script.
+    #[arg(short = 'm', value_name = "MODULE")]
+    pub module: Option<String>,
+
+    /// The script (not with -c or -m) and its arguments.
+    #[arg(value_name = "SCRIPT.py [ARGS]", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+
+    #[command(flatten)]
+    pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
+}
+
+/// Show the functions of a Python file and every problem with their declarations, without data.
+///
+/// Ends with status 1 when there are problems.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-run check pricing.py
+  wasm-run check pricing.py --json")]
+pub struct Check {
+    /// The Python file.
+    #[arg(value_name = "FILE.py")]
+    pub file: PathBuf,
+
+    #[command(flatten)]
+    pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
+}
+
+/// Build the guest (CPython and NumPy as WebAssembly) and tell about it.
+///
+/// Other commands build it by themselves when it is missing.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  wasm-run guest build
+  wasm-run guest info --json")]
+pub enum Guest {
+    /// Build the guest now, from pinned sources; nothing is done when it is there already.
+    Build(OutputOptions),
+    /// Show versions, hashes, bundled packages and sizes.
+    Info(OutputOptions),
+    /// Print the folder that holds the guest.
+    Path(OutputOptions),
+}
+
+/// `FILE.py` or `FILE.py::FUNCTION`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionName {
+    pub file: PathBuf,
+    pub function: Option<String>,
+}
+
+impl std::str::FromStr for FunctionName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (file, function) = match text.split_once("::") {
+            Some((file, function)) => (file, Some(function)),
+            None => (text, None),
+        };
+        if file.is_empty() || function.is_some_and(str::is_empty) {
+            return Err("a Python file is expected, or FILE.py::FUNCTION".to_owned());
+        }
+        Ok(Self { file: file.into(), function: function.map(str::to_owned) })
+    }
+}

@@ -1,0 +1,114 @@
+//! `wasm-run check`: what a file declares, and what is wrong with it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+use vivarium::{Error, FunctionSource, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
+
+use crate::cli::Check;
+use crate::commands::sandbox_config;
+use crate::failure::{Failure, written};
+use crate::options::TimeLimit;
+use crate::table::TableWriter;
+
+pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
+    let source = FunctionSource::file(&command.file).map_err(Error::from)?;
+    let image = crate::guest::open(&command.messages, 1).await?;
+    let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let report = match Module::load(&image, config, source).await {
+        Ok(module) => {
+            Report { signatures: module.signatures().to_vec(), problems: module.problems().to_vec(), error: None }
+        }
+        // That the file cannot be loaded is what there is to say about it.
+        Err(Error::Python(error)) => {
+            Report { signatures: Vec::new(), problems: vec![problem(&error)], error: Some(error) }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let file = command.file.display().to_string();
+    let mut out = io::stdout().lock();
+    written(if command.messages.json { report.json(&mut out, &file) } else { report.text(&mut out, &file) })?;
+    Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Report {
+    signatures: Vec<Signature>,
+    problems: Vec<Problem>,
+    /// Why the file could not be loaded.
+    error: Option<Box<PythonError>>,
+}
+
+impl Report {
+    fn json(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
+        let report = json!({
+            "file": file, "functions": self.signatures, "problems": self.problems, "error": self.error,
+        });
+        writeln!(out, "{report:#}")
+    }
+
+    fn text(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
+        let usable: Vec<_> = self.signatures.iter().filter(|signature| signature.usable()).collect();
+        if usable.is_empty() && self.problems.is_empty() {
+            writeln!(out, "{file} declares no function; put `@udf` above one (`from vivarium import udf`)")?;
+        }
+        if !usable.is_empty() {
+            let mut table = TableWriter::new(&mut *out, &["function", "kind", "parameters", "result", "NULLs", "line"]);
+            let rows: Vec<_> = usable.iter().map(|signature| row(signature)).collect();
+            table.rows(&rows)?;
+            table.finish()?;
+        }
+        if let Some(error) = &self.error {
+            write!(out, "{}", error.traceback())?;
+        }
+        for problem in &self.problems {
+            let line = if problem.line == 0 { String::new() } else { format!(":{}", problem.line) };
+            let function = problem.function.as_ref().map(|function| format!("{function}: ")).unwrap_or_default();
+            writeln!(out, "{file}{line}: {function}{}", problem.message)?;
+        }
+        match self.problems.len() {
+            0 => Ok(()),
+            1 => writeln!(out, "1 problem"),
+            count => writeln!(out, "{count} problems"),
+        }
+    }
+}
+
+fn row(signature: &Signature) -> Vec<String> {
+    let parameters: Vec<_> = signature.parameters.iter().map(parameter).collect();
+    let kind =
+        if signature.decorated { signature.kind.to_string() } else { format!("{} (not declared)", signature.kind) };
+    vec![
+        signature.name.clone(),
+        kind,
+        parameters.join(", "),
+        signature.result.as_ref().map_or_else(|| "?".to_owned(), result),
+        signature.null_handling.to_string(),
+        signature.line.to_string(),
+    ]
+}
+
+fn parameter(parameter: &Parameter) -> String {
+    let data_type = match &parameter.data_type {
+        Some(data_type) => types::print(data_type).unwrap_or_else(|_| data_type.to_string()),
+        None => "any".to_owned(),
+    };
+    let star = if parameter.variadic { "*" } else { "" };
+    let nullable = if parameter.nullable { " or NULL" } else { "" };
+    let default = if parameter.default { " = ..." } else { "" };
+    format!("{star}{}: {data_type}{nullable}{default}", parameter.name)
+}
+
+fn result(result: &ValueType) -> String {
+    let data_type = types::print(&result.data_type).unwrap_or_else(|_| result.data_type.to_string());
+    if result.nullable { format!("{data_type} or NULL") } else { data_type }
+}
+
+fn problem(error: &PythonError) -> Problem {
+    let line = error.error.traceback.last().and_then(|frame| u32::try_from(frame.line).ok()).unwrap_or(0);
+    let message = match &error.error.exception {
+        Some(exception) => format!("{exception}: {}", error.error.message),
+        None => error.error.message.clone(),
+    };
+    Problem { function: error.function.clone(), line, message }
+}

@@ -1,0 +1,70 @@
+//! `wasm-run exec`: a Python script in a sandbox, as `python` would run it.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use vivarium::{Error, FunctionSource};
+use vivarium_sandbox::{Input, Limits, Output, Sandbox};
+
+use crate::cli::Exec;
+use crate::commands::sandbox_config;
+use crate::failure::Failure;
+use crate::options::TimeLimit;
+
+pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
+    let mut config = sandbox_config(&command.sandbox, TimeLimit::NONE);
+    // The script's output is the command's, and none of it may be lost; whoever reads it sets the pace.
+    config.limits = Limits { log_bytes_per_second: u64::MAX, ..config.limits };
+    config.stdin = Input::Inherit;
+    config.stdout = Output::Inherit;
+    config.stderr = Output::Inherit;
+    let request = request(&command).await?;
+    let image = crate::guest::open(&command.messages, 1).await?;
+    let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
+    match sandbox.control(&request).await {
+        Ok(reply) => match reply["exit"].as_i64() {
+            Some(status) => Ok(exit_code(status)),
+            None => Err(Failure::internal("the guest did not say with which status the script ended")),
+        },
+        // `os._exit` ends the interpreter itself.
+        Err(vivarium_sandbox::Error::Exit(status)) => Ok(exit_code(status.into())),
+        Err(error) => Err(Error::from(error).into()),
+    }
+}
+
+/// As the system does: the low eight bits.
+fn exit_code(status: i64) -> ExitCode {
+    ExitCode::from((status & 0xff) as u8)
+}
+
+async fn request(command: &Exec) -> Result<Value, Failure> {
+    if let Some(code) = &command.code {
+        return Ok(json!({
+            "op": "exec", "mode": "code", "source": code, "filename": "<string>", "arguments": command.arguments, "interactive": false,
+        }));
+    }
+    if let Some(module) = &command.module {
+        return Ok(json!({
+            "op": "exec", "mode": "module", "module": module, "arguments": command.arguments, "interactive": false,
+        }));
+    }
+    let Some((script, arguments)) = command.arguments.split_first() else {
+        return Err(Failure::usage(
+            "nothing to run: give SCRIPT.py, -c CODE, -m MODULE, or - to read the script from standard input",
+        ));
+    };
+    let (source, filename) = match script.as_str() {
+        "-" => (read_script().await?, "<stdin>"),
+        script => (FunctionSource::read(script).map_err(Error::from)?, script),
+    };
+    Ok(json!({
+        "op": "exec", "mode": "file", "source": source, "filename": filename, "arguments": arguments, "interactive": false,
+    }))
+}
+
+/// The script on standard input, which may keep its reader waiting.
+async fn read_script() -> Result<String, Failure> {
+    let read = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin())).await;
+    let read = read.map_err(Failure::internal)?;
+    read.map_err(|error| Failure::usage(format!("the script on standard input cannot be read: {error}")))
+}

@@ -1,0 +1,47 @@
+//! What each command does.
+
+mod check;
+mod exec;
+mod guest;
+mod run;
+
+use std::process::ExitCode;
+
+use vivarium_sandbox::SandboxConfig;
+
+use crate::cli::Command;
+use crate::failure::Failure;
+use crate::options::{OutputOptions, SandboxOptions, TimeLimit};
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Whatever ends it early; [`Failure::report`] tells the user.
+pub async fn execute(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run(run) => run::execute(run).await,
+        Command::Exec(exec) => exec::execute(exec).await,
+        Command::Check(check) => check::execute(check).await,
+        Command::Guest(guest) => guest::execute(guest).await,
+    }
+}
+
+/// The message options of a command.
+pub fn messages(command: &Command) -> OutputOptions {
+    use crate::cli::Guest;
+    match command {
+        Command::Run(run) => run.messages,
+        Command::Exec(exec) => exec.messages,
+        Command::Check(check) => check.messages,
+        Command::Guest(Guest::Build(messages) | Guest::Info(messages) | Guest::Path(messages)) => *messages,
+    }
+}
+
+/// The sandbox that the options describe.
+fn sandbox_config(options: &SandboxOptions, default_timeout: TimeLimit) -> SandboxConfig {
+    SandboxConfig {
+        limits: options.limits(default_timeout),
+        variables: options.variables.iter().cloned().collect(),
+        ..SandboxConfig::default()
+    }
+}

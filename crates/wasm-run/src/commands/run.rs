@@ -1,0 +1,141 @@
+//! `wasm-run run`: a function over a table.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use futures::StreamExt;
+use serde_json::json;
+use vivarium::{Arguments, Error, Failures, FunctionSource, Module, OnError, Task, TaskOptions};
+
+use crate::cli::Run;
+use crate::commands::sandbox_config;
+use crate::failure::Failure;
+use crate::files::{self, Format, Input, Location, Output};
+use crate::options::TimeLimit;
+use crate::progress::{ProgressMode, RowProgress};
+
+pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let plan = Plan::new(&command)?;
+    let source = FunctionSource::file(&command.function.file).map_err(Error::from)?;
+    let image = crate::guest::open(&command.messages, plan.instances).await?;
+    // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
+    let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
+    let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let module = Module::load(&image, config, source).await?;
+    let function = match &command.function.function {
+        Some(name) => module.function(name)?,
+        None => module.only_function()?,
+    };
+    let input = input.await.map_err(Failure::internal)??;
+    let input = match command.limit {
+        Some(rows) => input.limit(rows),
+        None => input,
+    };
+    let options = TaskOptions {
+        arguments: command.args.clone().map_or(Arguments::ByName, Arguments::Columns),
+        result_name: command.result_name.clone(),
+        on_error: command.sandbox.on_error.map(OnError::from),
+        instances: Some(plan.instances),
+    };
+    let task = function.bind(&input.schema, options).await?;
+    let schema = task.output_schema(&input.schema);
+    let results = match (&command.output, plan.output_format) {
+        (Some(location), Some(format)) => Output::create(location, format, schema)?,
+        _ if command.messages.json => Output::create(&Location::Standard, Format::Json, schema)?,
+        _ => Output::table(&schema),
+    };
+    let errors = match (&command.errors, plan.errors_format) {
+        (Some(location), Some(format)) => Some(Output::create(location, format, Failures::schema())?),
+        _ => None,
+    };
+    let done = apply(&task, input, results, ProgressMode::new(&command.messages)).await?;
+    if let Some(errors) = errors {
+        let table = done.failures.to_batch().map_err(Error::from)?;
+        errors.write(table).await;
+        errors.finish().await?;
+    }
+    if !command.messages.quiet {
+        done.tell(&command, started);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the options come to, known before anything is opened.
+struct Plan {
+    input_format: Format,
+    output_format: Option<Format>,
+    errors_format: Option<Format>,
+    instances: usize,
+}
+
+impl Plan {
+    fn new(command: &Run) -> Result<Self, Failure> {
+        let output = |location: &Option<Location>, given, option| {
+            location.as_ref().map(|location| Format::of(location, given, option)).transpose().map_err(Failure::usage)
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            input_format: Format::of(&command.input, command.input_format, "--input-format").map_err(Failure::usage)?,
+            output_format: output(&command.output, command.output_format, "--output-format")?,
+            errors_format: output(&command.errors, None, "another name")?,
+            instances: command.sandbox.instances.map_or(cores, usize::from),
+        })
+    }
+}
+
+/// What a run came to.
+struct Done {
+    rows_in: u64,
+    rows_out: u64,
+    failures: Failures,
+}
+
+async fn apply(task: &Task, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
+    let mut progress = RowProgress::start(mode, input.rows);
+    let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default() };
+    let mut outputs = Box::pin(task.run(input.batches));
+    while let Some(output) = outputs.next().await {
+        let output = output?;
+        let rows = output.batch.num_rows() as u64;
+        done.rows_out += rows;
+        done.rows_in += output.rows_in;
+        progress.add(output.rows_in);
+        done.failures.extend(output.failures);
+        if !results.write(output.batch).await {
+            break;
+        }
+    }
+    drop(progress);
+    results.finish().await?;
+    Ok(done)
+}
+
+impl Done {
+    /// Tells on standard error what was done.
+    fn tell(&self, command: &Run, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64();
+        let output = command.output.as_ref().map(Location::to_string);
+        let first = self.failures.errors().first();
+        if command.messages.json {
+            let summary = json!({
+                "rows_in": self.rows_in, "rows_out": self.rows_out, "failed_rows": self.failures.rows().len(),
+                "first_failure": first, "seconds": seconds, "output": output,
+            });
+            eprintln!("{}", json!({ "summary": summary }));
+            return;
+        }
+        if let Some(first) = first {
+            let failed = self.failures.rows().len();
+            let rows = if failed == 1 { "1 row" } else { &format!("{failed} rows") };
+            let became = if self.rows_out < self.rows_in { "left out" } else { "set to NULL" };
+            eprintln!(
+                "wasm-run: {rows} failed and {} {became}; the first: {first}",
+                if failed == 1 { "was" } else { "were" }
+            );
+        }
+        if let Some(output) = output.filter(|output| output != "-") {
+            eprintln!("{} rows in {seconds:.2} s -> {output}", self.rows_out);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What Python functions print, and this program's own log: both on standard error.
+
+use std::fmt;
+
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::options::OutputOptions;
+
+/// The target of events that are lines of Python's output.
+const PYTHON: &str = "vivarium::python";
+
+/// The variable that asks for a log.
+const LOG_VARIABLE: &str = "VIVARIUM_LOG";
+
+/// Begins to show events.
+pub fn start(options: &OutputOptions) {
+    let python = (!options.quiet).then_some(PythonOutput { json: options.json });
+    let log = std::env::var_os(LOG_VARIABLE).map(|_| {
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::from_env(LOG_VARIABLE))
+    });
+    // A subscriber of another part of the process would go first; there is none in this program.
+    let _ = Registry::default().with(python).with(log).try_init();
+}
+
+/// Shows what functions print, a line for a line.
+struct PythonOutput {
+    json: bool,
+}
+
+impl<S: Subscriber> Layer<S> for PythonOutput {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if event.metadata().target() != PYTHON {
+            return;
+        }
+        let mut line = Line::default();
+        event.record(&mut line);
+        if self.json {
+            eprintln!(
+                "{}",
+                json!({"python": {"function": line.function, "stream": line.stream, "line": line.message}})
+            );
+        } else {
+            match line.function {
+                Some(function) => eprintln!("[{function}] {}", line.message),
+                None => eprintln!("[python] {}", line.message),
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    message: String,
+    function: Option<String>,
+    stream: Option<String>,
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "function" => self.function = Some(value.to_owned()),
+            "stream" => self.stream = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a sandbox may use.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use vivarium::OnError;
+use vivarium_sandbox::{Limits, parse_duration, parse_size};
+
+/// Limits, number and variables of the sandboxes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sandbox")]
+pub struct SandboxOptions {
+    /// Memory of each instance, at most 4GiB.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
+    pub memory: u64,
+
+    /// Time for each batch of rows (or for the whole script); `none` for no limit [default: 30s; none for exec].
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<TimeLimit>,
+
+    /// Space for files in each instance's /tmp.
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
+    pub scratch: u64,
+
+    /// How many instances work at the same time [default: one for each core]. `exec` and `check` use one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub instances: Option<u16>,
+
+    /// What to do with rows for which a function raises [default: as the function declares, else fail].
+    #[arg(long, value_name = "POLICY")]
+    pub on_error: Option<OnErrorOption>,
+
+    /// An environment variable for the Python code; may be given several times. It sees no others.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub variables: Vec<(String, String)>,
+}
+
+impl SandboxOptions {
+    /// The limits asked for; `default_timeout` applies when no `--timeout` is given.
+    pub fn limits(&self, default_timeout: TimeLimit) -> Limits {
+        let TimeLimit(time) = self.timeout.unwrap_or(default_timeout);
+        let mut limits =
+            Limits { memory: self.memory, scratch_bytes: self.scratch, batch_time: time, ..Limits::default() };
+        // A small instance gets small batches: the default for a default instance, in proportion.
+        limits.batch_bytes = limits.batch_bytes.min(self.memory / 16);
+        limits
+    }
+}
+
+/// A time limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimit(pub Duration);
+
+impl TimeLimit {
+    /// As good as none: a hundred years. (Deadlines are instants, so the longest `Duration` would overflow them.)
+    pub const NONE: Self = Self(Duration::from_secs(100 * 365 * 24 * 60 * 60));
+
+    /// That of a batch of rows.
+    pub const BATCH: Self = Self(Duration::from_secs(30));
+}
+
+impl FromStr for TimeLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::NONE),
+            text => match parse_duration(text).map_err(|error| error.to_string())? {
+                Duration::ZERO => Err("a time limit of zero lets nothing run; use `none` for no limit".to_owned()),
+                time => Ok(Self(time.min(Self::NONE.0))),
+            },
+        }
+    }
+}
+
+/// What to do with rows for which a function raises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnErrorOption {
+    /// End with the error.
+    Fail,
+    /// The row's result is NULL.
+    Null,
+    /// Leave the row out.
+    Skip,
+}
+
+impl From<OnErrorOption> for OnError {
+    fn from(option: OnErrorOption) -> Self {
+        match option {
+            OnErrorOption::Fail => Self::Fail,
+            OnErrorOption::Null => Self::Null,
+            OnErrorOption::Skip => Self::Skip,
+        }
+    }
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, _)) if name.is_empty() => Err("the variable has no name; write NAME=VALUE".to_owned()),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("write NAME=VALUE; the variable is not taken from this process".to_owned()),
+    }
+}

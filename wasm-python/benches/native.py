@@ -1,0 +1,116 @@
+"""The native side of the benchmarks: the same shim, built for the CPython that runs this, over the same batches.
+
+    python3.13 wasm-python/benches/native.py [--rows 8192] [--batches 200] [--serve]
+
+needs gcc, numpy and pyarrow beside that CPython. Prints one JSON object: for each function the median and the fastest
+nanoseconds per row of one vv_invoke, the arguments already in the arena; `numpy_add` is numpy alone, without the shim.
+With --serve it measures one function for each name it reads from standard input, so that another program can take turns
+with it (benches/figures.rs).
+"""
+
+import argparse
+import ctypes
+import json
+import pathlib
+import statistics
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
+
+import numpy as np
+import pyarrow as pa
+
+import native_guest
+
+SOURCE = '''
+from vivarium import udf
+import datetime, decimal
+
+@udf
+def add_one(x: int) -> int:
+    return x + 1
+
+@udf
+def upper(text: str) -> str:
+    return text.upper()
+
+@udf
+def next_day(day: datetime.datetime) -> datetime.datetime:
+    return day
+
+@udf(result_type="decimal128(38, 2)")
+def price(amount: decimal.Decimal):
+    return amount
+
+@udf(vectorized=True)
+def add(a: float, b: float) -> float:
+    return a + b
+'''
+
+
+def columns(rows):
+    """The arguments of each function; the wasm side uses the same."""
+    floats = pa.array(np.arange(rows) / 3)
+    return {
+        "add_one": [pa.array(np.arange(rows, dtype="i8") * 7919)],
+        "upper": [pa.array([f"Customer#{row:09d}" for row in range(rows)])],
+        "next_day": [pa.array(np.arange(rows) * 86_400_000_123, pa.timestamp("us"))],
+        "price": [pa.array(np.arange(rows)).cast(pa.decimal128(38, 2))],
+        "add": [floats, floats],
+    }
+
+
+def summary(times):
+    return {"median": round(statistics.median(times), 3), "fastest": round(min(times), 3)}
+
+
+def measure(guest, name, arrays, rows, batches):
+    handle, _ = guest.bind(name, [array.type for array in arrays])
+    times = []
+    for _ in range(batches):
+        arena, alive = guest.fill(arrays, rows)
+        start = time.perf_counter_ns()
+        result = guest.library.vv_invoke(handle, 0, arena)
+        times.append((time.perf_counter_ns() - start) / rows)
+        guest.reply(result.contents)
+        del alive
+    return summary(times)
+
+
+def measure_numpy(arrays, rows, batches):
+    left, right = (array.to_numpy() for array in arrays)
+    times = []
+    for _ in range(batches):
+        start = time.perf_counter_ns()
+        left + right
+        times.append((time.perf_counter_ns() - start) / rows)
+    return summary(times)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rows", type=int, default=8192)
+    arguments.add_argument("--batches", type=int, default=200)
+    arguments.add_argument("--serve", action="store_true", help="measure the functions named on standard input")
+    options = arguments.parse_args()
+    rows, batches = options.rows, options.batches
+    guest = native_guest.guest()
+    guest.load(SOURCE)
+    inputs = columns(rows)
+
+    def figure(name):
+        if name == "numpy_add":
+            return measure_numpy(inputs["add"], rows, batches)
+        return measure(guest, name, inputs[name], rows, batches)
+
+    if options.serve:
+        for line in sys.stdin:
+            print(json.dumps(figure(line.strip())), flush=True)
+        return
+    figures = {name: figure(name) for name in [*inputs, "numpy_add"]}
+    print(json.dumps({"python": sys.version.split()[0], "rows": rows, "ns_per_row": figures}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Builds the guest: CPython, numpy and our shim as one WebAssembly module, from pinned inputs.
+
+Needs python3 (3.11 or newer), gcc, make, cargo and, where python.org cannot be reached, apt-get. README.md has the steps.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True  # this folder is an input of the build
+
+import argparse
+import fcntl
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder import cpython, fetch, home, image, libraries, native, numpy_objects, sources, toolchain
+from builder.steps import Build, BuildError, Reporter
+
+# By Debian package.
+PROGRAMS = {"gcc": "gcc", "make": "make", "cargo": "cargo"}
+
+STEPS = [
+    fetch.STEP,
+    toolchain.STEP,
+    sources.CPYTHON,
+    sources.NUMPY,
+    native.STEP,
+    libraries.STEP,
+    cpython.STEP,
+    numpy_objects.STEP,
+    home.STEP,
+    image.LINK,
+]
+
+
+def main() -> int:
+    """Runs the build; returns the exit status."""
+    arguments = _parse_arguments()
+    reporter = Reporter(arguments.json_progress)
+    if sys.version_info < (3, 11):
+        print(f"error: Python 3.11 or newer is needed, this is {sys.version.split()[0]}", file=sys.stderr)
+        return 1
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if missing:
+        print(f"error: programs are missing: apt-get install {' '.join(missing)}", file=sys.stderr)
+        return 1
+    work, output = arguments.work.resolve(), arguments.output.resolve()
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with _lock(work, reporter) as lock:
+            build = Build(work, arguments.cache.resolve(), arguments.jobs, reporter, lock)
+            build.run_steps(STEPS)
+            image.publish(build, output)
+    except (BuildError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    reporter.event("done", f"The guest is in {output}", output=str(output))
+    return 0
+
+
+def _parse_arguments() -> argparse.Namespace:
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parser = argparse.ArgumentParser(description="Builds the WebAssembly guest.")
+    parser.add_argument("--work", type=Path, required=True, help="folder for everything the build needs on the way")
+    parser.add_argument("--output", type=Path, required=True, help="folder that gets guest.wasm, home and manifest.json")
+    parser.add_argument(
+        "--cache", type=Path, default=user_cache / "vivarium" / "downloads", help="folder for downloads (%(default)s)"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time (%(default)s)")
+    parser.add_argument("--json-progress", action="store_true", help="write one JSON object a line about the progress")
+    return parser.parse_args()
+
+
+@contextmanager
+def _lock(work: Path, reporter: Reporter):
+    """Holds the work folder's lock. Compilers inherit it, so that a build that was killed is not overtaken by the next
+    one while the last compiler of it still writes."""
+    path = work / "lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reporter.event("waiting", f"Another process builds the guest in {work}: waiting for it", lock=str(path))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

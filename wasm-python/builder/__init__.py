@@ -1,0 +1,1 @@
+"""Builds the WebAssembly guest (CPython, numpy and the shim) from pinned inputs. See ../README.md."""

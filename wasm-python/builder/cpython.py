@@ -1,0 +1,71 @@
+"""CPython as a static library for the guest."""
+
+from pathlib import Path
+
+from .libraries import include, library
+from .native import python
+from .sources import CPYTHON as SOURCE
+from .steps import SOURCES, Build, BuildError, Step
+from .toolchain import CPU, cflags, tool
+
+STEP = Step(
+    "cpython",
+    "cross-compile CPython",
+    lambda build: _build(build),
+    after=("toolchain", "libraries", "native", "cpython-source"),
+    files=("builder/cpython.py", "support/config.site"),
+)
+
+_ARCHIVES = (
+    "libpython3.13.a",
+    "Modules/_decimal/libmpdec/libmpdec.a",
+    "Modules/_hacl/libHacl_Hash_SHA2.a",
+    "Modules/expat/libexpat.a",
+)
+
+
+def archives(build: Build) -> list[Path]:
+    """The static libraries to link, in order."""
+    return [build.folder("cpython") / name for name in _ARCHIVES]
+
+
+def includes(build: Build) -> list[str]:
+    """Flags for programs that include Python.h: the guest's pyconfig.h comes first."""
+    return [f"-I{build.folder('cpython')}", f"-I{build.folder(SOURCE.name) / 'Include'}"]
+
+
+def _build(build: Build) -> None:
+    folder = build.folder("cpython")
+    # Relative, because the path is compiled into getpath.c.
+    source = Path("..") / SOURCE.name
+    config_sites = [source / "Tools" / "wasm" / "config.site-wasm32-wasi", SOURCES / "support" / "config.site"]
+    flags = " ".join([*cflags(build), "-DSOCK_RAW=3"])  # missing in zig's wasip1 headers
+    headers = f"-I{include(build)}"
+    settings = {
+        "CC": tool(build, "cc"),
+        "CXX": tool(build, "c++"),
+        "AR": tool(build, "ar"),
+        "RANLIB": tool(build, "ranlib"),
+        "CONFIG_SITE": " ".join(map(str, config_sites)),
+        "CFLAGS": flags,
+        "LDFLAGS": CPU,
+        "HOSTRUNNER": "/bin/false",
+        "PKG_CONFIG": "false",
+        "ZLIB_CFLAGS": headers,
+        "ZLIB_LIBS": library(build, "z"),
+        "BZIP2_CFLAGS": headers,
+        "BZIP2_LIBS": library(build, "bz2"),
+        "LIBLZMA_CFLAGS": headers,
+        "LIBLZMA_LIBS": library(build, "lzma"),
+    }
+    env = {name: str(value) for name, value in settings.items()}
+    build.command(
+        source / "configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu",
+        f"--with-build-python={python(build)}", "--prefix=/python", "--disable-test-modules", "--disable-ipv6",
+        "--with-ensurepip=no", cwd=folder, env=env,
+    )  # fmt: skip
+    build.command("make", f"-j{build.jobs}", *_ARCHIVES, cwd=folder, env=env)
+    config = (folder / "Modules" / "config.c").read_text()
+    missing = [name for name in ("zlib", "_bz2", "_lzma", "_decimal") if f'"{name}"' not in config]
+    if missing:
+        raise BuildError(f"CPython was configured without {', '.join(missing)}")

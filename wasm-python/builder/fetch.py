@@ -1,0 +1,204 @@
+"""Gets the pinned inputs into the download cache.
+
+Nothing here names a registry's host: wheels and the sdist come through pip and its own configuration, crates through
+cargo, the Debian source package through the archive that apt-get is already configured with. python.org is the one
+address, for the CPython tarball, whose identical twin is in Debian. Every file is checked against its pin before it
+is used, also when it comes from the cache.
+"""
+
+import re
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from . import pins
+from .pins import Pin
+from .steps import SOURCES, Build, BuildError, CommandFailed, Step, hash_file
+
+STEP = Step(
+    "fetch",
+    "get the pinned sources and tools",
+    lambda build: _fetch_all(build),
+    # Not this file: however the inputs are got, the pins say what they are.
+    files=("builder/pins.py", "sources"),
+)
+
+
+def cached(build: Build, pin: Pin) -> Path:
+    """The path of a pinned file in the download cache; its name is its hash."""
+    return build.cache / pin.sha256 / pin.file
+
+
+def crate(build: Build, name: str) -> Path:
+    """The source folder of a crate of sources/Cargo.toml."""
+    return build.folder("fetch") / "crates" / name
+
+
+def _fetch_all(build: Build) -> None:
+    if not _is_cached(build, pins.CPYTHON):
+        _fetch_cpython(build)
+    ensure_wheels(build, pins.WHEELS)
+    if not _is_cached(build, pins.NUMPY_SOURCE):
+        _fetch_numpy_source(build)
+    _vendor_crates(build)
+
+
+def ensure_wheels(build: Build, wheels: dict[str, Pin]) -> None:
+    """Gets those of the wheels, which are given by their requirements, that are not in the cache."""
+    missing = {requirement: pin for requirement, pin in wheels.items() if not _is_cached(build, pin)}
+    if missing:
+        _fetch_wheels(build, missing)
+
+
+def _is_cached(build: Build, pin: Pin) -> bool:
+    path = cached(build, pin)
+    return path.is_file() and hash_file(path) == pin.sha256
+
+
+def _keep(build: Build, found: Path, pin: Pin) -> None:
+    """Moves a downloaded file into the cache, when it is the pinned one."""
+    actual = hash_file(found)
+    if actual != pin.sha256:
+        raise BuildError(f"{pin.file} has sha256 {actual} instead of {pin.sha256}: not the file that was pinned")
+    target = cached(build, pin)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    shutil.copyfile(found, partial)
+    partial.replace(target)
+
+
+def _fetch_cpython(build: Build) -> None:
+    problems = []
+    for source in (_cpython_from_python_org, _cpython_from_debian):
+        with tempfile.TemporaryDirectory(dir=build.work) as folder:
+            try:
+                _keep(build, source(build, Path(folder)), pins.CPYTHON)
+                return
+            except (BuildError, OSError) as error:
+                build.log(f"{source.__name__}: {error}")
+                problems.append(str(error))
+    raise BuildError(
+        f"cannot get {pins.CPYTHON.file} (sha256 {pins.CPYTHON.sha256}): {'; '.join(problems)}. "
+        f"Put the file at {cached(build, pins.CPYTHON)} by hand, or connect this machine to python.org or a Debian archive."
+    )
+
+
+def _cpython_from_python_org(build: Build, folder: Path) -> Path:
+    target = folder / pins.CPYTHON.file
+    build.log(f"downloading {pins.CPYTHON_URL}")
+    try:
+        with urllib.request.urlopen(pins.CPYTHON_URL, timeout=20) as answer, target.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise BuildError(f"python.org: {error}") from error
+    return target
+
+
+def _cpython_from_debian(build: Build, folder: Path) -> Path:
+    """The same tarball out of Debian's source package, with private lists: the system's configuration is only read."""
+    for part in ("lists/partial", "cache/archives/partial", "sources", "download"):
+        (folder / part).mkdir(parents=True)
+    (folder / "sources" / "source.sources").write_text(
+        f"Types: deb-src\nURIs: {_debian_archive()}\nSuites: {pins.CPYTHON_DEBIAN_SUITE}\nComponents: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    )
+    options = []
+    for name, value in {
+        "Dir::Etc::sourcelist": "/dev/null",
+        "Dir::Etc::sourceparts": folder / "sources",
+        "Dir::State::lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+        "APT::Sandbox::User": "root",  # apt's own user cannot write below the user's cache folder
+    }.items():
+        options += ["-o", f"{name}={value}"]
+    build.command("apt-get", *options, "update", cwd=folder)
+    build.command(
+        "apt-get", *options, "source", "--download-only", pins.CPYTHON_DEBIAN_SOURCE, cwd=folder / "download"
+    )
+    return folder / "download" / pins.CPYTHON_DEBIAN_FILE
+
+
+def _debian_archive() -> str:
+    """The address of the Debian archive that this machine uses."""
+    for file in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
+        for block in file.read_text().split("\n\n"):
+            if "debian-archive-keyring" in block and (match := re.search(r"^URIs:\s*(\S+)", block, re.MULTILINE)):
+                return match[1]
+    lists = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))]
+    for file in filter(Path.is_file, lists):
+        if match := re.search(r"^deb(?:-src)?\s+(?:\[[^]]*\]\s+)?(\S+/debian/?)\s", file.read_text(), re.MULTILINE):
+            return match[1]
+    raise BuildError("apt-get is not configured with a Debian archive")
+
+
+def _bundled_pip(build: Build) -> Path:
+    """pip's wheel out of CPython's tarball: a bare Debian python3 has no pip of its own."""
+    folder = build.work / "pip"
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(cached(build, pins.CPYTHON)) as tarball:
+        member = next(m for m in tarball if re.search(r"/ensurepip/_bundled/pip-[^/]*\.whl$", m.name))
+        wheel = folder / Path(member.name).name
+        wheel.write_bytes(tarball.extractfile(member).read())
+    return wheel / "pip"
+
+
+def _fetch_wheels(build: Build, missing: dict[str, Pin]) -> None:
+    with tempfile.TemporaryDirectory(dir=build.work) as name:
+        folder = Path(name)
+        requirements = folder / "requirements.txt"
+        requirements.write_text("".join(f"{wanted} --hash=sha256:{pin.sha256}\n" for wanted, pin in missing.items()))
+        platforms = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_12_x86_64", "manylinux2010_x86_64", "any")
+        build.command(
+            sys.executable, _bundled_pip(build), "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
+            "--python-version=3.13", "--implementation=cp", "--abi=cp313", "--abi=abi3", "--abi=none",
+            *(f"--platform={platform}" for platform in platforms), "--dest", folder, "--requirement", requirements,
+        )  # fmt: skip
+        for pin in missing.values():
+            _keep(build, folder / pin.file, pin)
+
+
+def _fetch_numpy_source(build: Build) -> None:
+    """The sdist. pip insists on asking the sdist's build backend for its metadata, which for numpy means eight
+    minutes of configuring; a backend that only repeats name and version is put in its place."""
+    with tempfile.TemporaryDirectory(dir=build.work) as name:
+        folder = Path(name)
+        (folder / "mesonpy.py").write_text(_METADATA_ONLY_BACKEND.format(version=pins.NUMPY_VERSION))
+        requirements = folder / "requirements.txt"
+        requirements.write_text(f"numpy=={pins.NUMPY_VERSION} --hash=sha256:{pins.NUMPY_SOURCE.sha256}\n")
+        build.command(
+            sys.executable, _bundled_pip(build), "download", "--no-deps", "--no-binary=numpy", "--no-build-isolation", "--require-hashes",
+            "--dest", folder, "--requirement", requirements, env={"PYTHONPATH": str(folder)},
+        )  # fmt: skip
+        _keep(build, folder / pins.NUMPY_SOURCE.file, pins.NUMPY_SOURCE)
+
+
+_METADATA_ONLY_BACKEND = '''\
+from pathlib import Path
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def prepare_metadata_for_build_wheel(directory, config_settings=None):
+    folder = Path(directory, "numpy-{version}.dist-info")
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\\nName: numpy\\nVersion: {version}\\n")
+    return folder.name
+'''
+
+
+def _vendor_crates(build: Build) -> None:
+    """Unpacks the crates with C sources; cargo checks them against sources/Cargo.lock."""
+    manifest = SOURCES / "sources" / "Cargo.toml"
+    vendored = build.folder("fetch") / "vendored"
+    try:
+        build.command("cargo", "vendor", "--locked", "--manifest-path", manifest, vendored)
+    except CommandFailed as error:
+        raise BuildError(f"cannot get the C sources of {', '.join(pins.CRATES.values())}: {error}") from error
+    (build.folder("fetch") / "crates").mkdir()
+    for name in pins.CRATES:
+        (vendored / name).rename(crate(build, name))
+    shutil.rmtree(vendored)

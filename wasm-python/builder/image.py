@@ -1,0 +1,93 @@
+"""The image: guest.wasm, the Python files it loads at start-up, and the manifest."""
+
+import json
+import shutil
+from pathlib import Path
+
+from . import home, pins
+from .cpython import archives, includes
+from .fetch import crate
+from .libraries import library
+from .native import python
+from .numpy_objects import MODULES, numpy_includes, objects
+from .steps import SOURCES, Build, BuildError, Step, hash_file, hash_tree
+from .toolchain import CPU, compile_objects, tool
+
+LINK = Step(
+    "link",
+    "compile the shim and link guest.wasm",
+    lambda build: _link(build),
+    after=("toolchain", "libraries", "cpython", "numpy"),
+    files=("builder/image.py", "shim", "support"),
+)
+
+STACK_BYTES = 8 << 20
+"""The C stack in linear memory, at its bottom: an overflow is a trap. CPython stops its own recursion long before."""
+
+INITIAL_BYTES = 32 << 20
+"""Initial linear memory: what the interpreter has after start-up fits without growing it step by step."""
+
+# Before libc in the link: they define what libc defines, and then libc's objects are not taken.
+_SUPPORT = ("malloc", "thread_keys", "netdb", "exceptions")
+
+
+def _link(build: Build) -> None:
+    folder = build.folder("link")
+    modules = folder / "image_modules.c"
+    modules.write_text(_image_modules(MODULES))
+    shim = sorted((SOURCES / "shim").glob("*.c"))
+    if not shim:
+        raise BuildError(f"there are no sources of the shim in {SOURCES / 'shim'}")
+    support = [SOURCES / "support" / f"{name}.c" for name in _SUPPORT]
+    dlmalloc = next(crate(build, "libffi-sys").rglob("dlmalloc.c"))
+    ours = compile_objects(build, support, folder / "support", f'-DDLMALLOC_C="{dlmalloc}"')
+    ours += compile_objects(
+        build, [modules, *shim], folder / "shim", "-std=gnu17", "-Wall", "-Wextra", f"-I{SOURCES / 'shim'}",
+        *includes(build), *numpy_includes(build),
+    )  # fmt: skip
+    build.command(
+        tool(build, "cc"), "-O3", "-g0", CPU, "-mexec-model=reactor", *ours, *objects(build), "-lc++", *archives(build),
+        *(library(build, name) for name in ("z", "bz2", "lzma")),
+        "-lwasi-emulated-signal", "-lwasi-emulated-getpid", "-lwasi-emulated-process-clocks", "-lm",
+        "-z", f"stack-size={STACK_BYTES}", f"-Wl,--initial-memory={INITIAL_BYTES}", "-Wl,--strip-debug",
+        "-o", folder / "guest.wasm",
+    )  # fmt: skip
+
+
+def _image_modules(names: tuple[str, ...]) -> str:
+    """C code of the table of builtin modules that the shim hands to PyImport_ExtendInittab."""
+    functions = {name: f"PyInit_{name.rpartition('.')[2]}" for name in names}
+    declarations = "".join(f"extern PyObject *{function}(void);\n" for function in functions.values())
+    entries = "".join(f'    {{"{name}", {function}}},\n' for name, function in functions.items())
+    return f"#include <Python.h>\n{declarations}struct _inittab vv_image_modules[] = {{\n{entries}    {{NULL, NULL}},\n}};\n"
+
+
+def publish(build: Build, output: Path) -> None:
+    """Puts the finished image at `output`; readers see the old one or the new one, never a mixture."""
+    partial, old = (output.with_name(f".{output.name}.{suffix}") for suffix in ("new", "old"))
+    for folder in (partial, old):
+        if folder.exists():
+            shutil.rmtree(folder)
+    partial.mkdir(parents=True)
+    shutil.copyfile(build.folder("link") / "guest.wasm", partial / "guest.wasm")
+    shutil.copytree(build.folder(home.STEP.name), partial / "home")
+    (partial / "manifest.json").write_text(json.dumps(_manifest(build, partial), indent=2) + "\n")
+    if output.exists():
+        output.rename(old)
+    partial.rename(output)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _manifest(build: Build, image: Path) -> dict:
+    return {
+        "format": 1,
+        "name": "base",
+        "python": pins.PYTHON_VERSION,
+        "packages": pins.PACKAGES,
+        "inputs": pins.all_pins() | {"sources/Cargo.lock": hash_file(SOURCES / "sources" / "Cargo.lock")},
+        "guest_sha256": hash_file(image / "guest.wasm"),
+        "home_sha256": hash_tree(image / "home"),
+        "native_python": str(python(build)),
+        "seconds": build.seconds,
+    }

@@ -1,0 +1,208 @@
+"""The steps of the build: what to run, whether it has been run already, how long it took, where its output is.
+
+A step owns the folder `WORK/<name>`. It starts from an empty folder and leaves a stamp when it is done, which holds
+the key of its inputs: the pins, files and code it reads, and the keys of the steps it builds on. A step whose stamp has
+the same key is skipped; any other state of the folder (an older key, a step that was interrupted) starts it again.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent.parent
+"""The folder `wasm-python`: everything the build reads that is ours."""
+
+SOURCE_DATE_EPOCH = "1749600000"
+"""The time of everything that asks for one, so that two builds give the same bytes (11 June 2025, CPython 3.13.5)."""
+
+
+class BuildError(Exception):
+    """The build cannot go on; the message says why and what can be done."""
+
+
+class CommandFailed(BuildError):
+    """A program of a step failed; the step's log has its output."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the build."""
+
+    name: str
+    description: str
+    run: Callable[["Build"], None]
+    after: tuple[str, ...] = ()
+    """Steps whose results this one reads."""
+    files: tuple[str, ...] = ()
+    """Our files and folders it reads, relative to `wasm-python`."""
+    values: dict[str, str] = field(default_factory=dict)
+    """Pins and settings it depends on."""
+
+
+class Reporter:
+    """Tells what happens: sentences for people, or one JSON object a line for a program."""
+
+    def __init__(self, as_json: bool):
+        self.as_json = as_json
+
+    def event(self, event: str, text: str | None = None, **fields) -> None:
+        """Reports an event; `text` is what a person reads, and nothing is printed for people without it."""
+        if self.as_json:
+            print(json.dumps({"event": event, **fields}), flush=True)
+        elif text is not None:
+            print(text, flush=True)
+
+
+class Build:
+    """The build in one work folder. The caller holds the folder's lock, whose file descriptor is `lock`."""
+
+    def __init__(self, work: Path, cache: Path, jobs: int, reporter: Reporter, lock: int):
+        self.work = work
+        self.cache = cache
+        self.jobs = jobs
+        self.reporter = reporter
+        self.lock = lock
+        self.logs = work / "logs"
+        self.seconds: dict[str, float] = {}
+        self.keys: dict[str, str] = {}
+        self._log: Path | None = None
+
+    def run_steps(self, steps: Iterable[Step]) -> None:
+        """Runs the steps that are not done yet, in order."""
+        steps = list(steps)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.reporter.event("plan", steps=[{"step": s.name, "description": s.description} for s in steps])
+        for index, step in enumerate(steps, 1):
+            self._run_step(step, index, len(steps))
+
+    def _run_step(self, step: Step, index: int, total: int) -> None:
+        key = self.keys[step.name] = self._key(step)
+        stamp = self.work / "stamps" / f"{step.name}.json"
+        place = {"step": step.name, "index": index, "total": total}
+        head = f"[{index}/{total}] {step.name}: {step.description}"
+        if (seconds := _read_stamp(stamp, key)) is not None and self.folder(step.name).is_dir():
+            self.seconds[step.name] = seconds
+            self.reporter.event("finished", f"{head}: already done", **place, seconds=0.0, cached=True)
+            return
+        self._log = self.logs / f"{index:02}-{step.name}.log"
+        self._log.write_text("")
+        self.reporter.event(
+            "started", f"{head} ...", **place, description=step.description, log=str(self._log)
+        )
+        stamp.unlink(missing_ok=True)
+        folder = self.folder(step.name)
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        start = time.monotonic()
+        try:
+            step.run(self)
+        except Exception as error:
+            tail = self._log.read_text(errors="replace").splitlines()[-20:]
+            self.reporter.event("failed", None, **place, error=str(error), log=str(self._log), tail=tail)
+            raise BuildError(
+                "\n".join([f"step {step.name} failed: {error}", *tail, f"The whole output is in {self._log}"])
+            ) from error
+        seconds = round(time.monotonic() - start, 1)
+        self.seconds[step.name] = seconds
+        stamp.parent.mkdir(exist_ok=True)
+        write_atomically(stamp, json.dumps({"key": key, "seconds": seconds}))
+        self.reporter.event("finished", f"[{index}/{total}] {step.name}: {seconds:.0f} s", **place, seconds=seconds, cached=False)
+
+    def _key(self, step: Step) -> str:
+        parts = {
+            "name": step.name,
+            "values": step.values,
+            "after": {name: self.keys[name] for name in step.after},
+            "files": {name: hash_tree(SOURCES / name, without="__pycache__") for name in step.files},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def folder(self, step: str) -> Path:
+        """The folder that the step of this name owns."""
+        return self.work / step
+
+    def log(self, text: str) -> None:
+        """Writes a line to the log of the running step."""
+        with self._log.open("a") as log:
+            log.write(text.rstrip("\n") + "\n")
+
+    def command(self, *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+        """Runs a program with its output in the step's log; fails the step when it fails."""
+        arguments = [str(part) for part in command]
+        self.log("$ " + " ".join(arguments))
+        with self._log.open("a") as log:
+            try:
+                status = subprocess.run(
+                    arguments, cwd=cwd or self.work, env=self.environment(env), stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=subprocess.STDOUT, pass_fds=[self.lock],
+                ).returncode
+            except OSError as error:
+                raise CommandFailed(f"cannot run {arguments[0]}: {error}") from error
+        if status != 0:
+            raise CommandFailed(f"{Path(arguments[0]).name} ended with status {status}")
+
+    def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        """The environment of programs: the user's, without what would change the result."""
+        env = {name: value for name, value in os.environ.items() if not _changes_results(name)}
+        env |= {
+            "LC_ALL": "C",
+            "TZ": "UTC",
+            "SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH,
+            "PYTHONHASHSEED": "0",
+            "ZIG_GLOBAL_CACHE_DIR": str(self.work / "zig-cache"),
+            "ZIG_LOCAL_CACHE_DIR": str(self.work / "zig-cache"),
+        }
+        return env | (extra or {})
+
+
+def _changes_results(name: str) -> bool:
+    compiler = {
+        "AR", "ARFLAGS", "BASECFLAGS", "CC", "CFLAGS", "CONFIG_SITE", "CPATH", "CPP", "CPPFLAGS", "CXX", "CXXFLAGS",
+        "C_INCLUDE_PATH", "LD", "LDFLAGS", "LDSHARED", "LD_RUN_PATH", "LIBRARY_PATH", "LIBS", "MAKEFILES", "MAKEFLAGS",
+        "MAKELEVEL", "MFLAGS", "NM", "OPT", "PKG_CONFIG_PATH", "PROFILE_TASK", "RANLIB", "STRIP",
+    }  # fmt: skip
+    return name in compiler or name.startswith(("PYTHON", "ZIG_", "MESON", "NINJA", "LC_", "CARGO_BUILD_"))
+
+
+def _read_stamp(stamp: Path, key: str) -> float | None:
+    """The seconds that the step took when it ran with this key; None when it has to run."""
+    try:
+        content = json.loads(stamp.read_text())
+        return float(content["seconds"]) if content["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that no reader ever sees a part of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    temporary.replace(path)
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_tree(root: Path, without: str | None = None) -> str:
+    """The sha256 of a file, or of a folder: of its files' paths and contents, in the order of their paths.
+
+    Folders with the name `without` are left out.
+    """
+    if root.is_file():
+        return hash_file(root)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        relative = path.relative_to(root)
+        if without not in relative.parts:
+            digest.update(f"{relative.as_posix()}\0{hash_file(path)}\n".encode())
+    return digest.hexdigest()

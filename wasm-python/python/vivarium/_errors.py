@@ -1,0 +1,172 @@
+"""Exceptions as the host reports them: the user's frames only, everything bounded, never failing.
+
+What is described here comes from user code: a message can be endless, a `__str__` can raise, a chain of causes can be a circle.
+"""
+
+import json
+import linecache
+import os
+
+import _vivarium
+
+MAX_TEXT = 65536  # bytes of UTF-8
+MAX_FRAMES = 50
+MAX_CAUSES = 5
+
+_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LIBRARIES = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_OWN)) + os.sep)
+
+
+class DefinitionError(Exception):
+    """A declaration that cannot be used: a type that cannot be told, a call that does not fit the parameters."""
+
+
+class ProtocolError(Exception):
+    """A request the runtime does not understand."""
+
+
+def is_own_frame(filename):
+    """Whether the file is the runtime's: its frames are not the user's business."""
+    return filename.startswith(_OWN) or filename.endswith("_vivarium_boot.py")
+
+
+def _is_user_frame(filename):
+    return not (is_own_frame(filename) or filename.startswith("<frozen ") or filename.startswith(_LIBRARIES))
+
+
+def cut(text):
+    """Valid UTF-8 of at most MAX_TEXT bytes; lone surrogates are written as escapes."""
+    data = text[:MAX_TEXT].encode("utf-8", "backslashreplace")
+    if len(data) <= MAX_TEXT:
+        return data.decode()
+    return data[: MAX_TEXT - 3].decode("utf-8", "ignore") + "..."
+
+
+def safe_str(value):
+    """str(value), whatever its class does."""
+    try:
+        return cut(str(value))
+    except MemoryError:
+        raise
+    except Exception:
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def _message(exception):
+    if isinstance(exception, SyntaxError) and isinstance(exception.msg, str):
+        return cut(exception.msg)
+    if isinstance(exception, KeyError) and len(exception.args) == 1:
+        return "key not found: " + safe_str(exception)
+    if isinstance(exception, SystemExit):
+        return "the code called exit"
+    return safe_str(exception)
+
+
+def _kind(exception):
+    if isinstance(exception, MemoryError):
+        return "memory"
+    if isinstance(exception, SystemExit):
+        return "exit"
+    if isinstance(exception, _vivarium.ResultError):
+        return "result"
+    if isinstance(exception, _vivarium.ArgumentError):
+        return "argument"
+    if isinstance(exception, DefinitionError):
+        return "definition"
+    if isinstance(exception, ProtocolError):
+        return "protocol"
+    return "exception"
+
+
+def _frames(exception):
+    """The user's frames, outermost first, and how many were left out of the middle."""
+    frames, last, count = [], [], 0
+    step = exception.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if _is_user_frame(code.co_filename):
+            frame = (code, step.tb_lineno)
+            count += 1
+            if len(frames) < MAX_FRAMES // 2:
+                frames.append(frame)
+            else:
+                last.append(frame)
+                del last[: -(MAX_FRAMES // 2)]
+        step = step.tb_next
+    described = [
+        {
+            "file": cut(code.co_filename),
+            "line": line or 0,
+            "function": cut(code.co_qualname),
+            "source": cut(linecache.getline(code.co_filename, line or 0).strip()) or None,
+        }
+        for code, line in frames + last
+    ]
+    return described, count - len(described)
+
+
+def _syntax_frame(exception):
+    source = exception.text if isinstance(exception.text, str) else ""
+    if not source and isinstance(exception.lineno, int):
+        source = linecache.getline(exception.filename, exception.lineno)
+    line = exception.lineno if isinstance(exception.lineno, int) else 0
+    return {"file": cut(exception.filename), "line": max(line, 0), "function": "<module>", "source": cut(source.strip()) or None}
+
+
+def _cause(exception):
+    if exception.__cause__ is not None:
+        return exception.__cause__
+    return None if exception.__suppress_context__ else exception.__context__
+
+
+def _describe(exception, kind, function, row, causes):
+    traceback, omitted = _frames(exception)
+    if isinstance(exception, SyntaxError) and isinstance(exception.filename, str) and _is_user_frame(exception.filename):
+        traceback.append(_syntax_frame(exception))
+    own = kind in ("result", "argument", "definition", "protocol")
+    error = {
+        "kind": kind,
+        "type": None if own else cut(type(exception).__name__),
+        "message": _message(exception),
+        "function": None if function is None else cut(function),
+        "row": row if row is not None and row >= 0 else None,
+        "traceback": traceback,
+        "cause": None,
+    }
+    if omitted:
+        error["omitted"] = omitted
+    if isinstance(exception, SystemExit):
+        error["exit"] = exit_code(exception.code)
+    cause = _cause(exception)
+    if cause is not None and causes > 0 and not own:
+        error["cause"] = _describe(cause, _kind(cause), None, None, causes - 1)
+    return error
+
+
+def exit_code(code):
+    """The status a process would exit with for SystemExit(code); a message to print counts as 1."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF if -(2**63) <= code < 2**63 else 255
+    return 1
+
+
+def describe(exception, function=None, row=-1, kind=None):
+    """An error of ABI.md, as a dict."""
+    return _describe(exception, kind or _kind(exception), function, row, MAX_CAUSES)
+
+
+def encode(value):
+    """JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def reply(exception, function=None, row=-1, kind=None):
+    """The reply of a failed request, as bytes."""
+    return encode({"error": describe(exception, function, row, kind)})
+
+
+def row_errors(errors, rows):
+    """The reply of a call that went on past failing rows."""
+    return encode({"row_errors": errors, "count": len(rows), "rows": rows})

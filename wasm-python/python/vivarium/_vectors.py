@@ -1,0 +1,145 @@
+"""NumPy's side of vectorized functions: which dtype stands for a type, and which results stand for a column."""
+
+import numpy as np
+
+import _vivarium
+
+_DTYPES = {
+    "bool": "?",
+    "int8": "i1",
+    "int16": "i2",
+    "int32": "i4",
+    "int64": "i8",
+    "uint8": "u1",
+    "uint16": "u2",
+    "uint32": "u4",
+    "uint64": "u8",
+    "halffloat": "f2",
+    "float": "f4",
+    "double": "f8",
+    "date32": "M8[D]",
+}
+
+
+def dtype(type):
+    """The dtype of a column of this type, or None when it is an object array."""
+    if type.id == "timestamp":
+        return np.dtype(f"M8[{type.unit}]")
+    if type.id == "duration":
+        return np.dtype(f"m8[{type.unit}]")
+    return np.dtype(_DTYPES[type.id]) if type.id in _DTYPES else None
+
+
+def masked(array, mask):
+    """A column that may hold NULLs."""
+    return np.ma.MaskedArray(array, mask)
+
+
+def _misfit(message, index=None):
+    error = _vivarium.ResultError(message)
+    if index is not None:
+        error.index = int(index)
+    return error
+
+
+def _check_shape(result, count):
+    if isinstance(result, np.ndarray) and result.ndim != 1:
+        raise _misfit(f"result: an array of {result.ndim} dimensions; a vectorized function returns one value for every row")
+    if len(result) != count:
+        raise _misfit(f"result: {len(result)} values for {count} rows; a vectorized function returns one value for every row")
+
+
+def _first(wrong, values, spelling, reason):
+    index = int(np.argmax(wrong))
+    return _misfit(f"result: {values[index]!r} does not fit {spelling}: {reason}", index)
+
+
+def _present(wrong, mask):
+    return wrong if mask is None else wrong & ~mask
+
+
+def _to_integer(values, mask, dtype, spelling):
+    if values.dtype.kind not in "iu":
+        raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; round it and use .astype({dtype.name!r})")
+    if not np.can_cast(values.dtype, dtype):
+        limits = np.iinfo(dtype)
+        # Python's own comparison with the limits: NumPy's would convert one side to the other's dtype.
+        wrong = np.zeros(len(values), "?")
+        if int(limits.max) < np.iinfo(values.dtype).max:
+            wrong |= values > values.dtype.type(limits.max)
+        if int(limits.min) > np.iinfo(values.dtype).min:
+            wrong |= values < values.dtype.type(limits.min)
+        wrong = _present(wrong, mask)
+        if wrong.any():
+            raise _first(wrong, values, spelling, f"it is outside {limits.min} to {limits.max}")
+    return values.astype(dtype)
+
+
+def _to_float(values, mask, dtype, spelling):
+    if values.dtype.kind not in "iuf":
+        raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; use .astype({dtype.name!r})")
+    with np.errstate(all="ignore"):
+        converted = values.astype(dtype)
+        if values.dtype.kind == "f":
+            wrong = np.isinf(converted) & ~np.isinf(values)
+            reason = "it is too large"
+        else:
+            # 2**53 and the like: compared as integers, where a float beyond the range counts as wrong.
+            limits = np.iinfo(values.dtype)
+            wide = converted.astype("f8")
+            inside = (wide >= float(limits.min)) & (wide < float(limits.max) if limits.bits == 64 else wide <= limits.max)
+            wrong = ~inside
+            wrong[inside] = wide[inside].astype(values.dtype) != values[inside]
+            reason = "no float equals it exactly; .astype() rounds it"
+    wrong = _present(wrong, mask)
+    if wrong.any():
+        raise _first(wrong, values, spelling, reason)
+    return converted
+
+
+def _to_time(values, mask, dtype, spelling):
+    if values.dtype.kind != dtype.kind:
+        raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; an array of {dtype} is expected")
+    missing = np.isnat(values)
+    mask = missing if mask is None else mask | missing
+    converted = values.astype(dtype)
+    wrong = _present(converted.astype(values.dtype) != values, mask)
+    if dtype == np.dtype("M8[D]"):
+        days = converted.view("i8")
+        wrong |= _present((days < -(2**31)) | (days >= 2**31), mask)
+    if wrong.any():
+        raise _first(wrong, values, spelling, "it is finer than the type's unit, or out of its range")
+    return converted, mask
+
+
+def checked(result, dtype, count, spelling):
+    """A result as what the shim appends: a list of objects, or an array of exactly `dtype` and a mask or None.
+
+    Values that `dtype` cannot hold raise ResultError, with the attribute `index` when one of them is to blame.
+    """
+    if not isinstance(result, (np.ndarray, list, tuple)):
+        if type(result).__module__.partition(".")[0] == "pandas" and hasattr(result, "to_numpy"):
+            result = result.to_numpy()
+        else:
+            raise _misfit(f"result: {type(result).__name__}; a vectorized function returns an array or a list of {count} values")
+    _check_shape(result, count)
+    if not isinstance(result, np.ndarray):
+        return list(result)
+    if dtype is None or result.dtype.hasobject or result.dtype.names is not None:
+        return result.tolist()
+    mask = None
+    if isinstance(result, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(result)
+        result = result.data
+    values = np.asarray(result)
+    match dtype.kind:
+        case "b":
+            if values.dtype.kind != "b":
+                raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; an array of bool is expected")
+        case "i" | "u":
+            values = _to_integer(values, mask, dtype, spelling)
+        case "f":
+            values = _to_float(values, mask, dtype, spelling)
+        case _:
+            values, mask = _to_time(values, mask, dtype, spelling)
+    return np.ascontiguousarray(values), mask

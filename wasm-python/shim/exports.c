@@ -1,0 +1,172 @@
+/* The functions the host calls: ABI.md. Everything they return stays valid until the next of them is called. */
+#include "vivarium.h"
+
+/* Also built as a native extension module, for tests and for the native side of benchmarks. */
+#ifdef __wasm__
+#define VV_EXPORT(name) __attribute__((export_name(#name), used, visibility("default")))
+#else
+#define VV_EXPORT(name) __attribute__((used, visibility("default")))
+#endif
+
+struct vv_result {
+    uint32_t status;
+    const char *reply;
+    uint32_t reply_len;
+    struct ArrowArray *array;
+    void *arena;
+    uint32_t arena_size;
+};
+
+static struct vv_result result;
+static PyObject *held_reply;        /* bytes behind result.reply */
+static vv_function *held_function;  /* its builder or result object is behind result.array */
+static vv_arena *arena;             /* given to the host, or free for it to fill again */
+static bool running;                /* the host's call has not returned; a second one would find half-made state */
+
+static void release_previous(void) {
+    if (held_function != NULL) vv_function_release(held_function);
+    Py_CLEAR(held_function);
+    Py_CLEAR(held_reply);
+    memset(&result, 0, sizeof result);
+}
+
+static struct vv_result *finish(uint32_t status, PyObject *reply) {
+    result.status = status;
+    Py_XSETREF(held_reply, reply);
+    if (reply != NULL) {
+        result.reply = PyBytes_AS_STRING(reply);
+        result.reply_len = (uint32_t)PyBytes_GET_SIZE(reply);
+    }
+    return &result;
+}
+
+static struct vv_result *protocol_error(const char *reply) {
+    result.status = 1;
+    result.reply = reply;
+    result.reply_len = (uint32_t)strlen(reply);
+    return &result;
+}
+
+#define BUSY                                                                                                                 \
+    "{\"error\": {\"kind\": \"protocol\", \"type\": null, \"message\": \"the guest is running another call\", \"function\": null, " \
+    "\"row\": null, \"traceback\": [], \"cause\": null}}"
+
+/* What user code printed must reach the host with the call that printed it. */
+static void flush_stream(const char *name) {
+    static PyObject *method;
+    if (method == NULL) method = PyUnicode_InternFromString("flush");
+    PyObject *stream = PySys_GetObject(name);
+    if (stream == NULL || stream == Py_None || method == NULL) {
+        PyErr_Clear();
+        return;
+    }
+    Py_INCREF(stream);
+    PyObject *done = PyObject_CallMethodNoArgs(stream, method);
+    if (done == NULL) PyErr_Clear();
+    Py_XDECREF(done);
+    Py_DECREF(stream);
+}
+
+static void flush(void) {
+    flush_stream("stdout");
+    flush_stream("stderr");
+}
+
+VV_EXPORT(vv_abi_version) int32_t vv_abi_version(void) { return VV_ABI_VERSION; }
+
+VV_EXPORT(vv_alloc) void *vv_alloc(size_t size) { return PyMem_RawMalloc(size); }
+
+VV_EXPORT(vv_free) void vv_free(void *pointer) { PyMem_RawFree(pointer); }
+
+/* ---- Control ---- */
+
+/* vivarium._runtime.control(request) -> (status, reply) */
+static PyObject *control(PyObject *request, uint32_t *status) {
+    PyObject *module = request == NULL ? NULL : PyImport_ImportModule("vivarium._runtime");
+    PyObject *answer = module == NULL ? NULL : PyObject_CallMethod(module, "control", "O", request);
+    PyObject *reply = NULL;
+    Py_XDECREF(module);
+    if (answer != NULL && PyArg_ParseTuple(answer, "IS;an answer of vivarium._runtime.control", status, &reply)) Py_INCREF(reply);
+    Py_XDECREF(answer);
+    return reply;
+}
+
+VV_EXPORT(vv_control) struct vv_result *vv_control(char *request, size_t size) {
+    if (running) return protocol_error(BUSY);
+    running = true;
+    release_previous();
+    PyObject *bytes = PyBytes_FromStringAndSize(request, (Py_ssize_t)size);
+    PyMem_RawFree(request);
+    uint32_t status = 1;
+    PyObject *reply = control(bytes, &status);
+    if (reply == NULL) {
+        status = 1;
+        reply = vv_error_reply(NULL, -1);
+    }
+    Py_XDECREF(bytes);
+    flush();
+    running = false;
+    return finish(status, reply);
+}
+
+/* ---- Batches ---- */
+
+VV_EXPORT(vv_batch) void *vv_batch(size_t size) {
+    if (running) return NULL;
+    release_previous();
+    if (arena == NULL || arena->size < size || Py_REFCNT(arena) > 1) {
+        Py_CLEAR(arena);
+        arena = vv_arena_new(size);
+        if (arena == NULL) PyErr_Clear();
+    }
+    return arena == NULL ? NULL : arena->memory;
+}
+
+static PyObject *row_errors_reply(vv_function *function) {
+    PyObject *module = PyImport_ImportModule("vivarium._errors");
+    if (module == NULL) return NULL;
+    PyObject *reply = PyObject_CallMethod(module, "row_errors", "OO", function->errors, function->error_rows);
+    Py_DECREF(module);
+    if (reply != NULL && !PyBytes_Check(reply)) {
+        Py_CLEAR(reply);
+        PyErr_SetString(PyExc_TypeError, "row_errors() returns bytes");
+    }
+    return reply;
+}
+
+static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch) {
+    int64_t row = -1;
+    PyObject *name = NULL, *reply = NULL;
+    struct ArrowArray *array = NULL;
+    vv_function *function = vv_function_of_handle(handle);
+    if (function != NULL && operation != 0) {
+        PyErr_Format(PyExc_LookupError, "a function has no operation %u", (unsigned)operation);
+    } else if (function != NULL && (arena == NULL || batch != arena->memory || arena->size < sizeof(struct ArrowArray))) {
+        PyErr_SetString(PyExc_BufferError, "the batch is not in the arena that vv_batch gave");
+    } else if (function != NULL) {
+        held_function = (vv_function *)Py_NewRef(function);
+        name = function->name;
+        array = vv_function_invoke(function, batch, (PyObject *)arena, &row);
+        if (array != NULL && function->error_rows != NULL) reply = row_errors_reply(function);
+    }
+    if (array == NULL || PyErr_Occurred()) return finish(1, vv_error_reply(name, row));
+    finish(0, reply);
+    result.array = array;
+    return &result;
+}
+
+VV_EXPORT(vv_invoke) struct vv_result *vv_invoke(uint32_t handle, uint32_t operation, void *batch) {
+    if (running) return protocol_error(BUSY);
+    running = true;
+    release_previous();
+    invoke(handle, operation, batch);
+    flush();
+    if (arena != NULL && Py_REFCNT(arena) == 1) {
+        result.arena = arena->memory;
+        result.arena_size = (uint32_t)arena->size;
+    } else {
+        Py_CLEAR(arena);
+    }
+    running = false;
+    return &result;
+}

@@ -1,0 +1,72 @@
+/* `_vivarium`: what the Python half sees. */
+#include "vivarium.h"
+
+static PyObject *functions; /* list: handle -> Function, or None when the handle is free */
+
+PyDoc_STRVAR(register_doc, "register(function) -> handle: the function becomes callable from the host.");
+
+static PyObject *module_register(PyObject *module, PyObject *function) {
+    (void)module;
+    if (!PyObject_TypeCheck(function, &vv_function_type)) {
+        PyErr_SetString(PyExc_TypeError, "register() takes a Function");
+        return NULL;
+    }
+    Py_ssize_t count = PyList_GET_SIZE(functions);
+    for (Py_ssize_t handle = 0; handle < count; handle++) {
+        if (PyList_GET_ITEM(functions, handle) != Py_None) continue;
+        return PyList_SetItem(functions, handle, Py_NewRef(function)) < 0 ? NULL : PyLong_FromSsize_t(handle);
+    }
+    return PyList_Append(functions, function) < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+PyDoc_STRVAR(drop_doc, "drop(handle): forgets a function; LookupError when there is none.");
+
+static PyObject *module_drop(PyObject *module, PyObject *handle) {
+    (void)module;
+    Py_ssize_t index = PyLong_AsSsize_t(handle);
+    if (index == -1 && PyErr_Occurred()) return NULL;
+    if (index < 0 || index >= PyList_GET_SIZE(functions) || PyList_GET_ITEM(functions, index) == Py_None) {
+        PyErr_Format(PyExc_LookupError, "there is no function with handle %zd", index);
+        return NULL;
+    }
+    if (PyList_SetItem(functions, index, Py_NewRef(Py_None)) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+vv_function *vv_function_of_handle(uint32_t handle) {
+    if (functions != NULL && handle < (size_t)PyList_GET_SIZE(functions)) {
+        PyObject *function = PyList_GET_ITEM(functions, (Py_ssize_t)handle);
+        if (function != Py_None) return (vv_function *)function;
+    }
+    PyErr_Format(PyExc_LookupError, "there is no function with handle %u", (unsigned)handle);
+    return NULL;
+}
+
+static PyMethodDef methods[] = {
+    {"register", module_register, METH_O, register_doc},
+    {"drop", module_drop, METH_O, drop_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_vivarium",
+    .m_doc = "The C half of the runtime: functions over Arrow batches.",
+    .m_size = -1,
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC PyInit__vivarium(void) {
+    if (vv_errors_init() < 0 || vv_temporal_prepare() < 0 || vv_decimal_prepare() < 0) return NULL;
+    if (functions == NULL) functions = PyList_New(0);
+    if (functions == NULL) return NULL;
+    PyObject *module = PyModule_Create(&definition);
+    if (module == NULL) return NULL;
+    if (PyType_Ready(&vv_arena_type) < 0 || PyModule_AddType(module, &vv_function_type) < 0 ||
+        PyModule_AddObjectRef(module, "ResultError", vv_result_error) < 0 ||
+        PyModule_AddObjectRef(module, "ArgumentError", vv_argument_error) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,281 @@
+/* The guest's C shim: Arrow arrays in linear memory -> Python objects -> a call -> Arrow arrays.
+ *
+ *   exports.c       the functions of ../ABI.md, called by the host
+ *   interpreter.c   vv_init: starts CPython, once, for the snapshot
+ *   types.c         a vv_type: the compiled plan of one Arrow type
+ *   read.c          a vv_column: values of an Arrow array -> Python objects
+ *   write.c         a vv_builder: Python objects -> an Arrow array; scalars.c: booleans, numbers, text, bytes
+ *   temporal.c, decimal.c, nested.c   both directions of those types
+ *   function.c      a vv_function: a callable bound to argument types and a result type
+ *   rows.c          calls a function once a row
+ *   vectors.c       calls a function once a batch, with numpy arrays
+ *   arena.c         the memory a batch arrives in
+ *   errors.c        a raised exception -> the JSON of ABI.md
+ *   module.c        `_vivarium`, what the Python half (../python/vivarium) sees of all this
+ *
+ * Conventions. A function that can fail returns 0, or -1 with a Python exception set (pointers: NULL). Everything runs
+ * under the interpreter's lock on one thread. What a struct holds is freed by its *_clear function, which may be called on
+ * a zeroed or half-filled struct. The host's arrays are trusted here (the host wrote them); what user code returns is not.
+ */
+#ifndef VIVARIUM_H
+#define VIVARIUM_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VV_ABI_VERSION 1
+
+/* Passes a failure on to the caller. */
+#define VV_TRY(expression)               \
+    do {                                 \
+        if ((expression) < 0) return -1; \
+    } while (0)
+
+/* ---- The Arrow C Data Interface (https://arrow.apache.org/docs/format/CDataInterface.html) ---- */
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+static inline bool vv_bit(const uint8_t *bits, int64_t i) { return bits[i >> 3] >> (i & 7) & 1; }
+
+static inline void vv_set_bit(uint8_t *bits, int64_t i, bool value) {
+    uint8_t mask = (uint8_t)(1u << (i & 7));
+    bits[i >> 3] = (uint8_t)(value ? bits[i >> 3] | mask : bits[i >> 3] & ~mask);
+}
+
+/* ---- types.c ---- */
+
+typedef struct vv_type vv_type;
+typedef struct vv_column vv_column;
+typedef struct vv_builder vv_builder;
+
+typedef enum {
+    VV_NULL,
+    VV_BOOL,
+    VV_INT8,
+    VV_INT16,
+    VV_INT32,
+    VV_INT64,
+    VV_UINT8,
+    VV_UINT16,
+    VV_UINT32,
+    VV_UINT64,
+    VV_FLOAT16,
+    VV_FLOAT32,
+    VV_FLOAT64,
+    VV_STRING,
+    VV_LARGE_STRING,
+    VV_BINARY,
+    VV_LARGE_BINARY,
+    VV_FIXED_BINARY,
+    VV_DATE32,
+    VV_DATE64,
+    VV_TIME32,
+    VV_TIME64,
+    VV_TIMESTAMP,
+    VV_DURATION,
+    VV_INTERVAL,
+    VV_DECIMAL128,
+    VV_DECIMAL256,
+    VV_LIST,
+    VV_LARGE_LIST,
+    VV_FIXED_LIST,
+    VV_STRUCT,
+    VV_MAP,
+} vv_kind;
+
+/* Makes the Python object of a value that is not NULL: a new reference. */
+typedef PyObject *(*vv_reader)(const vv_column *column, int64_t row);
+/* Appends a value that is not None. On failure the builder's own length is unchanged (its children may have grown). */
+typedef int (*vv_writer)(vv_builder *builder, PyObject *value);
+
+struct vv_type {
+    vv_kind kind;
+    int32_t width;            /* bytes of one value in the values buffer; 0 when values have no fixed width */
+    int32_t list_size;        /* of a fixed-size list */
+    int32_t precision, scale; /* of a decimal */
+    int64_t units_per_second; /* of times, timestamps and durations */
+    PyObject *zone;           /* of a timestamp: a tzinfo, or NULL for one without time zone */
+    PyObject *constructor;    /* of a struct: called with the fields in order; NULL for a dict */
+    PyObject *name;           /* field name: str */
+    PyObject *path;           /* where in an argument or result this type stands, for messages: "result.items[]" */
+    PyObject *spelling;       /* as the type is written in declarations: "decimal128(38, 10)" */
+    bool nullable;
+    vv_reader read;
+    vv_writer write;
+    Py_ssize_t n_children;
+    vv_type *children;
+};
+
+/* Compiles a plan: the tuple (format, name, nullable, spelling, extra, (child plan, ...)), where format is the format string
+ * of the Arrow C Data Interface and extra a timestamp's tzinfo, a struct's constructor, or None. */
+int vv_type_compile(vv_type *type, PyObject *plan, const char *path);
+void vv_type_clear(vv_type *type);
+
+/* ---- read.c ---- */
+
+struct vv_column {
+    const vv_type *type;
+    const uint8_t *validity; /* bit set: value present; NULL when all are */
+    const void *values;      /* fixed-width values, or offsets when the type has a variable size */
+    const uint8_t *data;     /* the bytes that offsets point into */
+    int64_t length;
+    vv_column *children;
+};
+
+int vv_column_prepare(vv_column *column, const vv_type *type);
+void vv_column_clear(vv_column *column);
+/* Lets a prepared column read this array, which must be of its type. */
+int vv_column_point(vv_column *column, const struct ArrowArray *array);
+
+static inline bool vv_is_null(const vv_column *column, int64_t row) {
+    return column->validity != NULL && !vv_bit(column->validity, row);
+}
+
+/* Whether this row's value of an argument keeps the function from being called. */
+static inline bool vv_prevents_call(const vv_column *column, int64_t row) {
+    return vv_is_null(column, row) && !column->type->nullable;
+}
+
+/* The value as a new reference, None when it is NULL. */
+static inline PyObject *vv_read(const vv_column *column, int64_t row) {
+    if (vv_is_null(column, row)) Py_RETURN_NONE;
+    return column->type->read(column, row);
+}
+
+/* Import what their types need; called when `_vivarium` is. */
+int vv_temporal_prepare(void);
+int vv_decimal_prepare(void);
+
+vv_reader vv_reader_of(const vv_type *type);
+vv_reader vv_temporal_reader_of(const vv_type *type);
+vv_reader vv_decimal_reader_of(const vv_type *type);
+vv_reader vv_nested_reader_of(const vv_type *type);
+
+/* ---- write.c ---- */
+
+typedef struct {
+    uint8_t *data;
+    size_t size, capacity; /* bytes */
+} vv_buffer;
+
+struct vv_builder {
+    const vv_type *type;
+    int64_t length, null_count;
+    int64_t capacity;   /* values there is room for in `validity` and `values` */
+    vv_buffer validity; /* meaningful only while null_count > 0: then a set bit beyond `length` is normal */
+    vv_buffer values;   /* fixed-width values, or offsets */
+    vv_buffer data;     /* the bytes that offsets point into */
+    vv_builder *children;
+    struct ArrowArray array; /* filled by vv_builder_finish */
+    const void *buffers[3];
+    struct ArrowArray **child_arrays;
+};
+
+int vv_builder_prepare(vv_builder *builder, const vv_type *type);
+void vv_builder_clear(vv_builder *builder);
+/* Empties the builder for a new array, keeping reasonably sized memory, and makes room for `rows` values. */
+int vv_builder_start(vv_builder *builder, int64_t rows);
+int vv_builder_grow(vv_builder *builder, int64_t rows);
+int vv_append_null(vv_builder *builder);
+/* Takes values off the end, also off children; repairs children that a failed write left longer. */
+void vv_builder_truncate(vv_builder *builder, int64_t length);
+/* The array of what was appended. It stays valid until the next vv_builder_start. */
+struct ArrowArray *vv_builder_finish(vv_builder *builder);
+
+/* Makes room for so many more bytes; `data` is not NULL afterwards, even for none. */
+int vv_buffer_reserve(vv_buffer *buffer, size_t more);
+
+static inline int vv_append(vv_builder *builder, PyObject *value) {
+    if (builder->length == builder->capacity) VV_TRY(vv_builder_grow(builder, 1));
+    return value == Py_None ? vv_append_null(builder) : builder->type->write(builder, value);
+}
+
+vv_writer vv_writer_of(const vv_type *type);
+vv_writer vv_temporal_writer_of(const vv_type *type);
+vv_writer vv_decimal_writer_of(const vv_type *type);
+vv_writer vv_nested_writer_of(const vv_type *type);
+
+/* ---- function.c ---- */
+
+typedef enum { VV_FAIL, VV_MAKE_NULL, VV_SKIP } vv_on_error;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *callable;
+    PyObject *name;     /* registered name: str */
+    PyObject *dtypes;   /* vectorized: tuple of numpy dtypes, the arguments' and last the result's (None: object array) */
+    bool vectorized;
+    vv_on_error on_error;
+    Py_ssize_t n_arguments;
+    vv_type *arguments; /* `nullable`: a NULL reaches the function; else it makes the result NULL without a call */
+    vv_column *columns;
+    vv_type result;
+    vv_builder builder;
+    PyObject *held;     /* what keeps the last result's memory alive besides the builder */
+    PyObject *errors;   /* list of described row errors of this call (the first 100), or NULL */
+    PyObject *error_rows; /* list of the rows that failed, or NULL */
+} vv_function;
+
+extern PyTypeObject vv_function_type;
+
+/* Runs a bound function over a batch; NULL with an exception set, and in *row the row it belongs to or -1. */
+struct ArrowArray *vv_function_invoke(vv_function *function, const struct ArrowArray *batch, PyObject *owner, int64_t *row);
+/* What an exception of this row means under the function's policy: 0, and the exception is recorded and cleared; or -1. */
+int vv_function_row_failed(vv_function *function, int64_t row);
+/* Lets go of everything that belongs to the last call. */
+void vv_function_release(vv_function *function);
+
+/* ---- rows.c, vectors.c ---- */
+
+/* Makes NumPy's C interface available; -1 with an exception set when NumPy cannot be imported. */
+int vv_vectors_prepare(void);
+int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row);
+struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObject *owner, int64_t *row);
+
+/* ---- arena.c ---- */
+
+extern PyTypeObject vv_arena_type;
+typedef struct {
+    PyObject_HEAD
+    void *allocation;
+    uint8_t *memory; /* 64-byte aligned */
+    size_t size;
+} vv_arena;
+
+vv_arena *vv_arena_new(size_t size);
+
+/* ---- errors.c ---- */
+
+/* Raised for a value Arrow's type cannot hold (kind "result") and for one that Python's cannot ("argument"). */
+extern PyObject *vv_result_error, *vv_argument_error;
+
+int vv_errors_init(void);
+/* "result 300 does not fit int8: <reason>", as a vv_result_error; always -1. */
+int vv_misfit(const vv_builder *builder, PyObject *value, const char *reason, ...);
+/* The same for a value of an argument; always NULL. */
+PyObject *vv_unreadable(const vv_column *column, int64_t row, const char *reason, ...);
+/* The exception being raised, described as a dict of ABI.md; NULL when even that failed. Clears the exception. */
+PyObject *vv_error_describe(PyObject *name, int64_t row);
+/* The reply for the exception being raised: bytes, never NULL unless memory is exhausted beyond hope. Clears it. */
+PyObject *vv_error_reply(PyObject *name, int64_t row);
+
+/* ---- module.c ---- */
+
+PyMODINIT_FUNC PyInit__vivarium(void);
+/* A handle's function, or NULL with an exception set. Borrowed. */
+vv_function *vv_function_of_handle(uint32_t handle);
+
+#endif

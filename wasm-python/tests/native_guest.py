@@ -1,0 +1,228 @@
+"""The guest on native CPython: the shim built as an extension module and driven through its exports, as the host drives them.
+
+Arrays cross through the Arrow C Data Interface, with pyarrow on the host's side.
+"""
+
+import ctypes
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+import numpy
+import pyarrow as pa
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "python"))
+SOURCES = sorted(path for path in (ROOT / "shim").glob("*.c") if path.name != "interpreter.c")  # that one starts CPython
+from vivarium import types  # noqa: E402  found through the path above
+
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-Wno-unused-parameter"]
+
+
+def build(directory, *flags):
+    """Builds the extension module; its path."""
+    target = pathlib.Path(directory) / "_vivarium.so"
+    includes = ["-I" + sysconfig.get_paths()["include"], "-I" + numpy.get_include()]
+    command = ["gcc", "-std=c11", "-O3", "-fPIC", "-shared", *WARNINGS, *includes, *flags, *map(str, SOURCES), "-o", str(target)]
+    subprocess.run(command, check=True)
+    return target
+
+
+class Array(ctypes.Structure):
+    """struct ArrowArray."""
+
+
+Array._fields_ = [(name, ctypes.c_int64) for name in ("length", "null_count", "offset", "n_buffers", "n_children")] + [
+    ("buffers", ctypes.c_void_p),
+    ("children", ctypes.POINTER(ctypes.POINTER(Array))),
+    ("dictionary", ctypes.c_void_p),
+    ("release", ctypes.c_void_p),
+    ("private_data", ctypes.c_void_p),
+]
+
+
+class Schema(ctypes.Structure):
+    """struct ArrowSchema, only as large."""
+
+    _fields_ = [("words", ctypes.c_int64 * 9)]
+
+
+class Result(ctypes.Structure):
+    """struct vv_result."""
+
+    _fields_ = [
+        ("status", ctypes.c_uint32),
+        ("reply", ctypes.c_void_p),
+        ("reply_len", ctypes.c_uint32),
+        ("array", ctypes.POINTER(Array)),
+        ("arena", ctypes.c_void_p),
+        ("arena_size", ctypes.c_uint32),
+    ]
+
+
+class GuestError(Exception):
+    """The guest's error, as the dict of ABI.md in `error`."""
+
+    def __init__(self, error):
+        super().__init__(error["message"])
+        self.error = error
+
+
+def normalised(array):
+    """A copy with offset 0, as the host makes them."""
+    return pa.concat_arrays([array, array.slice(0, 0)]) if array.offset == 0 else pa.array(array.to_pylist(), array.type)
+
+
+class Guest:
+    """One native guest: the process has only one."""
+
+    def __init__(self, library):
+        spec = importlib.util.spec_from_file_location("_vivarium", library)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules["_vivarium"] = module
+        self.library = ctypes.PyDLL(str(library))
+        self.library.vv_alloc.restype = ctypes.c_void_p
+        self.library.vv_alloc.argtypes = [ctypes.c_size_t]
+        self.library.vv_batch.restype = ctypes.c_void_p
+        self.library.vv_batch.argtypes = [ctypes.c_size_t]
+        self.library.vv_control.restype = ctypes.POINTER(Result)
+        self.library.vv_control.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        self.library.vv_invoke.restype = ctypes.POINTER(Result)
+        self.library.vv_invoke.argtypes = [ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p]
+
+    def reply(self, result):
+        text = ctypes.string_at(result.reply, result.reply_len).decode() if result.reply else "{}"
+        reply = json.loads(text)
+        if result.status != 0:
+            raise GuestError(reply["error"])
+        return reply
+
+    def control(self, **request):
+        return self.control_bytes(json.dumps(request).encode())
+
+    def control_bytes(self, data):
+        pointer = self.library.vv_alloc(len(data))
+        ctypes.memmove(pointer, data, len(data))
+        return self.reply(self.library.vv_control(pointer, len(data)).contents)
+
+    def load(self, source, filename="functions.py"):
+        return self.control(op="load", source=source, filename=filename)
+
+    def bind(self, function, types, on_error="fail"):
+        """(handle, result type) of a function over columns of these pyarrow types (or spelled types)."""
+        arguments = [{"type": str(type).replace("child 0, ", ""), "nullable": True} for type in types]
+        reply = self.control(op="bind", function=function, arguments=arguments, on_error=on_error)
+        return reply["handle"], reply["result"]["type"]
+
+    def fill(self, columns, rows):
+        """Puts a batch into an arena: its address, and what must live until the call."""
+        arrays = [normalised(column) for column in columns]
+        children = (ctypes.POINTER(Array) * max(len(arrays), 1))()
+        structs, schemas = [], []
+        for index, array in enumerate(arrays):
+            struct, schema = Array(), Schema()
+            array._export_to_c(ctypes.addressof(struct), ctypes.addressof(schema))
+            structs.append(struct)
+            schemas.append(schema)
+            children[index] = ctypes.pointer(struct)
+        arena = self.library.vv_batch(ctypes.sizeof(Array))
+        batch = Array(length=rows, n_buffers=1, n_children=len(arrays), children=ctypes.cast(children, ctypes.POINTER(ctypes.POINTER(Array))))
+        ctypes.memmove(arena, ctypes.byref(batch), ctypes.sizeof(Array))
+        return arena, (arrays, children, structs, schemas)
+
+    def invoke(self, handle, columns, type, rows=None):
+        """(result as a pyarrow array of `type`, reply)."""
+        arena, alive = self.fill(columns, len(columns[0]) if rows is None else rows)
+        result = self.library.vv_invoke(handle, 0, arena).contents
+        reply = self.reply(result)
+        self.last_arena = result.arena
+        array = import_array(result.array.contents, type)
+        array.validate(full=True)
+        del alive
+        return array, reply
+
+    def call(self, function, *columns, on_error="fail", type=None, rows=None):
+        """Binds and invokes: the result column."""
+        handle, spelled = self.bind(function, [column.type for column in columns], on_error)
+        try:
+            return self.invoke(handle, columns, type or pa_type(spelled), rows)[0]
+        finally:
+            self.control(op="drop", handle=handle)
+
+
+def import_array(struct, type):
+    """Copies a guest's array; the guest keeps its memory."""
+    count = struct.n_buffers
+    pointers = ctypes.cast(struct.buffers, ctypes.POINTER(ctypes.c_void_p))
+    assert struct.offset == 0 and struct.n_children == type.num_fields, (struct.n_children, type)
+    sizes = buffer_sizes(struct, type, pointers)
+    buffers = [pa.py_buffer(ctypes.string_at(pointers[i], sizes[i])) if pointers[i] else None for i in range(count)]
+    children = [import_array(struct.children[i].contents, type.field(i).type) for i in range(struct.n_children)]
+    return pa.Array.from_buffers(type, struct.length, buffers or [None], struct.null_count, children=children or None)
+
+
+def buffer_sizes(struct, type, pointers):
+    length = struct.length
+    bits = (length + 7) // 8
+    wide = pa.types.is_large_string(type) or pa.types.is_large_binary(type) or pa.types.is_large_list(type)
+    if pa.types.is_boolean(type):
+        return [bits, bits]
+    if pa.types.is_null(type) or pa.types.is_struct(type) or pa.types.is_fixed_size_list(type):
+        return [bits]
+    variable = pa.types.is_string(type) or pa.types.is_binary(type) or wide
+    if variable or pa.types.is_list(type) or pa.types.is_map(type):
+        size = (length + 1) * (8 if wide else 4)
+        last = int.from_bytes(ctypes.string_at(pointers[1], size)[-(8 if wide else 4) :], "little", signed=True)
+        return [bits, size, last]
+    return [bits, length * (type.bit_width // 8)]
+
+
+def pa_type(spelled):
+    """The pyarrow type of a spelling."""
+    return arrow(types.parse(spelled))
+
+
+def arrow(type):
+    units = {"timestamp": lambda: pa.timestamp(type.unit, type.timezone), "duration": lambda: pa.duration(type.unit)}
+    fields = [pa.field(field.name, arrow(field.type), field.nullable) for field in type.fields]
+    match type.id:
+        case "timestamp" | "duration":
+            return units[type.id]()
+        case "time32" | "time64":
+            return getattr(pa, type.id)(type.unit)
+        case "decimal128" | "decimal256":
+            return getattr(pa, type.id)(type.precision, type.scale)
+        case "fixed_size_binary":
+            return pa.binary(type.size)
+        case "list":
+            return pa.list_(fields[0])
+        case "large_list":
+            return pa.large_list(fields[0])
+        case "fixed_size_list":
+            return pa.list_(fields[0], type.size)
+        case "struct":
+            return pa.struct(fields)
+        case "map":
+            return pa.map_(fields[0], fields[1])
+        case "month_day_nano_interval":
+            return pa.month_day_nano_interval()
+        case _:
+            return pa.type_for_alias(type.id) if type.id != "bool" else pa.bool_()
+
+
+_guest = None
+
+
+def guest():
+    """The process's guest, built on first use; VIVARIUM_NATIVE names one built already."""
+    global _guest
+    if _guest is None:
+        built = os.environ.get("VIVARIUM_NATIVE")
+        _guest = Guest(built or build(tempfile.mkdtemp(prefix="vivarium-native-")))
+    return _guest

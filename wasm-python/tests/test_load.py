@@ -1,0 +1,254 @@
+"""Loading a file: what it offers, and every problem at once."""
+
+import pickle
+import sys
+
+import pyarrow as pa
+import pytest
+
+import native_guest
+
+
+def test_signatures_and_lines(guest):
+    loaded = guest.load(
+        '''"""A module."""
+from __future__ import annotations
+import datetime
+from typing import Annotated, Optional
+from vivarium import udf
+
+@udf(name="price", deterministic=False, on_error="skip")
+def net_price(
+    amount: float,
+    rate: Optional[float] = None,
+    *others: Annotated[int, "int32"],
+) -> float:
+    """The price without tax.
+
+    More about it."""
+    return amount
+
+def plain(day: datetime.date, unknown) -> "timestamp[ms]":
+    return day
+
+class NotAFunction:
+    def method(self):
+        pass
+
+constant = 5
+alias = plain
+''',
+        "/home/me/my-prices.py",
+    )
+    assert loaded["problems"] == []
+    assert loaded["functions"] == [
+        {
+            "name": "price",
+            "attribute": "net_price",
+            "kind": "scalar",
+            "parameters": [
+                {"name": "amount", "type": "double", "nullable": False, "default": False, "variadic": False},
+                {"name": "rate", "type": "double", "nullable": True, "default": True, "variadic": False},
+                {"name": "others", "type": "int32", "nullable": False, "default": False, "variadic": True},
+            ],
+            "result": {"type": "double", "nullable": True},
+            "null_handling": "skip",
+            "deterministic": False,
+            "on_error": "skip",
+            "doc": "The price without tax.",
+            "line": 8,
+            "decorated": True,
+        },
+        {
+            "name": "plain",
+            "attribute": "plain",
+            "kind": "scalar",
+            "parameters": [
+                {"name": "day", "type": "date32[day]", "nullable": False, "default": False, "variadic": False},
+                {"name": "unknown", "type": None, "nullable": False, "default": False, "variadic": False},
+            ],
+            "result": {"type": "timestamp[ms]", "nullable": True},
+            "null_handling": "skip",
+            "deterministic": True,
+            "on_error": None,
+            "doc": "",
+            "line": 18,
+            "decorated": False,
+        },
+    ]
+
+
+def test_every_problem_is_reported_with_its_line(guest):
+    loaded = guest.load(
+        """import numpy as np
+from vivarium import udf
+
+@udf
+def first(
+    a: complex,
+    b,
+    c: int | str,
+    d: list,
+):
+    return a
+
+@udf(result_type="strng", input_types=["int64"], null_handling="maybe", on_error="retry", name="")
+def second(x, y):
+    return x
+
+@udf
+def third(x: 'Missing', *, key: int) -> object:
+    yield x
+
+@udf(name="third")
+async def fourth(x: int) -> int:
+    return x
+
+@udf(vectorized=True)
+def fifth() -> int:
+    return []
+
+def plain(x: complex):
+    return x
+""",
+        "problems.py",
+    )
+    assert [(p["function"], p["line"], p["message"]) for p in loaded["problems"]] == [
+        ("first", 5, "the result has no type: annotate it (`-> int`) or give result_type="),
+        (
+            "first",
+            6,
+            "parameter 'a': the annotation `complex` stands for no Arrow type; write one of int, float, str, bytes, bool, "
+            "datetime.date, datetime.datetime, or give the type as a string in input_types=",
+        ),
+        ("first", 7, "parameter 'b' has no type: annotate it (`b: int`) or give input_types="),
+        ("first", 8, "parameter 'c': the annotation `int | str` allows several types; a column has one (and NULL: `int | None`)"),
+        (
+            "first",
+            9,
+            "parameter 'd': the annotation `list` stands for no Arrow type; write one of int, float, str, bytes, bool, "
+            "datetime.date, datetime.datetime, or give the type as a string in input_types=",
+        ),
+        ("second", 14, "name= must be a printable string of 1 to 255 characters"),
+        ("second", 14, "null_handling='maybe' is not one of 'skip', 'call'"),
+        ("second", 14, "on_error='retry' is not one of 'fail', 'null', 'skip'"),
+        ("second", 14, "input_types= lists 1 types for 2 parameters"),
+        ("second", 14, "parameter 'y' has no type: annotate it (`y: int`) or give input_types="),
+        ("second", 14, "result_type=: 'strng' is not the name of a type: 'strng' is not known"),
+        ("third", 18, "a function of one value per row cannot yield: use return"),
+        ("third", 18, "parameter 'key' can only be given by name, and arguments are given in order"),
+        ("third", 18, "parameter 'x': the annotation `Missing` cannot be evaluated: NameError: name 'Missing' is not defined"),
+        (
+            "third",
+            18,
+            "result: the annotation `object` stands for no Arrow type; write one of int, float, str, bytes, bool, "
+            "datetime.date, datetime.datetime, or give the type as a string in result_type=",
+        ),
+        ("third", 22, "async functions are not supported: write def instead of async def"),
+        ("third", 22, "the name 'third' is taken by the function in line 18: give name="),
+        ("fifth", 26, "a vectorized function has at least one parameter: the number of rows is that of its arguments"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source, kind, type, message, frame",
+    [
+        ("x = 1\nif x\n", "syntax", "SyntaxError", "expected ':'", ("broken.py", 2, "<module>", "if x")),
+        ("def f():\nreturn 1\n", "syntax", "IndentationError", "expected an indented block after function definition on line 1", ("broken.py", 2, "<module>", "return 1")),
+        ("x = 1\nimport nothing_here\n", "import", "ModuleNotFoundError", "No module named 'nothing_here'", ("broken.py", 2, "<module>", "import nothing_here")),
+        ("1 / 0\n", "exception", "ZeroDivisionError", "division by zero", ("broken.py", 1, "<module>", "1 / 0")),
+        ("import sys\nsys.exit(3)\n", "exit", "SystemExit", "the code called exit", ("broken.py", 2, "<module>", "sys.exit(3)")),
+        ("x = '\0'\n", "syntax", "SyntaxError", "source code string cannot contain null bytes", None),
+    ],
+)
+def test_a_file_that_does_not_run(guest, source, kind, type, message, frame):
+    with pytest.raises(native_guest.GuestError) as caught:
+        guest.load(source, "broken.py")
+    error = caught.value.error
+    assert (error["kind"], error["type"], error["message"]) == (kind, type, message)
+    if frame:
+        assert [tuple(step.values()) for step in error["traceback"]] == [frame]
+    assert "broken" not in sys.modules
+
+
+def test_the_module_is_a_real_one(guest):
+    guest.load(
+        """
+import dataclasses, pickle, typing, sys
+
+@dataclasses.dataclass
+class Point:
+    x: "int"
+
+def f(x: int) -> int:
+    assert __name__ == "real" and sys.modules["real"].f is f
+    assert typing.get_type_hints(Point) == {"x": int}
+    return pickle.loads(pickle.dumps(Point(x))).x
+""",
+        "real.py",
+    )
+    assert guest.call("f", pa.array([3])).to_pylist() == [3]
+    assert pickle.loads(pickle.dumps(sys.modules["real"].Point(1))).x == 1
+
+
+def test_a_file_named_like_a_library_hides_nothing(guest):
+    import json
+
+    assert guest.load("import json\ndef f(x: str) -> str:\n    return json.dumps(x)\n", "json.py")["module"] == "json_"
+    assert guest.call("f", pa.array(["a"])).to_pylist() == ['"a"']
+    assert sys.modules["json"] is json
+    assert guest.load("", "2-times.py")["module"] == "_2_times"
+
+
+def test_a_module_on_the_path_is_loaded_by_name(guest, tmp_path):
+    (tmp_path / "package_of_functions").mkdir()
+    (tmp_path / "package_of_functions" / "__init__.py").write_text("")
+    (tmp_path / "package_of_functions" / "inner.py").write_text("from vivarium import udf\n\n@udf\ndef f(x: int) -> int:\n    return -x\n")
+    guest.control(op="start", seed="00" * 32, variables={}, path=[str(tmp_path)], directory="/tmp")
+    loaded = guest.control(op="load", module="package_of_functions.inner")
+    assert [(function["name"], function["line"]) for function in loaded["functions"]] == [("f", 4)]
+    assert guest.call("f", pa.array([3])).to_pylist() == [-3]
+    with pytest.raises(native_guest.GuestError, match="No module named 'package_of_functions.other'") as caught:
+        guest.control(op="load", module="package_of_functions.other")
+    assert caught.value.error["kind"] == "import"
+
+
+def test_one_function_can_be_declared_twice(guest):
+    loaded = guest.load(
+        "from vivarium import udf\ndef f(x):\n    return x\na = udf(f, input_types='int64', result_type='int64')\nb = udf(f, input_types='string', result_type='string')\n"
+    )
+    found = {function["name"]: function["result"]["type"] for function in loaded["functions"] if function["decorated"]}
+    assert found == {"a": "int64", "b": "string"} and loaded["problems"] == []
+
+
+def test_a_decorated_function_stays_callable():
+    from vivarium import udf
+
+    @udf
+    def f(x: int) -> int:
+        return x + 1
+
+    @udf(vectorized=True)
+    def g(x: float) -> float:
+        return x * 2
+
+    assert f(1) == 2 and g(2.0) == 4.0 and f.__name__ == "f"
+    with pytest.raises(TypeError, match="udf\\(\\) decorates a function, not int"):
+        udf(3)
+
+
+@pytest.mark.parametrize(
+    "function, types, message",
+    [
+        ("missing", [], "there is no function 'missing'"),
+        ("f", [], r"f\(x, y\) cannot be called with 0 arguments"),
+        ("f", ["int64"] * 3, r"f\(x, y\) cannot be called with 3 arguments"),
+        ("untyped", [], "the result of untyped has no type: annotate it"),
+    ],
+)
+def test_what_cannot_be_bound(guest, function, types, message):
+    guest.load("def f(x: int, y: int = 1) -> int:\n    return x\ndef untyped():\n    return 1\n", "bound.py")
+    with pytest.raises(native_guest.GuestError, match=message) as caught:
+        guest.bind(function, types)
+    assert caught.value.error["kind"] == "definition"
+    assert guest.call("f", pa.array([1])).to_pylist() == [1]
