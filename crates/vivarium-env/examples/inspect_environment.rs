@@ -10,9 +10,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use vivarium_env::{
-    EnvironmentSettings, JobId, PythonDependencyInfo, PythonEnvironmentManager, PythonOptions, Store,
-};
+use vivarium_env::{EnvironmentSettings, JobId, PythonDependencyInfo, PythonEnvironmentManager, PythonOptions, Store};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut pairs, mut settings, mut lock) = (Vec::new(), EnvironmentSettings::default(), None);

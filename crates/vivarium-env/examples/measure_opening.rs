@@ -38,7 +38,11 @@ fn main() -> Result<(), EnvironmentError> {
         open(&unlocked, &format!("store{round}"))
     })?;
     let remembered = median(21, || open(&unlocked, &format!("store{round}")))?;
-    println!("first materialisation, {} files, {} MB: {first:.1?}", WHEELS * FILES, WHEELS * FILES * FILE_BYTES / 1_000_000);
+    println!(
+        "first materialisation, {} files, {} MB: {first:.1?}",
+        WHEELS * FILES,
+        WHEELS * FILES * FILE_BYTES / 1_000_000
+    );
     println!("the same again, from the store: {again:.1?}");
     println!("first materialisation with pip: {with_pip:.1?}");
     println!("the same again, resolution remembered: {remembered:.1?}");

@@ -87,11 +87,7 @@ impl PythonArchive {
     /// An archive as Flink's map of local paths to `name` or `name#target` describes it.
     pub fn new(path: impl Into<PathBuf>, value: &str) -> Self {
         let (name, target) = split_parameter(value);
-        Self {
-            path: path.into(),
-            original_name: name.to_owned(),
-            target: target.unwrap_or(name).to_owned(),
-        }
+        Self { path: path.into(), original_name: name.to_owned(), target: target.unwrap_or(name).to_owned() }
     }
 }
 

@@ -137,7 +137,10 @@ fn archives() {
     let directory = format!("{}/python-archives", host.base);
     assert_eq!(
         host.variables,
-        with(basic(&host.base), &[("_PYTHON_WORKING_DIR", directory.clone()), ("python", "py312.zip/bin/python".into())])
+        with(
+            basic(&host.base),
+            &[("_PYTHON_WORKING_DIR", directory.clone()), ("python", "py312.zip/bin/python".into())]
+        )
     );
     assert_eq!(
         listing(Path::new(&directory)),
@@ -335,7 +338,10 @@ fn extraction() {
     let message = place.refusal("b.zip", &zip(&[ZipEntry::file("../zipFile", "x")]));
     assert!(message.starts_with("Expand ../zipFile would create a file outside of python-archives/x"), "{message}");
     let message = place.refusal("c.zip", b"no zip");
-    assert!(message.starts_with(&format!("Error reading Zip content from {}", place.path("c.zip").display())), "{message}");
+    assert!(
+        message.starts_with(&format!("Error reading Zip content from {}", place.path("c.zip").display())),
+        "{message}"
+    );
 }
 
 fn key(prefix: &str, identity: &str) -> String {

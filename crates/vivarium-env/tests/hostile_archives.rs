@@ -30,10 +30,8 @@ fn refused_within(limits: MaterializeLimits, name: &str, archive: &[u8], expecte
 fn accepted(name: &str, archive: &[u8]) -> Vec<String> {
     let place = Place::new();
     let path = place.write(name, archive);
-    let info = PythonDependencyInfo {
-        archives: vec![PythonArchive::new(path, &format!("{name}#x"))],
-        ..Default::default()
-    };
+    let info =
+        PythonDependencyInfo { archives: vec![PythonArchive::new(path, &format!("{name}#x"))], ..Default::default() };
     let mut manager = place.manager(info);
     manager.open().unwrap_or_else(|error| panic!("{}", support::with_causes(&error)));
     listing(&manager.create_environment().unwrap().host_path().join("python-archives/x"))

@@ -75,7 +75,8 @@ fn packages_and_their_dependencies_are_importable_in_the_right_place() {
     Wheel::new("beta", "2.5").write(&place.path("cache"));
     // These markers hold in the guest and not on the machine that runs pip.
     Wheel::new("gamma", "1.0").write(&place.path("cache"));
-    let requirements = "alpha\ngamma; sys_platform == 'wasi' and python_version == '3.13'\nnope; sys_platform == 'linux'\n";
+    let requirements =
+        "alpha\ngamma; sys_platform == 'wasi' and python_version == '3.13'\nnope; sys_platform == 'linux'\n";
     let opened = open(&place, requirements).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
     let site = opened.site();
     assert_eq!(std::fs::read_to_string(site.join("beta/__init__.py")).unwrap(), "VERSION = '2.5'\n");
@@ -85,7 +86,8 @@ fn packages_and_their_dependencies_are_importable_in_the_right_place() {
     assert_eq!(environment.guest().python_path, ["/env/python-requirements/lib/python3.13/site-packages"]);
     assert_eq!(environment.host().variables["PYTHONPATH"], site.display().to_string());
     assert!(!environment.guest().variables.contains_key("_PYTHON_REQUIREMENTS_CACHE"));
-    let names: Vec<_> = environment.report().distributions.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+    let names: Vec<_> =
+        environment.report().distributions.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
     assert_eq!(names, ["alpha 1.0", "beta 2.5", "gamma 1.0"]);
     let inspection = serde_json::to_value(environment.inspect().unwrap()).unwrap();
     assert_eq!(inspection["guest"]["distributions"][3]["name"], "numpy");
@@ -148,7 +150,10 @@ fn a_source_distribution_is_never_built() {
     let cache = place.path("cache");
     let witness = place.path("witness");
     // A source tree whose set-up leaves a witness, reached through a dependency that pip would build.
-    let setup = format!("open({:?}, 'w').write('ran')\nfrom setuptools import setup\nsetup(name='evil', version='1')\n", witness);
+    let setup = format!(
+        "open({:?}, 'w').write('ran')\nfrom setuptools import setup\nsetup(name='evil', version='1')\n",
+        witness
+    );
     let tar = support::archives::Tar::default().file("evil-1/setup.py", setup.as_bytes());
     let source = place.write("evil-1.tar.gz", tar.file("evil-1/PKG-INFO", b"Name: evil\nVersion: 1\n").gzip());
     let url = format!("evil @ file://{}", source.display());
@@ -161,7 +166,9 @@ fn a_source_distribution_is_never_built() {
 #[test]
 fn lines_that_are_options_are_refused() {
     let place = Place::new();
-    for line in ["-e .", "--index-url https://evil/simple", "--find-links /etc", "./x", "-r /etc/passwd", "x @ file:///x"] {
+    for line in
+        ["-e .", "--index-url https://evil/simple", "--find-links /etc", "./x", "-r /etc/passwd", "x @ file:///x"]
+    {
         let message = message(&place, &format!("fine\n{line}\n"));
         assert!(message.contains(&format!("line 2 of the requirements, '{line}', is refused")), "{message}");
     }
@@ -176,7 +183,11 @@ fn a_lock_needs_no_resolver() {
     let lock = open(&place, "alpha\n").unwrap().environment.requirements_lock().clone();
     assert_eq!(
         lock.to_string(),
-        format!("alpha==1.0 \\\n    --hash=sha256:{}\nbeta==2.0 \\\n    --hash=sha256:{}\n", alpha.sha256(), beta.sha256())
+        format!(
+            "alpha==1.0 \\\n    --hash=sha256:{}\nbeta==2.0 \\\n    --hash=sha256:{}\n",
+            alpha.sha256(),
+            beta.sha256()
+        )
     );
     assert_eq!(RequirementsLock::parse(&lock.to_string(), &guest()).unwrap(), lock);
 
@@ -260,8 +271,10 @@ fn scripts_headers_and_data_of_wheels_are_left_out() {
         .file("alpha-1.0.data/purelib/beside.py", "");
     wheel.write(&place.path("cache"));
     let opened = open(&place, &format!("alpha==1.0 --hash=sha256:{}\n", wheel.sha256())).unwrap();
-    let mut names: Vec<_> =
-        std::fs::read_dir(opened.site()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(opened.site())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     assert_eq!(names, ["alpha", "alpha-1.0.dist-info", "beside.py"]);
 }
@@ -299,10 +312,13 @@ fn what_the_user_should_know_is_reported() {
             ZipEntry::file("thing-1.2.dist-info/METADATA", "Name: Thing\nVersion: 1.2\n"),
         ]),
     );
-    let venv = place.write("venv.zip", zip(&[
-        ZipEntry::file("lib/python3.12/site-packages/a.py", ""),
-        ZipEntry::file("lib/python3.13/site-packages/b.py", ""),
-    ]));
+    let venv = place.write(
+        "venv.zip",
+        zip(&[
+            ZipEntry::file("lib/python3.12/site-packages/a.py", ""),
+            ZipEntry::file("lib/python3.13/site-packages/b.py", ""),
+        ]),
+    );
     let info = PythonDependencyInfo {
         python_files: vec![
             vivarium_env::PythonFile::new(module, "json.py"),
@@ -326,7 +342,11 @@ fn what_the_user_should_know_is_reported() {
     );
     assert_eq!(
         report["startup_files"],
-        serde_json::json!([format!("{lib}/evil.pth"), format!("{lib}/sitecustomize.py"), format!("{lib}/usercustomize")])
+        serde_json::json!([
+            format!("{lib}/evil.pth"),
+            format!("{lib}/sitecustomize.py"),
+            format!("{lib}/usercustomize")
+        ])
     );
     assert_eq!(
         report["native_modules"],

@@ -19,11 +19,7 @@ const EVERYTHING: CollectPolicy = CollectPolicy { max_age: Duration::MAX, max_by
 
 fn settings(place: &Place, tenant: &str) -> Arc<EnvironmentSettings> {
     let store = Store::open(place.path("store")).unwrap();
-    Arc::new(EnvironmentSettings {
-        store: Some(Arc::new(store)),
-        tenant: TenantId::new(tenant),
-        ..place.settings()
-    })
+    Arc::new(EnvironmentSettings { store: Some(Arc::new(store)), tenant: TenantId::new(tenant), ..place.settings() })
 }
 
 fn inputs(place: &Path) -> PythonDependencyInfo {

@@ -19,8 +19,7 @@ pub fn extract(bytes: &[u8], names: &[&str]) {
         ..Default::default()
     });
     for name in names {
-        let info =
-            PythonDependencyInfo { archives: vec![PythonArchive::new(&archive, name)], ..Default::default() };
+        let info = PythonDependencyInfo { archives: vec![PythonArchive::new(&archive, name)], ..Default::default() };
         let mut manager = PythonEnvironmentManager::new(info, settings.clone(), JobId::new(*name));
         if manager.open().is_ok() {
             let environment = manager.create_environment().expect("it is open");

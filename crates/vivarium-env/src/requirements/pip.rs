@@ -20,8 +20,22 @@ const OUTPUT_BYTES: u64 = 8 << 10;
 const MEMORY_BYTES: u64 = 4 << 30;
 /// Of the caller's environment pip sees what it needs to reach the network, and nothing that configures Python or pip.
 const ENVIRONMENT: [&str; 16] = [
-    "PATH", "HOME", "LANG", "LC_ALL", "XDG_CACHE_HOME", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "XDG_CACHE_HOME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
 ];
 
 /// How pip ended.
@@ -30,7 +44,12 @@ const ENVIRONMENT: [&str; 16] = [
 pub(super) enum Outcome {
     Done,
     /// A requirement that nothing satisfies.
-    Unsatisfied { requirement: String, name: String, reason: Reason, available: Vec<String> },
+    Unsatisfied {
+        requirement: String,
+        name: String,
+        reason: Reason,
+        available: Vec<String>,
+    },
     /// Something else.
     Failed {
         /// The end of pip's output.
@@ -43,7 +62,9 @@ pub(super) enum Outcome {
     /// The machine's Python has no pip.
     Missing,
     /// Its pip has not the parts this needs.
-    Unsuitable { output: String },
+    Unsuitable {
+        output: String,
+    },
 }
 
 /// A package without a usable wheel, perhaps needed by another.
@@ -103,7 +124,13 @@ pub(super) fn run(
         cpu_seconds: settings.timeout.as_secs().max(1),
     };
     let orders = serde_json::to_vec(&orders).map_err(|error| failed(error.into()))?;
-    let mut output = File::options().read(true).write(true).create(true).truncate(true).open(scratch.join("output")).map_err(failed)?;
+    let mut output = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(scratch.join("output"))
+        .map_err(failed)?;
     let clone = || output.try_clone().map(Stdio::from).map_err(failed);
     let mut command = Command::new(&settings.python);
     // Isolated: neither the environment, nor the working directory, nor the user's packages are Python's to import.
@@ -162,7 +189,12 @@ fn tail(output: &mut File) -> io::Result<String> {
     let mut bytes = Vec::new();
     output.take(OUTPUT_BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(text.chars().filter(|&character| character == '\n' || !character.is_control()).collect::<String>().trim().to_owned())
+    Ok(text
+        .chars()
+        .filter(|&character| character == '\n' || !character.is_control())
+        .collect::<String>()
+        .trim()
+        .to_owned())
 }
 
 /// The guest's values of the variables of environment markers (PEP 508).

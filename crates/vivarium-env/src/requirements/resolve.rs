@@ -91,7 +91,11 @@ impl<'a> Resolver<'a> {
             // Without an index the key says everything, so the memory does not age.
             let age = if self.cache.is_some() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
             if let Some(text) = store.resolution(&key, age)? {
-                let lock = if text.is_empty() { Ok(RequirementsLock::default()) } else { RequirementsLock::parse(&text, self.guest) };
+                let lock = if text.is_empty() {
+                    Ok(RequirementsLock::default())
+                } else {
+                    RequirementsLock::parse(&text, self.guest)
+                };
                 if let Ok(lock) = lock {
                     return Ok(Resolution { lock, wheels: None });
                 }
@@ -180,8 +184,16 @@ impl<'a> Resolver<'a> {
 
         let path = |name: &str| scratch.join(name).display().to_string();
         let mut arguments: Vec<String> = [
-            "download", "--isolated", "--disable-pip-version-check", "--no-input", "--no-color",
-            "--progress-bar=off", "--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none",
+            "download",
+            "--isolated",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-color",
+            "--progress-bar=off",
+            "--only-binary=:all:",
+            "--platform=any",
+            "--implementation=py",
+            "--abi=none",
         ]
         .map(str::to_owned)
         .into();
@@ -310,7 +322,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, EnvironmentError> {
         return Err(EnvironmentError::InputKind { role: Role::Requirements, path: path.to_owned() });
     };
     if source.size() > FILE_BYTES {
-        return Err(EnvironmentError::InputTooBig { role: Role::Requirements, path: path.to_owned(), limit: FILE_BYTES });
+        return Err(EnvironmentError::InputTooBig {
+            role: Role::Requirements,
+            path: path.to_owned(),
+            limit: FILE_BYTES,
+        });
     }
     let mut text = Vec::new();
     let read = (&mut source).take(FILE_BYTES + 1).read_to_end(&mut text);

@@ -72,11 +72,7 @@ impl Source {
     /// Fails when the file is not what it was when it was opened, or when `read` bytes were not all of it.
     pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), EnvironmentError> {
         let now = self.file.metadata().map_err(|source| self.failed(source))?;
-        if read == self.opened.size && Stamp::of(&now) == self.opened {
-            Ok(())
-        } else {
-            Err(self.changed())
-        }
+        if read == self.opened.size && Stamp::of(&now) == self.opened { Ok(()) } else { Err(self.changed()) }
     }
 
     /// The error for content that is not what was read before.

@@ -199,9 +199,9 @@ impl<'a> TreeWriter<'a> {
         let key = self.key(path);
         if let Some(node) = self.nodes.get(&key) {
             return match &node.exact {
-                _ if !self.is_exact(node, path) => Err(Refusal::CaseCollision {
-                    other: node.exact.clone().unwrap_or(key),
-                }),
+                _ if !self.is_exact(node, path) => {
+                    Err(Refusal::CaseCollision { other: node.exact.clone().unwrap_or(key) })
+                }
                 _ if node.kind == NodeKind::Directory && kind == NodeKind::Directory => Ok(()),
                 _ => Err(Refusal::Duplicate),
             };

@@ -63,10 +63,8 @@ impl Wheel {
             .collect();
         let record = self.record.clone().unwrap_or(format!("{record}{info}/RECORD,,\n"));
         files.push((format!("{info}/RECORD"), record.into_bytes()));
-        let entries: Vec<ZipEntry> = files
-            .iter()
-            .map(|(path, content)| ZipEntry { deflate: true, ..ZipEntry::file(path, content) })
-            .collect();
+        let entries: Vec<ZipEntry> =
+            files.iter().map(|(path, content)| ZipEntry { deflate: true, ..ZipEntry::file(path, content) }).collect();
         zip(&entries)
     }
 
