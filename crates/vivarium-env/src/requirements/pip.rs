@@ -132,7 +132,10 @@ pub(super) fn run(
         .open(scratch.join("output"))
         .map_err(failed)?;
     let clone = || output.try_clone().map(Stdio::from).map_err(failed);
-    let mut command = Command::new(&settings.python);
+    // A name is looked for in PATH; a path must not depend on the directory that pip runs in.
+    let is_path = settings.python.components().count() > 1;
+    let python = if is_path { std::path::absolute(&settings.python).map_err(failed)? } else { settings.python.clone() };
+    let mut command = Command::new(python);
     // Isolated: neither the environment, nor the working directory, nor the user's packages are Python's to import.
     command.args(["-I", "-c", SCRIPT]).current_dir(scratch).env_clear().env("TMPDIR", scratch);
     command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
