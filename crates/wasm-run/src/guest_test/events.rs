@@ -113,7 +113,11 @@ impl EventLog {
                 self.tests.push(record);
             }
             Event::Module { outcome, reason, traceback } => {
-                self.module = Some((outcome, printable(&reason), traceback.split('\n').map(printable).collect::<Vec<_>>().join("\n")));
+                self.module = Some((
+                    outcome,
+                    printable(&reason),
+                    traceback.split('\n').map(printable).collect::<Vec<_>>().join("\n"),
+                ));
             }
         }
     }
@@ -137,8 +141,12 @@ mod tests {
     #[test]
     fn events_are_found_among_what_tests_print() {
         let log = EventLog::read(LINES.as_bytes());
-        let expected =
-            TestRecord { test: "a".into(), outcome: Outcome::Fail, reason: "r\\u{1b}[0m".into(), traceback: "t\nu".into() };
+        let expected = TestRecord {
+            test: "a".into(),
+            outcome: Outcome::Fail,
+            reason: "r\\u{1b}[0m".into(),
+            traceback: "t\nu".into(),
+        };
         assert_eq!(log.tests, [expected]);
         assert_eq!(log.running.as_deref(), Some("b"));
         assert!(log.module.is_none() && log.problem.is_none());

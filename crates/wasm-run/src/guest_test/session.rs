@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde_json::json;
-use vivarium_sandbox::{Capture, Error as SandboxError, Image, Limits, LimitError, LimitKind, Output, Sandbox, SandboxConfig};
+use vivarium_sandbox::{
+    Capture, Error as SandboxError, Image, LimitError, LimitKind, Limits, Output, Sandbox, SandboxConfig,
+};
 
 use super::events::{EventLog, ModuleOutcome, Outcome, TestRecord};
 use super::suite::Suite;
@@ -59,7 +61,7 @@ impl Session {
         let limits = Limits {
             memory: 2 << 30,
             batch_time: timeout,
-            log_bytes_per_second: Some(OUTPUT_BYTES as u64),
+            log_bytes_per_second: None,
             scratch_bytes: 512 << 20,
             ..Limits::default()
         };
@@ -136,7 +138,9 @@ impl Session {
             Err(SandboxError::Limit(LimitError { limit: LimitKind::BatchTime, .. })) => {
                 Ending::Died(Outcome::Timeout, "it was running when the time of its module was over".to_owned())
             }
-            Err(error) => Ending::Died(Outcome::Crash, error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+            Err(error) => {
+                Ending::Died(Outcome::Crash, error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+            }
         };
         Ok((EventLog::read(&capture.take()), ending))
     }

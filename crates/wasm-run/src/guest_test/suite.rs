@@ -150,7 +150,10 @@ mod tests {
             for entry in suite.expected() {
                 assert!(entry.reason.split_whitespace().count() >= 4, "{entry:?}");
                 for test in &entry.tests {
-                    assert!(modules.iter().any(|module| test.starts_with(module.as_str()) || test.starts_with('*')), "{test}");
+                    assert!(
+                        modules.iter().any(|module| test.starts_with(module.as_str()) || test.starts_with('*')),
+                        "{test}"
+                    );
                     assert!(!entry.omit || !test.contains('*'), "{test} is omitted, so it has to be named exactly");
                 }
             }
