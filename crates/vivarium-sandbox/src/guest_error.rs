@@ -59,6 +59,8 @@ pub enum GuestErrorKind {
     Exception,
     /// A declaration or a type that cannot be used.
     Definition,
+    /// An input value that Python cannot hold, such as a timestamp beyond the year 9999.
+    Argument,
     /// A value that does not fit the declared result type.
     Result,
     /// `MemoryError`.

@@ -92,26 +92,24 @@ impl CompiledFile {
 
     /// The machine code and the hash of what it was compiled from, if there is any and both are as recorded.
     fn open(&self) -> Result<Option<(File, String)>, ImageError> {
-        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let record = match fs::read(&self.record) {
-            Ok(record) => record,
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(ImageError::io("read", &self.record)(error)),
-        };
-        let file = match open_nofollow(&self.code) {
-            Ok(file) => file,
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(ImageError::io("open", &self.code)(error)),
-        };
-        trust::check_directory(&self.folder)?;
-        trust::check_file(&file, &self.code)?;
-        let Ok(record) = serde_json::from_slice::<Record>(&record) else { return Ok(None) };
-        let hash = file.try_clone().and_then(hash).map_err(ImageError::io("read", &self.code))?;
-        if hash.to_hex().as_str() != record.code {
-            tracing::warn!(path = %self.code.display(), "compiled guest does not have its recorded hash; compiling it again");
+        if !self.folder.exists() {
             return Ok(None);
         }
-        Ok(Some((file, record.guest)))
+        trust::check_directory(&self.folder)?;
+        let (Some(mut record), Some(code)) = (open_trusted(&self.record)?, open_trusted(&self.code)?) else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        record.read_to_end(&mut text).map_err(ImageError::io("read", &self.record))?;
+        let hash = code.try_clone().and_then(hash).map_err(ImageError::io("read", &self.code))?;
+        match serde_json::from_slice::<Record>(&text) {
+            Ok(record) if record.code == hash.to_hex().as_str() => Ok(Some((code, record.guest))),
+            _ => {
+                let path = self.code.display();
+                tracing::warn!(%path, "the compiled guest does not have its recorded hash; compiling it again");
+                Ok(None)
+            }
+        }
     }
 
     /// The module, if the machine code was compiled from the source with this hash.
@@ -213,8 +211,15 @@ impl Hasher for StableHasher {
     }
 }
 
-fn open_nofollow(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
+/// Opens a file of the compiled folder, which was checked, if it is there and only this user or root can write it.
+fn open_trusted(path: &Path) -> Result<Option<File>, ImageError> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    match options.open(path) {
+        Ok(file) => trust::check_file(&file, path).map(|()| Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ImageError::io("open", path)(error)),
+    }
 }
 
 fn hash(mut file: File) -> io::Result<blake3::Hash> {
