@@ -11,11 +11,15 @@ sys.dont_write_bytecode = True  # this folder is an input of the build
 import argparse
 import fcntl
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 from builder import cpython, fetch, home, image, libraries, native, numpy_objects, sources, toolchain
 from builder.steps import Build, BuildError, Reporter
+
+# By Debian package.
+PROGRAMS = {"gcc": "gcc", "make": "make", "cargo": "cargo"}
 
 STEPS = [
     fetch.STEP,
@@ -36,7 +40,11 @@ def main() -> int:
     arguments = _parse_arguments()
     reporter = Reporter(arguments.json_progress)
     if sys.version_info < (3, 11):
-        print(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}", file=sys.stderr)
+        print(f"error: Python 3.11 or newer is needed, this is {sys.version.split()[0]}", file=sys.stderr)
+        return 1
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if missing:
+        print(f"error: programs are missing: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
     work, output = arguments.work.resolve(), arguments.output.resolve()
     try:

@@ -28,10 +28,11 @@ def load(root: str) -> None:
 
 
 def _take_over(importer: MemoryImporter, root: str) -> None:
-    """Puts the importer before everything that looks at file systems, so that no file can shadow a module of ours."""
+    """Puts the importer before everything that looks at file systems, so that no file can shadow a module of ours, and
+    before the frozen modules, which have no sources."""
     from importlib.machinery import FrozenImporter
 
-    sys.meta_path.insert(sys.meta_path.index(FrozenImporter) + 1, importer)
+    sys.meta_path.insert(sys.meta_path.index(FrozenImporter), importer)
     sys.path_hooks.insert(0, importer.path_hook)
     outside = [entry for entry in sys.path if entry != root and not entry.startswith(root + "/")]
     sys.path[:] = [*importer.tree.roots, *outside]
@@ -42,39 +43,29 @@ def _take_over(importer: MemoryImporter, root: str) -> None:
 
 
 def _rehome_modules(importer: MemoryImporter, root: str) -> None:
-    """Makes the modules that were imported from `root` look as if the importer had loaded them."""
+    """Makes the modules that were imported from `root`, or are frozen, look as if the importer had loaded them."""
     import _imp
     import gc
     import types
 
-    for name, module in list(sys.modules.items()):
+    for module in list(sys.modules.values()):
         spec = getattr(module, "__spec__", None)
-        if spec is None:
-            continue
-        if spec.origin == "frozen":
-            _locate_frozen(importer, module)
-        elif spec.origin is not None and spec.origin.startswith(root + "/"):
-            module.__spec__ = spec = importer.find_spec(name)
-            module.__loader__ = importer
-            module.__file__ = spec.origin
-            module.__cached__ = spec.cached
-            if spec.submodule_search_locations is not None:
-                module.__path__ = spec.submodule_search_locations
+        if spec is not None and (spec.origin == "frozen" or (spec.origin or "").startswith(root + "/")):
+            if own := importer.find_spec(spec.name):
+                _rehome(module, own)
+            elif "__file__" in vars(module):  # `_frozen_importlib`, which `importlib` has told where its source is
+                module.__file__ = module.__file__.replace(root, PREFIX, 1)
     # The path-based loaders wrote the place they found a module at into its code.
     for function in gc.get_objects():
         if type(function) is types.FunctionType and function.__code__.co_filename.startswith(root + "/"):
             _imp._fix_co_filename(function.__code__, PREFIX + function.__code__.co_filename[len(root) :])
 
 
-def _locate_frozen(importer: MemoryImporter, module) -> None:
-    """Gives a frozen module of the standard library the file name that it has in an installed Python."""
-    name = getattr(module, "__origname__", module.__name__)
-    known = importer.find_spec(name) if name is not None else None
-    if known is None:
-        return
-    module.__file__ = known.origin
-    if module.__spec__.loader_state is not None:
-        module.__spec__.loader_state.filename = known.origin
-    if known.submodule_search_locations is not None:
-        module.__path__ = known.submodule_search_locations
-        module.__spec__.submodule_search_locations = known.submodule_search_locations
+def _rehome(module, spec) -> None:
+    """Gives a module another spec."""
+    module.__spec__ = spec
+    module.__loader__ = spec.loader
+    module.__file__ = spec.origin
+    module.__cached__ = spec.cached
+    if spec.submodule_search_locations is not None:
+        module.__path__ = spec.submodule_search_locations

@@ -6,6 +6,7 @@ simple values can be held. Whatever would need foreign memory or code raises OSE
 """
 
 from struct import calcsize as _calcsize
+from types import GenericAlias as _GenericAlias
 
 __version__ = "1.1.0"
 
@@ -101,6 +102,8 @@ class Array(_CData):
 
     _length_ = 0
     _type_ = None
+
+    __class_getitem__ = classmethod(_GenericAlias)
 
     def __init__(self, *values):
         if len(values) > self._length_:
@@ -242,18 +245,26 @@ class CDLL:
 PyDLL = CDLL
 
 
-class _Loader:
+class LibraryLoader:
+    """Loads libraries by their names as attributes: refuses."""
+
+    __class_getitem__ = classmethod(_GenericAlias)
+
+    def __init__(self, dlltype):
+        self._dlltype = dlltype
+
     def LoadLibrary(self, name):
         """Loads a library: refuses."""
-        return CDLL(name)
+        return self._dlltype(name)
 
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
-        return CDLL(name)
+        return self._dlltype(name)
 
 
-cdll = pydll = _Loader()
+cdll = LibraryLoader(CDLL)
+pydll = LibraryLoader(PyDLL)
 
 
 class _PythonApi:
