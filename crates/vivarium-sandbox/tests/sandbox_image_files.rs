@@ -55,6 +55,22 @@ fn a_changed_guest_is_compiled_again() {
 }
 
 #[test]
+fn a_copied_image_is_not_compiled_again() {
+    let (runtime, directory) = (runtime(), image_directory(&Guest::default()));
+    assert!(compiles(&runtime, directory.path()));
+    for path in [directory.path().join("guest.wasm"), compiled_file(directory.path(), "cwasm")] {
+        let content = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    let record = fs::read(compiled_file(directory.path(), "json")).unwrap();
+    assert!(!compiles(&runtime, directory.path()));
+    assert_ne!(fs::read(compiled_file(directory.path(), "json")).unwrap(), record, "the record was not renewed");
+    assert!(!compiles(&runtime, directory.path()));
+}
+
+#[test]
 fn tampered_machine_code_is_not_run() {
     let (runtime, directory) = (runtime(), image_directory(&Guest::default()));
     for extension in ["cwasm", "json"] {
