@@ -10,7 +10,10 @@ from .pins import Pin
 from .steps import SOURCES, Build, Step
 
 _CPYTHON_PATCHES = ("cpython-asyncio.patch", "cpython-parser.patch", "cpython-socket.patch")
-_NUMPY_PATCHES = ("numpy-target.patch", "numpy-int64.patch", "numpy-indices.patch", "numpy-random.patch")
+_NUMPY_PATCHES = (
+    "numpy-target.patch", "numpy-int64.patch", "numpy-indices.patch", "numpy-strings.patch", "numpy-random.patch",
+    "numpy-signatures.patch", "numpy-files.patch",
+)  # fmt: skip
 
 CPYTHON = Step(
     "cpython-source",
