@@ -59,8 +59,6 @@ pub enum GuestErrorKind {
     Exception,
     /// A declaration or a type that cannot be used.
     Definition,
-    /// An input value that Python cannot hold, such as a timestamp beyond the year 9999.
-    Argument,
     /// A value that does not fit the declared result type.
     Result,
     /// A value of the input that Python cannot hold, such as a timestamp after the year 9999.
