@@ -40,7 +40,8 @@ pub enum Output {
     /// with the fields `tenant`, `job`, `task`, `function` and `stream`. Control characters are escaped.
     #[default]
     Log,
-    /// The same stream of this process, byte for byte.
+    /// The same stream of this process, byte for byte. Writing blocks the thread while the reader of a pipe is slow: for
+    /// command line tools, not for servers.
     Inherit,
     /// Memory.
     Capture(Capture),
@@ -198,5 +199,78 @@ impl Drop for LogLines {
         if !self.line.is_empty() {
             self.emit();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::tenant::{JobId, TaskId, Tenant, TenantId, TenantLimits};
+
+    /// Collects formatted events.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(stream: Stream, writes: &[&[u8]]) -> String {
+        let tenant = Tenant::new(TenantId::new("acme").unwrap(), &TenantLimits::default());
+        let task = tenant.task(JobId::new("j1").unwrap(), TaskId::new("t2").unwrap());
+        let labels = Arc::new(Labels::new(&task));
+        labels.set_function(Some("price".into()));
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut sink = Output::Log.sink(stream, &labels);
+            for bytes in writes {
+                sink.write(bytes).unwrap();
+            }
+        });
+        let bytes = log.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn each_line_is_an_event_that_says_whose_it_is() {
+        let log = logged(Stream::Stdout, &[b"one\ntw", b"o\n", b"last"]);
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!(lines.len(), 3, "{log}");
+        assert!(lines[1].contains("INFO vivarium::python: two"), "{log}");
+        for label in ["tenant=acme", "job=j1", "task=t2", "function=\"price\"", "stream=\"stdout\""] {
+            assert!(lines[0].contains(label), "{label}: {log}");
+        }
+        assert!(logged(Stream::Stderr, &[b"careful\n"]).contains("WARN vivarium::python: careful"));
+    }
+
+    #[test]
+    fn a_line_cannot_forge_another() {
+        let log = logged(Stream::Stdout, &[b"a\r INFO forged\x1b[2K\xff\n"]);
+        assert_eq!(log.lines().count(), 1);
+        assert!(log.contains("a\\r INFO forged\\x1b[2K\u{fffd}"), "{log}");
+        let endless = vec![b'x'; 3 * MAX_LINE + 1];
+        assert_eq!(logged(Stream::Stdout, &[&endless[..100], &endless[100..]]).lines().count(), 4);
+    }
+
+    #[test]
+    fn a_capture_keeps_no_more_than_it_should() {
+        let capture = Capture::new(5);
+        let mut sink = capture.clone();
+        sink.write(b"abc").unwrap();
+        sink.write(b"defg").unwrap();
+        assert_eq!(capture.take(), b"abcde");
+        assert_eq!(capture.take(), b"");
     }
 }

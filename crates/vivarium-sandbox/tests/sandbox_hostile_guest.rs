@@ -72,7 +72,8 @@ async fn a_sleep_in_the_host_ends_at_the_deadline() {
 async fn an_endless_start_ends_at_its_deadline() {
     let start = Guest { start: "(loop $again (br $again))".into(), ..Guest::default() };
     // A module's own start function runs before any export is called.
-    let module = Guest { declarations: "(func $forever (loop $again (br $again))) (start $forever)".into(), ..Guest::default() };
+    let module =
+        Guest { declarations: "(func $forever (loop $again (br $again))) (start $forever)".into(), ..Guest::default() };
     for guest in [start, module] {
         let config = config_with(Limits { startup_time: Duration::from_millis(50), ..limits() });
         let error = Sandbox::start(&guest.image(), &config).await.unwrap_err();
@@ -166,7 +167,9 @@ async fn forged_results_are_refused() {
     let store = |offset: u32, value: i64| format!("(i32.store (i32.const {}) (i32.const {value}))", RESULT + offset);
     let out_of_bounds = |error: &Error| matches!(error, Error::Protocol(ProtocolError::OutOfBounds { .. }));
     let refused: [(&str, String, fn(&Error) -> bool); 13] = [
-        ("a null result", "(i32.const 0)".into(), |error| matches!(error, Error::Protocol(ProtocolError::OutOfBounds { .. }))),
+        ("a null result", "(i32.const 0)".into(), |error| {
+            matches!(error, Error::Protocol(ProtocolError::OutOfBounds { .. }))
+        }),
         ("a result past the end", "(i32.const 524280)".into(), out_of_bounds),
         ("a result at the last address", "(i32.const -1)".into(), out_of_bounds),
         ("an unknown status", format!("{} {ECHO}", store(0, 7)), |error| {
@@ -184,13 +187,17 @@ async fn forged_results_are_refused() {
         ("an arena that is not aligned", format!("{} {} {ECHO}", store(16, 65), store(20, 64)), |error| {
             matches!(error, Error::Protocol(ProtocolError::Misaligned { .. }))
         }),
-        ("no array", "(i32.const 64)".into(), |error| matches!(error, Error::Exchange(ExchangeError::OutOfBounds { .. }))),
+        ("no array", "(i32.const 64)".into(), |error| {
+            matches!(error, Error::Exchange(ExchangeError::OutOfBounds { .. }))
+        }),
         ("an array past the end", format!("{} (i32.const 64)", store(12, -8)), |error| {
             matches!(error, Error::Exchange(ExchangeError::OutOfBounds { .. }))
         }),
-        ("the batch as its own result", format!("{ECHO} (drop) (i32.store (i32.const 76) (local.get $arena)) (i32.const 64)"), |error| {
-            matches!(error, Error::Exchange(_))
-        }),
+        (
+            "the batch as its own result",
+            format!("{ECHO} (drop) (i32.store (i32.const 76) (local.get $arena)) (i32.const 64)"),
+            |error| matches!(error, Error::Exchange(_)),
+        ),
     ];
     for (name, body, expected) in refused {
         let (result, sandbox) = call(invoke(&body), config()).await;
@@ -215,7 +222,8 @@ async fn too_large_answers_fail_the_call_and_not_the_sandbox() {
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::OutputRows));
     assert!(sandbox.is_alive());
 
-    let (result, mut sandbox) = call(Guest::default(), config_with(Limits { batch_bytes: 64, request_bytes: 500, ..limits() })).await;
+    let (result, mut sandbox) =
+        call(Guest::default(), config_with(Limits { batch_bytes: 64, request_bytes: 500, ..limits() })).await;
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::BatchBytes));
     let error = sandbox.control(&json!({"op": "load", "source": "x".repeat(500)})).await.unwrap_err();
     assert_eq!(limit(&error), Some(LimitKind::RequestBytes));
@@ -235,7 +243,8 @@ async fn forged_buffers_are_refused() {
         assert!(result.is_err(), "{name}");
         assert_eq!(sandbox.is_alive(), survives, "{name}");
     }
-    for (name, alloc) in [("past the end", "(i32.const 524287)"), ("at the end of the address space", "(i32.const -1)")] {
+    for (name, alloc) in [("past the end", "(i32.const 524287)"), ("at the end of the address space", "(i32.const -1)")]
+    {
         let guest = Guest { alloc: alloc.into(), ..Guest::default() };
         let error = Sandbox::start(&guest.image(), &config()).await.unwrap_err();
         assert!(matches!(error, Error::Protocol(ProtocolError::OutOfBounds { .. })), "{name}: {error}");
@@ -291,7 +300,10 @@ async fn modules_that_are_no_guests_are_refused() {
         let error = open(wat.replace(&format!("(export \"{export}\")"), ""));
         assert!(matches!(error, ImageError::Export(missing) if missing == export), "{export}: {error}");
     }
-    let wrong_type = wat.replace("(param $size i32) (result i32) (i32.const 131072)", "(param $size i64) (result i32) (i32.const 131072)");
+    let wrong_type = wat.replace(
+        "(param $size i32) (result i32) (i32.const 131072)",
+        "(param $size i64) (result i32) (i32.const 131072)",
+    );
     assert!(matches!(open(wrong_type), ImageError::Export("vv_batch")));
     let unstarted = Guest { declarations: r#"(func (export "vv_init"))"#.into(), ..Guest::default() };
     assert!(matches!(open(unstarted.wat()), ImageError::NotInitialised));

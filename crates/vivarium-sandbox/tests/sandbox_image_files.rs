@@ -55,6 +55,22 @@ fn a_changed_guest_is_compiled_again() {
 }
 
 #[test]
+fn a_copied_image_is_not_compiled_again() {
+    let (runtime, directory) = (runtime(), image_directory(&Guest::default()));
+    assert!(compiles(&runtime, directory.path()));
+    for path in [directory.path().join("guest.wasm"), compiled_file(directory.path(), "cwasm")] {
+        let content = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    let record = fs::read(compiled_file(directory.path(), "json")).unwrap();
+    assert!(!compiles(&runtime, directory.path()));
+    assert_ne!(fs::read(compiled_file(directory.path(), "json")).unwrap(), record, "the record was not renewed");
+    assert!(!compiles(&runtime, directory.path()));
+}
+
+#[test]
 fn tampered_machine_code_is_not_run() {
     let (runtime, directory) = (runtime(), image_directory(&Guest::default()));
     for extension in ["cwasm", "json"] {
@@ -80,7 +96,9 @@ fn what_others_can_write_is_refused() {
         let before = fs::metadata(path).unwrap().permissions();
         fs::set_permissions(path, Permissions::from_mode(before.mode() | 0o020)).unwrap();
         match Image::open(&runtime, directory.path()) {
-            Err(Error::Image(error @ ImageError::Untrusted { .. })) => assert!(error.to_string().contains("chmod go-w"), "{error}"),
+            Err(Error::Image(error @ ImageError::Untrusted { .. })) => {
+                assert!(error.to_string().contains("chmod go-w"), "{error}")
+            }
             other => panic!("{}: {other:?}", path.display()),
         }
         fs::set_permissions(path, before).unwrap();
@@ -90,7 +108,9 @@ fn what_others_can_write_is_refused() {
     // World-writable as /tmp is, sticky or not.
     let open = tempfile::tempdir_in("/tmp").unwrap();
     fs::write(open.path().join("guest.wasm"), Guest::default().wasm()).unwrap();
-    assert!(matches!(Image::open(&runtime, open.path()), Err(Error::Image(ImageError::Untrusted { path, .. })) if path == Path::new("/tmp")));
+    assert!(
+        matches!(Image::open(&runtime, open.path()), Err(Error::Image(ImageError::Untrusted { path, .. })) if path == Path::new("/tmp"))
+    );
 }
 
 #[test]
@@ -119,7 +139,8 @@ fn processes_that_compile_at_once_leave_one_result() {
     let directory = image_directory(&Guest::default());
     let compiled: usize = std::thread::scope(|scope| {
         // Each with its own runtime, as separate processes would.
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| usize::from(compiles(&runtime(), directory.path())))).collect();
+        let threads: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| usize::from(compiles(&runtime(), directory.path())))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(compiled, 1);

@@ -4,11 +4,13 @@ mod common;
 
 use common::{Guest, config, config_with, limits};
 use vivarium_sandbox::{
-    Error, Image, JobId, LimitKind, Limits, Runtime, RuntimeConfig, Sandbox, SandboxConfig, TaskId, Tenant, TenantId, TenantLimits,
+    Error, Image, JobId, LimitKind, Limits, Runtime, RuntimeConfig, Sandbox, SandboxConfig, TaskId, Tenant, TenantId,
+    TenantLimits,
 };
 
 fn tenant_config(limits: &TenantLimits) -> SandboxConfig {
-    let task = Tenant::new(TenantId::new("acme").unwrap(), limits).task(JobId::new("job").unwrap(), TaskId::new("0").unwrap());
+    let task =
+        Tenant::new(TenantId::new("acme").unwrap(), limits).task(JobId::new("job").unwrap(), TaskId::new("0").unwrap());
     SandboxConfig { task, ..config() }
 }
 

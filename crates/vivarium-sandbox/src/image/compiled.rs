@@ -1,10 +1,11 @@
 //! Machine code on disk: made once, checked each time.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -21,59 +22,79 @@ pub(super) fn open(
     progress: &mut dyn FnMut(CompileEvent),
 ) -> Result<(Module, blake3::Hash), ImageError> {
     let directory = trust::check_directory(directory)?;
-    let guest = GuestFile::open(&directory)?;
-    let code = CompiledFile::new(engine, &directory);
-    // Two hashes of tens of megabytes, on two cores.
-    let (guest_hash, code_file) = std::thread::scope(|scope| {
-        let code_file = scope.spawn(|| code.open());
-        (guest.hash(), code_file.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let guest_hash = guest_hash?;
-    if let Some(module) = code.load(engine, code_file?, guest_hash)? {
-        return Ok((module, guest_hash));
+    let guest = directory.join("guest.wasm");
+    let compiled = CompiledFile::new(engine, &directory);
+    if let Some(loaded) = compiled.load(engine, &guest)? {
+        return Ok(loaded);
     }
-
-    let _lock = code.lock(progress)?;
+    let _lock = compiled.lock(progress)?;
     // Whoever held the lock before may have done the work.
-    if let Some(module) = code.load(engine, code.open()?, guest_hash)? {
-        return Ok((module, guest_hash));
+    if let Some(loaded) = compiled.load(engine, &guest)? {
+        return Ok(loaded);
     }
-    code.compile(engine, &guest, progress)?;
-    match code.load(engine, code.open()?, guest_hash)? {
-        Some(module) => Ok((module, guest_hash)),
-        None => {
-            let changed = io::Error::other("it changed while it was compiled");
-            Err(ImageError::io("use", &guest.path)(changed))
+    compiled.compile(engine, &guest, progress)?;
+    compiled.load(engine, &guest)?.ok_or_else(|| {
+        let changed = io::Error::other("it changed while it was compiled");
+        ImageError::io("use", &guest)(changed)
+    })
+}
+
+/// What is recorded about a file: its hash, and by what to tell that it has not been touched since.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct FileRecord {
+    /// BLAKE3 of the content, in hex.
+    blake3: String,
+    /// Size in bytes.
+    size: u64,
+    /// Device and inode.
+    inode: (u64, u64),
+    changed: Changed,
+}
+
+impl FileRecord {
+    fn new(file: &File, hash: blake3::Hash) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            blake3: hash.to_hex().to_string(),
+            size: metadata.len(),
+            inode: (metadata.dev(), metadata.ino()),
+            changed: changed(&metadata),
+        })
+    }
+
+    /// The record of what the file is now. A file that has not been touched since `self` was recorded, at the time
+    /// `recorded`, is not read again: hashing a hundred megabytes takes longer than everything else that starts a process.
+    fn renew(&self, file: &File, recorded: Changed) -> io::Result<Self> {
+        let unread = Self::new(file, blake3::Hash::from_bytes([0; 32]))?;
+        let untouched = (unread.size, unread.inode, unread.changed) == (self.size, self.inode, self.changed);
+        if untouched && self.is_settled(recorded) {
+            return Ok(Self { blake3: self.blake3.clone(), ..unread });
         }
+        Self::new(file, hash(file.try_clone()?)?)
+    }
+
+    /// Whether the file was last changed well before it was recorded. Otherwise a change just after could bear the same
+    /// time: kernels before 6.13 advance the clock of files only every few milliseconds.
+    fn is_settled(&self, recorded: Changed) -> bool {
+        const CLOCK_STEP: i64 = 100_000_000;
+        let nanoseconds =
+            |(seconds, nanoseconds): Changed| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        nanoseconds(self.changed) + i128::from(CLOCK_STEP) < nanoseconds(recorded)
     }
 }
 
-/// `guest.wasm`, the source.
-struct GuestFile {
-    path: PathBuf,
+/// When a file was last changed in any way, in seconds and nanoseconds. The kernel sets it; no program can.
+type Changed = (i64, i64);
+
+fn changed(metadata: &Metadata) -> Changed {
+    (metadata.ctime(), metadata.ctime_nsec())
 }
 
-impl GuestFile {
-    fn open(directory: &Path) -> Result<Self, ImageError> {
-        let path = directory.join("guest.wasm");
-        let file = File::open(&path).map_err(ImageError::io("open", &path))?;
-        trust::check_file(&file, &path)?;
-        Ok(Self { path })
-    }
-
-    fn hash(&self) -> Result<blake3::Hash, ImageError> {
-        let file = File::open(&self.path).map_err(ImageError::io("open", &self.path))?;
-        hash(file).map_err(ImageError::io("read", &self.path))
-    }
-}
-
-/// What is recorded about a file of machine code.
+/// What is recorded about machine code and its source.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 struct Record {
-    /// BLAKE3 of the module it was compiled from, in hex.
-    guest: String,
-    /// BLAKE3 of the machine code, in hex.
-    code: String,
+    guest: FileRecord,
+    code: FileRecord,
 }
 
 /// A `.cwasm` and its record, for one engine configuration.
@@ -90,48 +111,48 @@ impl CompiledFile {
         Self { code: folder.join(format!("{stem}.cwasm")), record: folder.join(format!("{stem}.json")), folder }
     }
 
-    /// The machine code and the hash of what it was compiled from, if there is any and both are as recorded.
-    fn open(&self) -> Result<Option<(File, String)>, ImageError> {
-        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let record = match fs::read(&self.record) {
-            Ok(record) => record,
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(ImageError::io("read", &self.record)(error)),
-        };
-        let file = match open_nofollow(&self.code) {
-            Ok(file) => file,
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(ImageError::io("open", &self.code)(error)),
-        };
-        trust::check_directory(&self.folder)?;
-        trust::check_file(&file, &self.code)?;
-        let Ok(record) = serde_json::from_slice::<Record>(&record) else { return Ok(None) };
-        let hash = file.try_clone().and_then(hash).map_err(ImageError::io("read", &self.code))?;
-        if hash.to_hex().as_str() != record.code {
-            tracing::warn!(path = %self.code.display(), "compiled guest does not have its recorded hash; compiling it again");
+    /// The module and the hash of its source, if there is machine code, it is as recorded, and it was compiled from the
+    /// source as it is now.
+    #[allow(unsafe_code, reason = "deserialising machine code is this file's job")]
+    fn load(&self, engine: &Engine, guest: &Path) -> Result<Option<(Module, blake3::Hash)>, ImageError> {
+        let source = open_trusted(guest)?.ok_or_else(|| missing(guest))?;
+        if !self.folder.exists() {
             return Ok(None);
         }
-        Ok(Some((file, record.guest)))
-    }
-
-    /// The module, if the machine code was compiled from the source with this hash.
-    #[allow(unsafe_code, reason = "deserialising machine code is this file's job")]
-    fn load(
-        &self,
-        engine: &Engine,
-        code: Option<(File, String)>,
-        guest_hash: blake3::Hash,
-    ) -> Result<Option<Module>, ImageError> {
-        let Some((file, compiled_from)) = code else { return Ok(None) };
-        if compiled_from != guest_hash.to_hex().as_str() {
+        trust::check_directory(&self.folder)?;
+        let (Some(mut record_file), Some(code)) = (open_trusted(&self.record)?, open_trusted(&self.code)?) else {
             return Ok(None);
+        };
+        let mut text = Vec::new();
+        record_file.read_to_end(&mut text).map_err(ImageError::io("read", &self.record))?;
+        let Ok(record) = serde_json::from_slice::<Record>(&text) else { return Ok(None) };
+        let recorded = record_file.metadata().map_err(ImageError::io("inspect", &self.record))?;
+        let recorded = changed(&recorded);
+        let now = Record {
+            guest: record.guest.renew(&source, recorded).map_err(ImageError::io("read", guest))?,
+            code: record.code.renew(&code, recorded).map_err(ImageError::io("read", &self.code))?,
+        };
+        if now.code.blake3 != record.code.blake3 {
+            let path = self.code.display();
+            tracing::warn!(%path, "the compiled guest does not have its recorded hash; compiling it again");
+            return Ok(None);
+        }
+        let Ok(hash) = blake3::Hash::from_hex(&now.guest.blake3) else { return Ok(None) };
+        if now.guest.blake3 != record.guest.blake3 {
+            return Ok(None);
+        }
+        if now != record || !(now.guest.is_settled(recorded) && now.code.is_settled(recorded)) {
+            // The same files, but new, moved or copied. Only speed depends on this, so a failure is no error.
+            let renewed = self.write_record(&now).is_ok();
+            tracing::debug!(path = %self.record.display(), renewed, "the hashes of a compiled guest were checked");
         }
         // SAFETY: the file must be an unmodified result of `Engine::precompile_module` and must not change while mapped.
-        // `open` checked that only this user or root can have written it or any directory above it, and that its content
-        // has the hash that `compile` recorded. `compile` never writes to an existing file but renames new ones into
-        // place, so the content behind this descriptor stays what it is. The engine checks version and configuration.
-        let module = unsafe { Module::deserialize_open_file(engine, file) };
-        module.map(Some).map_err(|source| ImageError::Load { path: self.code.clone(), source })
+        // It was checked that only this user or root can have written it or any directory above it, and that its content
+        // has the hash that `compile` recorded, or has not been touched since that was found. `compile` never writes to
+        // an existing file but renames new ones into place, so the content behind this descriptor stays what it is. The
+        // engine checks version and configuration.
+        let module = unsafe { Module::deserialize_open_file(engine, code) };
+        module.map(|module| Some((module, hash))).map_err(|source| ImageError::Load { path: self.code.clone(), source })
     }
 
     /// Waits until no other process compiles this image.
@@ -152,43 +173,45 @@ impl CompiledFile {
         Ok(lock)
     }
 
-    fn compile(
-        &self,
-        engine: &Engine,
-        guest: &GuestFile,
-        progress: &mut dyn FnMut(CompileEvent),
-    ) -> Result<(), ImageError> {
-        let wasm = fs::read(&guest.path).map_err(ImageError::io("read", &guest.path))?;
+    fn compile(&self, engine: &Engine, guest: &Path, progress: &mut dyn FnMut(CompileEvent)) -> Result<(), ImageError> {
+        let mut source = open_trusted(guest)?.ok_or_else(|| missing(guest))?;
+        let mut wasm = Vec::new();
+        source.read_to_end(&mut wasm).map_err(ImageError::io("read", guest))?;
         progress(CompileEvent::Compiling { bytes: wasm.len() as u64 });
         let start = Instant::now();
         let code = engine.precompile_module(&wasm).map_err(ImageError::Compile)?;
-        let record =
-            Record { guest: blake3::hash(&wasm).to_hex().to_string(), code: blake3::hash(&code).to_hex().to_string() };
         // The record last: code without a matching record is compiled again.
         self.replace(&self.code, &code)?;
-        let record =
-            serde_json::to_vec(&record).map_err(|error| ImageError::io("write", &self.record)(error.into()))?;
-        self.replace(&self.record, &record)?;
+        let file = open_trusted(&self.code)?.ok_or_else(|| missing(&self.code))?;
+        self.write_record(&Record {
+            guest: FileRecord::new(&source, blake3::hash(&wasm)).map_err(ImageError::io("inspect", guest))?,
+            code: FileRecord::new(&file, blake3::hash(&code)).map_err(ImageError::io("inspect", &self.code))?,
+        })?;
         progress(CompileEvent::Compiled { bytes: code.len() as u64, elapsed: start.elapsed() });
         Ok(())
     }
 
-    /// Writes a new file and renames it into place, so that nobody ever sees half of it. The lock is held.
+    fn write_record(&self, record: &Record) -> Result<(), ImageError> {
+        let text = serde_json::to_vec(record).map_err(|error| ImageError::io("write", &self.record)(error.into()))?;
+        self.replace(&self.record, &text)
+    }
+
+    /// Writes a new file and renames it into place, so that nobody ever sees half of it.
     fn replace(&self, path: &Path, content: &[u8]) -> Result<(), ImageError> {
-        let partial = self.folder.join("partial");
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(ImageError::io("remove", &partial)(error));
-            }
-            _ => {}
-        }
+        // A name of its own for each writer: a renewed record is written without the lock.
+        static WRITERS: AtomicU64 = AtomicU64::new(0);
+        let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+        let partial = self.folder.join(format!("partial-{}-{writer}", std::process::id()));
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
             file.write_all(content)?;
-            file.sync_all()
+            file.sync_all()?;
+            fs::rename(&partial, path)
         };
-        write().map_err(ImageError::io("write", &partial))?;
-        fs::rename(&partial, path).map_err(ImageError::io("write", path))
+        write().map_err(|error| {
+            let _ = fs::remove_file(&partial);
+            ImageError::io("write", path)(error)
+        })
     }
 }
 
@@ -213,8 +236,19 @@ impl Hasher for StableHasher {
     }
 }
 
-fn open_nofollow(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
+fn missing(path: &Path) -> ImageError {
+    ImageError::io("open", path)(io::ErrorKind::NotFound.into())
+}
+
+/// Opens a file in a directory that was checked, if it is there and only this user or root can write it.
+fn open_trusted(path: &Path) -> Result<Option<File>, ImageError> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    match options.open(path) {
+        Ok(file) => trust::check_file(&file, path).map(|()| Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ImageError::io("open", path)(error)),
+    }
 }
 
 fn hash(mut file: File) -> io::Result<blake3::Hash> {

@@ -7,7 +7,7 @@
 //!   base/guest.wasm                          the module
 //!   base/manifest.json                       what is in it (for people and for `vivarium-guest`)
 //!   base/compiled/48-0123456789abcdef.cwasm  machine code for this wasmtime and this engine configuration
-//!   base/compiled/48-0123456789abcdef.json   hashes of the module it was made from and of the code
+//!   base/compiled/48-0123456789abcdef.json   hashes of module and code, and when each was last touched
 //!   base/compiled/lock                       one process compiles, the others wait
 //! ```
 //!
