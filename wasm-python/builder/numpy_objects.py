@@ -6,7 +6,6 @@ symbol that two modules define is an error and not a wrong function.
 """
 
 import json
-import re
 import shlex
 from pathlib import Path
 
@@ -93,18 +92,6 @@ done
 exec {compiler} $cpu {flags} "$@"
 """
 
-# Cython writes the absolute names of its sources into the C code, for tracebacks.
-_CYTHON = """\
-#!/bin/sh
-PYTHONPATH={path} {python} -m cython "$@" || exit
-for argument; do
-  case $previous in
-  -o) sed -i {edit} "$argument" ;;
-  esac
-  previous=$argument
-done
-"""
-
 
 def configured(build: Build) -> Path:
     """The folder with what numpy's build generates, among others Python files."""
@@ -146,11 +133,8 @@ def _write_tools(build: Build, folder: Path) -> None:
         name: _COMPILER.format(cpu=CPU, compiler=shlex.quote(str(tool(build, compiler))), flags=flags)
         for name, compiler in (("guest-cc", "cc"), ("guest-c++", "c++"))
     }
-    work = re.sub(r"([\\.*^$|[])", r"\\\1", str(build.work))  # as a basic regular expression
-    scripts["cython"] = _CYTHON.format(
-        path=shlex.quote(str(python_path(build))),
-        python=shlex.quote(str(python(build))),
-        edit=shlex.quote(f"s|{work}|/build|g"),
+    scripts["cython"] = (
+        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(python_path(build)))} exec {shlex.quote(str(python(build)))} -m cython \"$@\"\n"
     )
     for name, script in scripts.items():
         (folder / name).write_text(script)
