@@ -1,9 +1,11 @@
 """The native side of the benchmarks: the same shim, built for the CPython that runs this, over the same batches.
 
-    python3.13 wasm-python/benches/native.py [--rows 8192] [--batches 200]
+    python3.13 wasm-python/benches/native.py [--rows 8192] [--batches 200] [--serve]
 
 needs gcc, numpy and pyarrow beside that CPython. Prints one JSON object: for each function the median and the fastest
-nanoseconds per row of one vv_invoke, the arguments already in the arena.
+nanoseconds per row of one vv_invoke, the arguments already in the arena; `numpy_add` is numpy alone, without the shim.
+With --serve it measures one function for each name it reads from standard input, so that another program can take turns
+with it (benches/figures.rs).
 """
 
 import argparse
@@ -59,6 +61,10 @@ def columns(rows):
     }
 
 
+def summary(times):
+    return {"median": round(statistics.median(times), 3), "fastest": round(min(times), 3)}
+
+
 def measure(guest, name, arrays, rows, batches):
     handle, _ = guest.bind(name, [array.type for array in arrays])
     times = []
@@ -69,27 +75,41 @@ def measure(guest, name, arrays, rows, batches):
         times.append((time.perf_counter_ns() - start) / rows)
         guest.reply(result.contents)
         del alive
-    return {"median": round(statistics.median(times), 2), "fastest": round(min(times), 2)}
+    return summary(times)
+
+
+def measure_numpy(arrays, rows, batches):
+    left, right = (array.to_numpy() for array in arrays)
+    times = []
+    for _ in range(batches):
+        start = time.perf_counter_ns()
+        left + right
+        times.append((time.perf_counter_ns() - start) / rows)
+    return summary(times)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rows", type=int, default=8192)
     arguments.add_argument("--batches", type=int, default=200)
+    arguments.add_argument("--serve", action="store_true", help="measure the functions named on standard input")
     options = arguments.parse_args()
+    rows, batches = options.rows, options.batches
     guest = native_guest.guest()
     guest.load(SOURCE)
-    figures = {
-        name: measure(guest, name, arrays, options.rows, options.batches) for name, arrays in columns(options.rows).items()
-    }
-    left, right = (array.to_numpy() for array in columns(options.rows)["add"])
-    times = []
-    for _ in range(options.batches):
-        start = time.perf_counter_ns()
-        left + right
-        times.append((time.perf_counter_ns() - start) / options.rows)
-    figures["numpy_add"] = {"median": round(statistics.median(times), 2), "fastest": round(min(times), 2)}
-    print(json.dumps({"python": sys.version.split()[0], "rows": options.rows, "ns_per_row": figures}))
+    inputs = columns(rows)
+
+    def figure(name):
+        if name == "numpy_add":
+            return measure_numpy(inputs["add"], rows, batches)
+        return measure(guest, name, inputs[name], rows, batches)
+
+    if options.serve:
+        for line in sys.stdin:
+            print(json.dumps(figure(line.strip())), flush=True)
+        return
+    figures = {name: figure(name) for name in [*inputs, "numpy_add"]}
+    print(json.dumps({"python": sys.version.split()[0], "rows": rows, "ns_per_row": figures}))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 use futures::TryStreamExt;
 use futures::stream;
-use vivarium::{FunctionSource, Module, TaskOptions};
+use vivarium::{FunctionSource, Image, Module, Runtime, RuntimeConfig, SandboxConfig, TaskOptions};
 use vivarium_guest::ImageStore;
-use vivarium_sandbox::{Image, Runtime, RuntimeConfig, SandboxConfig};
 
 const SOURCE: &str = r#"
 from vivarium import udf

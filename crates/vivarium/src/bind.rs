@@ -4,7 +4,7 @@ use std::fmt;
 
 use arrow_schema::{DataType, Field, Schema};
 
-use crate::convert::{Conversion, plain};
+use crate::convert::{Conversion, crossing_type, plain};
 use crate::signature::{Parameter, Signature};
 use crate::types;
 
@@ -239,7 +239,10 @@ impl Binder<'_> {
         let unsupported =
             |error| BindError::Unsupported { column: field.name().clone(), function: self.place.clone(), error };
         let column_type = types::print(&plain(field.data_type())).map_err(unsupported)?;
-        let data_type = parameter.data_type.clone().unwrap_or_else(|| plain(field.data_type()));
+        let data_type = match &parameter.data_type {
+            Some(declared) => crossing_type(field.data_type(), declared),
+            None => plain(field.data_type()),
+        };
         let conversion = Conversion::between(field.data_type(), &data_type).ok_or_else(|| BindError::TypeMismatch {
             column: field.name().clone(),
             suggestion: suggestion(field.data_type(), &column_type),

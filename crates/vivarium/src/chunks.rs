@@ -98,3 +98,53 @@ where
         Ok(Chunk { first_row, batch })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use futures::executor::block_on;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn batch(rows: std::ops::Range<i64>) -> RecordBatch {
+        RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from_iter_values(rows)) as _)]).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_depend_on_batches(sizes in prop::collection::vec(0_i64..30_000, 0..8)) {
+            let mut next = 0;
+            let batches: Vec<_> = sizes.iter().map(|size| {
+                next += size;
+                Ok::<_, Infallible>(batch(next - size..next))
+            }).collect();
+            let cut: Vec<_> = block_on(chunks(stream::iter(batches)).collect::<Vec<_>>());
+            let mut expected = 0;
+            for (index, chunk) in cut.iter().enumerate() {
+                let Chunk { first_row, batch } = chunk.as_ref().unwrap();
+                prop_assert_eq!(*first_row as i64, expected);
+                prop_assert!(batch.num_rows() == CHUNK_ROWS || (index + 1 == cut.len() && batch.num_rows() > 0));
+                for value in batch.column(0).as_primitive::<Int64Type>().values() {
+                    prop_assert_eq!(*value, expected);
+                    expected += 1;
+                }
+            }
+            prop_assert_eq!(expected, next);
+        }
+    }
+
+    #[test]
+    fn rows_before_an_error_of_the_input_come_first() {
+        let input = [Ok(batch(0..10_000)), Err("broken"), Ok(batch(0..5))];
+        let cut: Vec<_> = block_on(chunks(stream::iter(input)).collect::<Vec<_>>());
+        let rows =
+            |chunk: &Result<Chunk, Error>| chunk.as_ref().map(|chunk| chunk.batch.num_rows()).map_err(Error::to_string);
+        let cut: Vec<_> = cut.iter().map(rows).collect();
+        assert_eq!(cut, [Ok(8192), Ok(1808), Err("the input cannot be read: broken".to_owned())]);
+    }
+}

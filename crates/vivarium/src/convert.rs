@@ -10,7 +10,7 @@
 //! | uint64 | int64 | every value must fit |
 //! | float | wider float | |
 //! | integer | float | every value must be representable exactly |
-//! | decimal | decimal with as many digits on both sides of the point | |
+//! | decimal | decimal | passed as it is: a Python `Decimal` has no digits of its own |
 //! | timestamp, time, duration | the same in another unit (and the same time zone) | every value must be a multiple of the unit |
 //!
 //! Anything else is a type mismatch: a value that would be rounded, cut, parsed or formatted is for the user to convert.
@@ -47,6 +47,17 @@ pub(crate) struct Inexact {
 pub(crate) enum ConversionError {
     Inexact(Inexact),
     Arrow(ArrowError),
+}
+
+/// The type in which a column's values cross for a parameter of this type.
+///
+/// The parameter's own, except for decimals: declared digits are those of results, and rounding or padding an argument to
+/// them would change what it prints.
+pub(crate) fn crossing_type(column: &DataType, parameter: &DataType) -> DataType {
+    match plain(column) {
+        column if column.is_decimal() && parameter.is_decimal() => column,
+        _ => parameter.clone(),
+    }
 }
 
 impl Conversion {
@@ -100,8 +111,8 @@ enum Exactness {
 
 fn step(column: &DataType, parameter: &DataType) -> Option<Exactness> {
     use DataType::{
-        Binary, Decimal128, Decimal256, Duration, FixedSizeBinary, Float16, Float32, Float64, Int64, LargeBinary,
-        LargeUtf8, Time32, Time64, Timestamp, UInt64, Utf8,
+        Binary, Duration, FixedSizeBinary, Float16, Float32, Float64, Int64, LargeBinary, LargeUtf8, Time32, Time64,
+        Timestamp, UInt64, Utf8,
     };
     let always = |exact: bool| exact.then_some(Exactness::Always);
     match (column, parameter) {
@@ -118,11 +129,6 @@ fn step(column: &DataType, parameter: &DataType) -> Option<Exactness> {
                 _ => 53,
             };
             Some(if value_bits(from)? <= digits { Exactness::Always } else { Exactness::PerValue })
-        }
-        (Decimal128(from_precision, from_scale), Decimal128(precision, scale) | Decimal256(precision, scale))
-        | (Decimal256(from_precision, from_scale), Decimal256(precision, scale)) => {
-            let whole = |precision: &u8, scale: &i8| i16::from(*precision) - i16::from(*scale);
-            always(scale >= from_scale && whole(precision, scale) >= whole(from_precision, from_scale))
         }
         (Timestamp(_, from_zone), Timestamp(_, zone)) if from_zone == zone => Some(Exactness::PerValue),
         (Time32(_) | Time64(_), Time32(_) | Time64(_)) | (Duration(_), Duration(_)) => Some(Exactness::PerValue),
@@ -233,8 +239,6 @@ mod tests {
                 timestamp(Millisecond, Some("UTC")),
                 Some(Check(timestamp(Millisecond, Some("UTC")))),
             ),
-            (Decimal128(15, 2), Decimal128(38, 10), Some(Widen(Decimal128(38, 10)))),
-            (Decimal128(15, 2), Decimal128(15, 3), None),
             (Decimal128(15, 2), Float64, None),
             (list("element", Utf8View, false), list("item", Utf8, true), Some(Identity)),
             (list("item", Utf8, true), list("item", Utf8, false), None),
@@ -242,6 +246,13 @@ mod tests {
         ] {
             assert_eq!(Conversion::between(&column, &parameter), expected, "{column} to {parameter}");
         }
+    }
+
+    #[test]
+    fn decimals_cross_as_they_are() {
+        let (column, parameter) = (DataType::Decimal128(15, 2), DataType::Decimal128(38, 18));
+        assert_eq!(crossing_type(&column, &parameter), column);
+        assert_eq!(crossing_type(&DataType::Int8, &DataType::Int64), DataType::Int64);
     }
 
     fn converted(column: impl Array + 'static, parameter: &DataType) -> Result<ArrayRef, Inexact> {

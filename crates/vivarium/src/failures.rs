@@ -85,3 +85,48 @@ impl Failures {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray};
+    use vivarium_sandbox::{GuestError, GuestErrorKind};
+
+    use super::*;
+
+    fn error(row: u64) -> PythonError {
+        let error = GuestError {
+            kind: GuestErrorKind::Exception,
+            exception: Some("ValueError".to_owned()),
+            message: format!("row {row}"),
+            function: None,
+            row: Some(row),
+            traceback: Vec::new(),
+            omitted_frames: 0,
+            exit: None,
+            cause: None,
+        };
+        PythonError::in_rows(error, "f", 0, u64::MAX)
+    }
+
+    #[test]
+    fn the_first_failures_keep_their_details_however_they_come() {
+        let mut table = Failures::default();
+        for part in 0..5 {
+            let rows: Vec<u64> = (part * 70..part * 70 + 60).collect();
+            // Each call reports the details of all its failures, in any order.
+            table.extend(Failures::new(rows.clone(), rows.into_iter().rev().map(error).collect()));
+        }
+        let batch = table.to_batch().unwrap();
+        let messages = batch.column(3).as_string::<i32>();
+        assert_eq!((batch.num_rows(), table.errors().len()), (300, MAX_DETAILED_FAILURES));
+        assert_eq!((messages.value(99), messages.is_null(100)), ("row 109", true));
+        assert_eq!(batch.column(4).as_string::<i32>().value(0), "ValueError: row 0\n");
+    }
+
+    #[test]
+    fn an_error_of_no_failed_row_is_not_in_the_table() {
+        let batch = Failures::new(vec![2, 4], vec![error(4), error(4)]).to_batch().unwrap();
+        let messages = batch.column(3).as_string::<i32>();
+        assert_eq!((messages.is_null(0), messages.value(1)), (true, "row 4"));
+    }
+}

@@ -46,3 +46,5 @@ pub use python_error::PythonError;
 pub use signature::{Kind, NullHandling, OnError, Parameter, Problem, Signature, SignatureError, ValueType};
 pub use source::{FunctionSource, SourceError};
 pub use task::{Evaluation, Output, Task};
+/// What functions run in, for users of this crate alone.
+pub use vivarium_sandbox::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig};

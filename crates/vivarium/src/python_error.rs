@@ -87,8 +87,11 @@ fn write_traceback(text: &mut String, error: &GuestError) {
     if !error.traceback.is_empty() {
         text.push_str("Traceback (most recent call last):\n");
     }
-    for frame in &error.traceback {
-        // Writing to a String does not fail.
+    for (index, frame) in error.traceback.iter().enumerate() {
+        // Writing to a String does not fail. The guest leaves frames out in the middle.
+        if error.omitted_frames > 0 && index == error.traceback.len() / 2 {
+            let _ = writeln!(text, "  [{} frames are left out]", error.omitted_frames);
+        }
         let _ = writeln!(text, "  File {:?}, line {}, in {}", frame.file, frame.line, frame.function);
         if let Some(source) = &frame.source {
             let _ = writeln!(text, "    {}", source.trim());
@@ -96,4 +99,45 @@ fn write_traceback(text: &mut String, error: &GuestError) {
     }
     let _ = write_exception(text, error);
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest_error(message: &str, row: Option<u64>, cause: Option<GuestError>) -> GuestError {
+        GuestError {
+            kind: GuestErrorKind::Exception,
+            exception: Some("ValueError".to_owned()),
+            message: message.to_owned(),
+            function: None,
+            row,
+            traceback: vec![Frame {
+                file: "f.py".to_owned(),
+                line: 3,
+                function: "f".to_owned(),
+                source: Some("  g(x)".to_owned()),
+            }],
+            omitted_frames: 0,
+            exit: None,
+            cause: cause.map(Box::new),
+        }
+    }
+
+    #[test]
+    fn rows_count_in_the_whole_input() {
+        let error = PythonError::in_rows(guest_error("bad", Some(17), None), "f", 8192, 100);
+        assert_eq!(error.to_string(), "f failed in row 8209 of the input (f.py:3): ValueError: bad");
+        let error = PythonError::in_rows(guest_error("bad", Some(100), None), "f", 8192, 100);
+        assert_eq!(error.to_string(), "f failed in rows 8192 to 8291 of the input (f.py:3): ValueError: bad");
+    }
+
+    #[test]
+    fn a_traceback_reads_like_pythons() {
+        let error = PythonError::without_rows(guest_error("", None, Some(guest_error("first", None, None))));
+        let expected = "Traceback (most recent call last):\n  File \"f.py\", line 3, in f\n    g(x)\nValueError: first\n\n\
+            The above exception was the direct cause of the following exception:\n\n\
+            Traceback (most recent call last):\n  File \"f.py\", line 3, in f\n    g(x)\nValueError\n";
+        assert_eq!(error.traceback(), expected);
+    }
 }

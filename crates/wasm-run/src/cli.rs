@@ -70,6 +70,10 @@ pub struct Run {
     #[arg(long, value_name = "FORMAT")]
     pub output_format: Option<Format>,
 
+    /// Only the first N rows of the input.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+
     /// Columns for the parameters, in order [default: the columns of the parameters' names].
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     pub args: Option<Vec<String>>,

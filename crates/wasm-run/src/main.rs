@@ -12,7 +12,6 @@ mod guest;
 mod log;
 mod options;
 mod progress;
-mod results;
 mod table;
 
 use std::io;

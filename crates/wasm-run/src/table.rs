@@ -24,13 +24,14 @@ pub struct TableWriter<W> {
     right_aligned: Vec<bool>,
     /// `None` until the first rows are known.
     widths: Option<Vec<usize>>,
+    rows: u64,
 }
 
 impl<W: Write> TableWriter<W> {
     /// A table of text columns.
     pub fn new(out: W, headers: &[&str]) -> Self {
         let headers: Vec<_> = headers.iter().map(|header| printable(header)).collect();
-        Self { out, right_aligned: vec![false; headers.len()], headers, widths: None }
+        Self { out, right_aligned: vec![false; headers.len()], headers, widths: None, rows: 0 }
     }
 
     /// A table for batches of this schema; numbers are right-aligned.
@@ -40,6 +41,7 @@ impl<W: Write> TableWriter<W> {
             headers: schema.fields().iter().map(|field| printable(field.name())).collect(),
             right_aligned: schema.fields().iter().map(|field| field.data_type().is_numeric()).collect(),
             widths: None,
+            rows: 0,
         }
     }
 
@@ -66,6 +68,7 @@ impl<W: Write> TableWriter<W> {
     pub fn rows(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
         let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
         self.begin(&rows)?;
+        self.rows += rows.len() as u64;
         rows.iter().try_for_each(|row| self.row(row))
     }
 
@@ -76,6 +79,17 @@ impl<W: Write> TableWriter<W> {
     pub fn finish(mut self) -> io::Result<W> {
         self.begin(&[])?;
         Ok(self.out)
+    }
+
+    /// Says how many rows there were, and hands the writer back.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish_counted(self) -> io::Result<W> {
+        let rows = self.rows;
+        let mut out = self.finish()?;
+        writeln!(out, "({rows} {})", if rows == 1 { "row" } else { "rows" })?;
+        Ok(out)
     }
 
     fn begin(&mut self, rows: &[Vec<String>]) -> io::Result<()> {

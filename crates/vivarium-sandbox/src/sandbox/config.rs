@@ -82,6 +82,7 @@ impl SandboxConfig {
                 output: limits
                     .log_bytes_per_second
                     .map(|rate| OutputLimit { bytes_per_second: rate, burst_bytes: rate }),
+                ..WasiLimits::default()
             },
             stdin: self.stdin.stream(),
             stdout: self.stdout.sink(Stream::Stdout, labels),

@@ -133,8 +133,8 @@ pub(crate) mod lookupflags {
     pub const FOLLOW: u32 = 1;
 }
 
-/// What a descriptor may be used for. Preview 1 kept the numbers and dropped the enforcement; wasi-libc still reads them
-/// to compute the flags of `open`, `fcntl` and `access`.
+/// What a descriptor may be used for. Preview 1 kept the numbers and dropped the enforcement; wasi-libc still reads
+/// them to compute the flags of `open`, `fcntl` and `access`.
 pub(crate) mod rights {
     pub const FD_DATASYNC: u64 = 1;
     pub const FD_READ: u64 = 1 << 1;

@@ -8,8 +8,9 @@ pub enum Clock {
     /// The host's clocks. The monotonic clock starts when the context is made.
     #[default]
     System,
-    /// All clocks stand still at this instant, in nanoseconds since 1970, and files of the environment say they were made then.
-    /// Sleeping moves the clocks by the time slept and takes none. For snapshots that must be the same in every run.
+    /// All clocks stand still at this instant, in nanoseconds since 1970, and files of the environment say they were
+    /// made then. Sleeping moves the clocks by the time slept and takes none. For snapshots that must be the same in
+    /// every run.
     Fixed(u64),
 }
 

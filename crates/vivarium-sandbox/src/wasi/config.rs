@@ -11,11 +11,11 @@ use super::random::Random;
 use super::scratch::{ScratchBudget, ScratchLimits};
 use super::stdin::Stdin;
 
-/// Everything a guest sees of the world. The default is an empty world: no environment, no input, output that is dropped, an empty
-/// `/tmp`, and the host's clocks and random numbers.
+/// Everything a guest sees of the world. The default is an empty world: no environment, no input, output that is
+/// dropped, an empty `/tmp`, and the host's clocks and random numbers.
 pub struct WasiConfig {
-    /// What is mounted read-only as `/env`, descriptor 3. Shared, so that making a context costs no system call. Without one, `/env`
-    /// is an empty directory.
+    /// What is mounted read-only as `/env`, descriptor 3. Shared, so that making a context costs no system call.
+    /// Without one, `/env` is an empty directory.
     pub environment: Option<Arc<Dir>>,
     /// Limits of `/tmp`, descriptor 4.
     pub scratch: ScratchLimits,
@@ -77,14 +77,16 @@ impl fmt::Debug for WasiConfig {
 /// Limits on what a guest may hold open, name and ask for at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasiLimits {
-    /// Descriptors open at the same time, the five fixed ones included; past it the guest sees `EMFILE`. An open file of the
-    /// environment is an open file of the host. Default: 256.
+    /// Descriptors open at the same time, the five fixed ones included; past it the guest sees `EMFILE`. Default: 256.
     pub open_files: u32,
+    /// Files and directories of the environment open at the same time; past it the guest sees `EMFILE`. Each is a
+    /// descriptor of the host, which has a limit on them for all sandboxes together. Importing needs two. Default: 32.
+    pub host_files: u32,
     /// Length of a path, and of the text of a symbolic link, in bytes; past it the guest sees `ENAMETOOLONG`.
     /// Default: 4,096, Linux's `PATH_MAX`.
     pub path_bytes: u32,
-    /// Random bytes per call; past it the guest sees `EINVAL`. Programs go through `getentropy`, which asks for at most 256.
-    /// Default: 64 KiB.
+    /// Random bytes per call; past it the guest sees `EINVAL`. Programs go through `getentropy`, which asks for at most
+    /// 256. Default: 64 KiB.
     pub random_bytes: u32,
     /// How fast standard output and error may be written, or `None` for no limit. Default: [`OutputLimit::default`].
     pub output: Option<OutputLimit>,
@@ -92,7 +94,13 @@ pub struct WasiLimits {
 
 impl Default for WasiLimits {
     fn default() -> Self {
-        WasiLimits { open_files: 256, path_bytes: 4096, random_bytes: 64 << 10, output: Some(OutputLimit::default()) }
+        WasiLimits {
+            open_files: 256,
+            host_files: 32,
+            path_bytes: 4096,
+            random_bytes: 64 << 10,
+            output: Some(OutputLimit::default()),
+        }
     }
 }
 

@@ -18,8 +18,8 @@ use super::stdin::StdinStream;
 /// The most bytes of arguments, and of variables, each with its terminator.
 const MAX_STRINGS: usize = 1 << 20;
 
-/// Everything the WASI calls of one guest read and change. It belongs to one instance and is dropped with it; nothing of it
-/// outlives the guest, and all of `/tmp` goes with it.
+/// Everything the WASI calls of one guest read and change. It belongs to one instance and is dropped with it; nothing
+/// of it outlives the guest, and all of `/tmp` goes with it.
 pub struct WasiCtx {
     pub(super) descriptors: DescriptorTable,
     pub(super) scratch: Scratch,

@@ -12,7 +12,8 @@ use super::scratch::InodeId;
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     pub target: Target,
-    /// [`fdflags`]. Only `APPEND` has an effect: nothing here blocks a file's reader or writer, and there is no disk to sync.
+    /// [`fdflags`]. Only `APPEND` has an effect: nothing here blocks a file's reader or writer, and there is no disk to
+    /// sync.
     pub flags: u16,
 }
 
@@ -58,6 +59,17 @@ impl Descriptor {
         Descriptor { target, flags: 0 }
     }
 
+    /// Whether the host holds a descriptor for it, not counting the environment itself, which is shared.
+    fn is_of_host(&self) -> bool {
+        match &self.target {
+            Target::File(file) => matches!(file.content, FileContent::Environment(_)),
+            Target::Directory(directory) => {
+                directory.mount.is_none() && matches!(directory.place, Place::Environment(_))
+            }
+            Target::Stdin | Target::Output(_) => false,
+        }
+    }
+
     pub fn appends(&self) -> bool {
         self.flags & fdflags::APPEND != 0
     }
@@ -86,6 +98,13 @@ impl DescriptorTable {
     /// `EMFILE` when no more descriptors can be opened: to be asked before opening has any effect.
     pub fn check_room(&self) -> Result<()> {
         if self.open >= self.limit { Err(Errno::Mfile) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// `EMFILE` when `limit` descriptors of the host are open.
+    pub fn check_host_room(&self, limit: u32) -> Result<()> {
+        let held = self.slots.iter().flatten().filter(|descriptor| descriptor.is_of_host()).count();
+        if held >= limit as usize { Err(Errno::Mfile) } else { Ok(()) }
     }
 
     /// Adds a descriptor under the lowest free number, as POSIX demands.

@@ -1,12 +1,13 @@
 //! `/env`: a directory of the host, read-only.
 //!
 //! All access goes through a capability ([`cap_std::fs::Dir`]): the kernel (`openat2` with `RESOLVE_BENEATH` on Linux)
-//! resolves each path below the directory, so that neither `..` nor a link of any kind leads out, whatever the environment
-//! contains and whoever changes it meanwhile. Nothing here opens for writing. What the guest sees of the host is reduced to the
-//! content: inode numbers are replaced by serial ones, and texts of links to absolute paths are not shown.
+//! resolves each path below the directory, so that neither `..` nor a link of any kind leads out, whatever the
+//! environment contains and whoever changes it meanwhile. Nothing here opens for writing. What the guest sees of the
+//! host is reduced to the content: inode numbers are replaced by serial ones, and texts of links to absolute paths are
+//! not shown.
 //!
-//! The host's own directory order, inode numbers and directory sizes would also make two snapshots differ that read the same files;
-//! so listings are sorted and directories have size 0.
+//! The host's own directory order, inode numbers and directory sizes would also make two snapshots differ that read the
+//! same files; so listings are sorted and directories have size 0.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirEntryExt;
@@ -40,8 +41,8 @@ pub(crate) enum Opened {
     Directory(Environment),
 }
 
-/// Serial numbers for inodes, in the order in which the guest sees them first. Two names of one file get the same number, and the
-/// numbers do not depend on the host. Bounded by the number of files in the environment.
+/// Serial numbers for inodes, in the order in which the guest sees them first. Two names of one file get the same
+/// number, and the numbers do not depend on the host. Bounded by the number of files in the environment.
 #[derive(Debug, Default)]
 pub(crate) struct InodeNumbers(BTreeMap<(u64, u64), u64>);
 
@@ -61,8 +62,8 @@ impl Environment {
     /// Opens for reading what `path` leads to.
     ///
     /// # Errors
-    /// `EROFS` for what would write, create or truncate, after the errors that a read-only file system reports first; `EACCES` for what is
-    /// neither a file nor a directory.
+    /// `EROFS` for what would write, create or truncate, after the errors that a read-only file system reports first;
+    /// `EACCES` for what is neither a file nor a directory.
     pub fn open(&self, path: &GuestPath, options: OpenOptions) -> Result<Opened> {
         let exclusive = options.create && options.exclusive;
         let Some(directory) = &self.0 else {

@@ -1,8 +1,8 @@
 //! The 46 functions of `wasi_snapshot_preview1`, by name and type.
 //!
-//! The tables below are the whole interface between the guest and this module. Each line becomes a function of the linker that
-//! finds the caller's memory and context and calls the method of [`WasiCtx`] with the same name, in `calls/`. Arguments are
-//! the raw numbers the guest passed; nothing is checked on the way.
+//! The tables below are the whole interface between the guest and this module. Each line becomes a function of the
+//! linker that finds the caller's memory and context and calls the method of [`WasiCtx`] with the same name, in
+//! `calls/`. Arguments are the raw numbers the guest passed; nothing is checked on the way.
 
 use std::fmt;
 
@@ -38,8 +38,8 @@ pub struct MissingMemory;
 
 /// Defines every function of `wasi_snapshot_preview1` in `linker`; `get` finds the context in a store's data.
 ///
-/// Some of the functions wait, so the guest must be called asynchronously (`instantiate_async`, `call_async`) within a tokio
-/// runtime whose timer is enabled. Dropping such a call, for instance at a deadline, ends the wait at once.
+/// Some of the functions wait, so the guest must be called asynchronously (`instantiate_async`, `call_async`) within a
+/// tokio runtime whose timer is enabled. Dropping such a call, for instance at a deadline, ends the wait at once.
 ///
 /// # Errors
 /// When `linker` already has one of the functions.
@@ -115,7 +115,9 @@ pub fn add_to_linker<T: Send + 'static>(
         path_filestat_get(fd: u32, lookup: u32, path: u32, length: u32, out: u32);
         path_filestat_set_times(fd: u32, lookup: u32, path: u32, length: u32, accessed: u64, modified: u64, flags: u32);
         path_link(fd: u32, lookup: u32, path: u32, length: u32, to_fd: u32, to_path: u32, to_length: u32);
-        path_open(fd: u32, lookup: u32, path: u32, length: u32, open: u32, rights: u64, inheriting: u64, flags: u32, out: u32);
+        path_open(
+            fd: u32, lookup: u32, path: u32, length: u32, open: u32, rights: u64, inheriting: u64, flags: u32, out: u32
+        );
         path_readlink(fd: u32, path: u32, length: u32, buffer: u32, buffer_length: u32, out: u32);
         path_remove_directory(fd: u32, path: u32, length: u32);
         path_rename(fd: u32, path: u32, length: u32, to_fd: u32, to_path: u32, to_length: u32);

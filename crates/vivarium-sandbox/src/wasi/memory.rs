@@ -62,8 +62,8 @@ impl<'a> GuestMemory<'a> {
 
     /// Reads the array of `count` iovecs (or ciovecs, which look the same) at `address`.
     ///
-    /// All of them are checked; those returned hold at most [`MAX_TRANSFER`] bytes together and none is empty. They may overlap
-    /// one another and the array itself, which is why they are addresses and not slices.
+    /// All of them are checked; those returned hold at most [`MAX_TRANSFER`] bytes together and none is empty. They may
+    /// overlap one another and the array itself, which is why they are addresses and not slices.
     pub fn vectors(&self, address: u32, count: u32) -> Result<Vec<Vector>> {
         if count > MAX_VECTORS {
             return Err(Errno::Inval);

@@ -15,29 +15,32 @@
 //!
 //! # Why our own
 //!
-//! Wasmtime comes with an implementation, `wasmtime-wasi`, and it is a good one. It serves programs that are to reach the host, and
-//! maps calls to the host's files, streams and sockets. Vivarium's guests are to reach nothing, and what they have instead needs
-//! properties that cannot be added from outside:
+//! Wasmtime comes with an implementation, `wasmtime-wasi`, and it is a good one. It serves programs that are to reach
+//! the host, and maps calls to the host's files, streams and sockets. Vivarium's guests are to reach nothing, and what
+//! they have instead needs properties that cannot be added from outside:
 //!
-//! * **A quota on scratch space** that holds. With a host directory behind `/tmp` the quota has to be inferred from the outside, and
-//!   sparse writes, renames, hard links and unlinked open files each evade some way of counting. Here each page, inode and
-//!   name is charged where it is allocated ([`ScratchLimits`]), also to a total over sandboxes ([`ScratchBudget`]).
-//! * **Bounded calls.** A deadline interrupts the guest's code, and a call that waits, but not a call that works. So each call's work is
-//!   bounded: bytes per transfer, vectors, subscriptions, random bytes, path lengths, entries of a listed directory.
+//! * **A quota on scratch space** that holds. With a host directory behind `/tmp` the quota has to be inferred from the
+//!   outside, and sparse writes, renames, hard links and unlinked open files each evade some way of counting. Here each
+//!   page, inode and name is charged where it is allocated ([`ScratchLimits`]), also to a total over sandboxes
+//!   ([`ScratchBudget`]).
+//! * **Bounded calls.** A deadline interrupts the guest's code, and a call that waits, but not a call that works. So
+//!   each call's work is bounded: bytes per transfer, vectors, subscriptions, random bytes, path lengths, entries of a
+//!   listed directory.
 //! * **A rate for output** at which the excess is dropped and counted, without stalling the guest ([`OutputLimit`]).
-//! * **Reproducible snapshots**: clocks, random numbers, inode numbers, file times and the order of directories that depend on nothing
-//!   but their inputs ([`Clock::Fixed`], [`Random::Seeded`]).
-//! * **Start-up in microseconds**: a context is a few allocations and no system call, since the environment is shared, and no
-//!   call hops to another thread.
+//! * **Reproducible snapshots**: clocks, random numbers, inode numbers, file times and the order of directories that
+//!   depend on nothing but their inputs ([`Clock::Fixed`], [`Random::Seeded`]).
+//! * **Start-up in microseconds**: a context is a few allocations and no system call, since the environment is shared,
+//!   and no call hops to another thread.
 //! * **A surface that can be audited**: no component model and no resource table between the guest's numbers and what
 //!   they do, no code for sockets, and two kinds of file that cannot be confused.
 //!
 //! # Why it is safe
 //!
-//! There is no `unsafe` here. Addresses and lengths are used through [`memory::GuestMemory`] only, which answers `EFAULT` for what is not in
-//! linear memory. (The specification lets such a call trap; an error is as safe, and a program with a bug in one place goes on.) Paths
-//! are text until a file system resolves them; `/env` does so in the kernel, beneath its directory; `/tmp` among its own inodes. No
-//! call opens, creates or names anything of the host but the environment's files, for reading.
+//! There is no `unsafe` here. Addresses and lengths are used through `memory::GuestMemory` only, which answers
+//! `EFAULT` for what is not in linear memory. (The specification lets such a call trap; an error is as safe, and a
+//! program with a bug in one place goes on.) Paths are text until a file system resolves them; `/env` does so in the
+//! kernel, beneath its directory; `/tmp` among its own inodes. No call opens, creates or names anything of the host but
+//! the environment's files, for reading.
 //!
 //! `docs/wasi.md` lists what each function does.
 

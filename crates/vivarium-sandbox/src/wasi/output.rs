@@ -15,8 +15,8 @@ pub trait OutputSink: Send {
     /// An error becomes the guest's: `EPIPE` for a broken pipe, `EIO` for everything else.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Told once, when output begins to be dropped for exceeding its rate. Unless overridden the notice, a line of text, is
-    /// written like output.
+    /// Told once, when output begins to be dropped for exceeding its rate. Unless overridden the notice, a line of
+    /// text, is written like output.
     ///
     /// # Errors
     /// As [`OutputSink::write`].
@@ -35,8 +35,8 @@ impl OutputSink for Discard {
     }
 }
 
-/// How much a guest may write to its standard output and error together. What is over is dropped and counted, and the guest goes
-/// on: making it wait would let a talkative function look like a slow one.
+/// How much a guest may write to its standard output and error together. What is over is dropped and counted, and the
+/// guest goes on: making it wait would let a talkative function look like a slow one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputLimit {
     /// Bytes per second in the long run. Default: 1 MiB.

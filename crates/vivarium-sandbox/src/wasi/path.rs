@@ -7,8 +7,8 @@ const MAX_NAME: usize = 255;
 
 /// A relative path that is UTF-8, holds no NUL, and respects the limits on lengths.
 ///
-/// It may hold `.`, `..` and repeated slashes: where it leads, and that it leads nowhere outside, is decided by the file
-/// system that resolves it.
+/// It may hold `.`, `..` and repeated slashes: where it leads, and that it leads nowhere outside, is decided by the
+/// file system that resolves it.
 #[derive(Clone, Debug)]
 pub(crate) struct GuestPath(Box<str>);
 
@@ -16,8 +16,8 @@ impl GuestPath {
     /// Checks a path of at most `limit` bytes.
     ///
     /// # Errors
-    /// `ENOENT` for the empty path, `ENAMETOOLONG` for a path over the limit or a name over 255 bytes, `EILSEQ` for what
-    /// is not UTF-8, `EINVAL` for a NUL byte, and `EPERM` for an absolute path: those lead out of every preopen.
+    /// `ENOENT` for the empty path, `ENAMETOOLONG` for a path over the limit or a name over 255 bytes, `EILSEQ` for
+    /// what is not UTF-8, `EINVAL` for a NUL byte, and `EPERM` for an absolute path: those lead out of every preopen.
     pub fn new(bytes: &[u8], limit: u32) -> Result<Self> {
         if bytes.is_empty() {
             return Err(Errno::Noent);

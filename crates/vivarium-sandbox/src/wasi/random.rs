@@ -8,8 +8,8 @@ pub enum Random {
     /// The host's generator.
     #[default]
     System,
-    /// A stream that depends on nothing but this seed. For snapshots that must be the same in every run; there is nothing
-    /// secret about it.
+    /// A stream that depends on nothing but this seed. For snapshots that must be the same in every run; there is
+    /// nothing secret about it.
     Seeded(u64),
 }
 

@@ -15,7 +15,8 @@ pub enum Stdin {
     Empty,
     /// These bytes.
     Bytes(Arc<[u8]>),
-    /// Whatever this yields, for instance `tokio::io::stdin()`. The guest waits for it; a deadline of the host ends the wait.
+    /// Whatever this yields, for instance `tokio::io::stdin()`. The guest waits for it; a deadline of the host ends the
+    /// wait.
     Reader(Box<dyn AsyncRead + Send + Unpin>),
 }
 
@@ -51,8 +52,8 @@ impl StdinStream {
         }
     }
 
-    /// Waits until there is something to read and returns it; empty at the end of the input. Nothing is lost when the wait is
-    /// given up.
+    /// Waits until there is something to read and returns it; empty at the end of the input. Nothing is lost when the
+    /// wait is given up.
     pub async fn wait(&mut self) -> Result<&[u8]> {
         match self {
             StdinStream::Bytes { bytes, position } => Ok(&bytes[*position..]),

@@ -18,7 +18,7 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     config.stdin = Input::Inherit;
     config.stdout = Output::Inherit;
     config.stderr = Output::Inherit;
-    let request = request(&command)?;
+    let request = request(&command).await?;
     let image = crate::guest::open(&command.messages, 1).await?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
@@ -37,7 +37,7 @@ fn exit_code(status: i64) -> ExitCode {
     ExitCode::from((status & 0xff) as u8)
 }
 
-fn request(command: &Exec) -> Result<Value, Failure> {
+async fn request(command: &Exec) -> Result<Value, Failure> {
     if let Some(code) = &command.code {
         return Ok(json!({
             "op": "exec", "mode": "code", "source": code, "filename": "<string>", "arguments": command.arguments, "interactive": false,
@@ -53,16 +53,18 @@ fn request(command: &Exec) -> Result<Value, Failure> {
             "nothing to run: give SCRIPT.py, -c CODE, -m MODULE, or - to read the script from standard input",
         ));
     };
-    let (source, filename) = if script == "-" {
-        (
-            std::io::read_to_string(std::io::stdin())
-                .map_err(|error| Failure::usage(format!("the script on standard input cannot be read: {error}")))?,
-            "<stdin>",
-        )
-    } else {
-        (FunctionSource::read(script).map_err(Error::from)?, script.as_str())
+    let (source, filename) = match script.as_str() {
+        "-" => (read_script().await?, "<stdin>"),
+        script => (FunctionSource::read(script).map_err(Error::from)?, script),
     };
     Ok(json!({
         "op": "exec", "mode": "file", "source": source, "filename": filename, "arguments": arguments, "interactive": false,
     }))
+}
+
+/// The script on standard input, which may keep its reader waiting.
+async fn read_script() -> Result<String, Failure> {
+    let read = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin())).await;
+    let read = read.map_err(Failure::internal)?;
+    read.map_err(|error| Failure::usage(format!("the script on standard input cannot be read: {error}")))
 }

@@ -13,23 +13,25 @@ use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
-use crate::results::Results;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let plan = Plan::new(&command)?;
     let source = FunctionSource::file(&command.function.file).map_err(Error::from)?;
     let image = crate::guest::open(&command.messages, plan.instances).await?;
-    // Both take a moment and neither needs the other.
+    // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
+    let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
-    let (module, input) =
-        tokio::join!(Module::load(&image, config, source), files::open(&command.input, plan.input_format));
-    let module = module?;
+    let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,
         None => module.only_function()?,
     };
-    let input = input?;
+    let input = input.await.map_err(Failure::internal)??;
+    let input = match command.limit {
+        Some(rows) => input.limit(rows),
+        None => input,
+    };
     let options = TaskOptions {
         arguments: command.args.clone().map_or(Arguments::ByName, Arguments::Columns),
         result_name: command.result_name.clone(),
@@ -39,9 +41,9 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let task = function.bind(&input.schema, options).await?;
     let schema = task.output_schema(&input.schema);
     let results = match (&command.output, plan.output_format) {
-        (Some(location), Some(format)) => Results::File(Output::create(location, format, schema)?),
-        _ if command.messages.json => Results::File(Output::create(&Location::Standard, Format::Json, schema)?),
-        _ => Results::table(&schema),
+        (Some(location), Some(format)) => Output::create(location, format, schema)?,
+        _ if command.messages.json => Output::create(&Location::Standard, Format::Json, schema)?,
+        _ => Output::table(&schema),
     };
     let errors = match (&command.errors, plan.errors_format) {
         (Some(location), Some(format)) => Some(Output::create(location, format, Failures::schema())?),
@@ -89,7 +91,7 @@ struct Done {
     failures: Failures,
 }
 
-async fn apply(task: &Task, input: Input, mut results: Results, mode: ProgressMode) -> Result<Done, Failure> {
+async fn apply(task: &Task, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
     let mut progress = RowProgress::start(mode, input.rows);
     let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default() };
     let mut outputs = Box::pin(task.run(input.batches));
@@ -100,12 +102,12 @@ async fn apply(task: &Task, input: Input, mut results: Results, mode: ProgressMo
         done.rows_in += output.rows_in;
         progress.add(output.rows_in);
         done.failures.extend(output.failures);
-        if !results.write(output.batch).await? {
+        if !results.write(output.batch).await {
             break;
         }
     }
     drop(progress);
-    results.finish(done.rows_out).await?;
+    results.finish().await?;
     Ok(done)
 }
 

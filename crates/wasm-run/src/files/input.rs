@@ -12,6 +12,7 @@ use arrow::csv::reader::Format as CsvFormat;
 use arrow::error::ArrowError;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 
@@ -38,28 +39,51 @@ pub struct Input {
     /// How many rows it has, where the file says so.
     pub rows: Option<u64>,
     /// Its batches, in order.
-    pub batches: BoxStream<'static, Result<RecordBatch, ArrowError>>,
+    pub batches: BoxStream<'static, Result<RecordBatch, ReadError>>,
+}
+
+/// Why the rest of a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{location}: {error}")]
+pub struct ReadError {
+    location: String,
+    error: ArrowError,
+}
+
+impl Input {
+    /// The first rows of the table.
+    pub fn limit(self, rows: u64) -> Self {
+        let batches = self.batches.scan(rows, |left, batch| {
+            let taken = match batch {
+                _ if *left == 0 => None,
+                Err(error) => Some(Err(error)),
+                Ok(batch) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(batch.num_rows());
+                    *left -= count as u64;
+                    Some(Ok(batch.slice(0, count)))
+                }
+            };
+            ready(taken)
+        });
+        Self { rows: self.rows.map(|all| all.min(rows)), batches: batches.boxed(), ..self }
+    }
 }
 
 /// Opens a table and begins to read it.
 ///
 /// # Errors
 /// An input [`Failure`] when it is missing, not ours to read, or not of the format.
-pub async fn open(location: &Location, format: Format) -> Result<Input, Failure> {
-    let failed = {
-        let location = location.to_string();
-        move |error: ArrowError| Failure::data(format!("{location} cannot be read"), error)
-    };
-    let opened = {
-        let location = location.clone();
-        // Standard input may keep its reader waiting.
-        tokio::task::spawn_blocking(move || open_blocking(&location, format)).await
-    };
-    let (reader, rows) = opened.map_err(|error| Failure::internal(error.to_string()))?.map_err(failed)?;
+pub async fn open(location: Location, format: Format) -> Result<Input, Failure> {
+    let name = location.to_string();
+    // Standard input may keep its reader waiting.
+    let opened = tokio::task::spawn_blocking(move || open_blocking(&location, format)).await;
+    let opened = opened.map_err(Failure::internal)?;
+    let (reader, rows) = opened.map_err(|error| Failure::data(format!("{name} cannot be read"), error))?;
     let schema = reader.schema();
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
         for batch in reader {
+            let batch = batch.map_err(|error| ReadError { location: name.clone(), error });
             let last = batch.is_err();
             // No receiver means that nobody wants the rest.
             if sender.blocking_send(batch).is_err() || last {

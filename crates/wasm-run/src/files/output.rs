@@ -44,7 +44,16 @@ impl Output {
     /// When the folder does not exist or may not be written, or the format cannot hold a column's type.
     pub fn create(location: &Location, format: Format, schema: SchemaRef) -> Result<Self, Failure> {
         let (sink, temporary) = create(location).map_err(|error| unwritable(location, error))?;
-        let mut writer = Writer::new(format, sink, schema).map_err(|error| unwritable(location, error))?;
+        let writer = Writer::new(format, sink, schema).map_err(|error| unwritable(location, error))?;
+        Ok(Self::start(location.clone(), writer, temporary))
+    }
+
+    /// Begins to write a table for reading to standard output.
+    pub fn table(schema: &SchemaRef) -> Self {
+        Self::start(Location::Standard, Writer::table(Sink::pipe(io::stdout()), schema), None)
+    }
+
+    fn start(location: Location, mut writer: Writer, temporary: Option<Temporary>) -> Self {
         let (batches, mut receiver) = mpsc::channel::<RecordBatch>(WRITE_BEHIND);
         let writer = std::thread::spawn(move || {
             while let Some(batch) = receiver.blocking_recv() {
@@ -52,7 +61,7 @@ impl Output {
             }
             writer.finish()
         });
-        Ok(Self { location: location.clone(), batches, writer, temporary })
+        Self { location, batches, writer, temporary }
     }
 
     /// Writes a batch. When the answer is `false` the writing has ended, and [`finish`](Self::finish) knows why.

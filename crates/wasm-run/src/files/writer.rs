@@ -1,4 +1,4 @@
-//! The writers of all formats as one.
+//! The writers of all formats, and of tables for reading, as one.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, OnceLock};
@@ -11,6 +11,7 @@ use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::WriterProperties;
 
 use super::Format;
+use crate::table::TableWriter;
 
 /// Why a table could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,7 @@ enum Encoder {
     Json(Box<arrow::json::LineDelimitedWriter<Sink>>),
     ArrowFile(Box<arrow::ipc::writer::FileWriter<Sink>>),
     ArrowStream(Box<arrow::ipc::writer::StreamWriter<Sink>>),
+    Table(Box<TableWriter<Sink>>),
 }
 
 impl Writer {
@@ -90,6 +92,12 @@ impl Writer {
         let failure = Arc::clone(&sink.failure);
         let encoder = Encoder::new(format, sink, &schema).map_err(|error| explain(error, &failure))?;
         Ok(Self { encoder, failure })
+    }
+
+    /// Begins a table for reading.
+    pub fn table(sink: Sink, schema: &SchemaRef) -> Self {
+        let failure = Arc::clone(&sink.failure);
+        Self { encoder: Encoder::Table(Box::new(TableWriter::for_schema(sink, schema))), failure }
     }
 
     /// Writes the rows of a batch.
@@ -146,6 +154,7 @@ impl Encoder {
             Self::Json(writer) => writer.write(batch),
             Self::ArrowFile(writer) => writer.write(batch),
             Self::ArrowStream(writer) => writer.write(batch),
+            Self::Table(writer) => writer.batch(batch),
         }
     }
 
@@ -159,6 +168,7 @@ impl Encoder {
             }
             Self::ArrowFile(writer) => writer.into_inner()?,
             Self::ArrowStream(writer) => writer.into_inner()?,
+            Self::Table(writer) => writer.finish_counted()?,
         };
         Ok(sink.flush()?)
     }

@@ -8,8 +8,8 @@ use super::super::memory::GuestMemory;
 use super::super::path::link_text;
 
 impl WasiCtx {
-    /// Fills the buffer with entries behind `cookie`. The last entry is cut where the buffer ends: a buffer that is not full is how
-    /// the guest sees the end of the directory.
+    /// Fills the buffer with entries behind `cookie`. The last entry is cut where the buffer ends: a buffer that is not
+    /// full is how the guest sees the end of the directory.
     pub(in super::super) fn fd_readdir(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -29,6 +29,10 @@ impl WasiCtx {
                 }
                 if let Some((_, listing)) = &self.listing {
                     listing.list(cookie, |entry| writer.push(entry))?;
+                }
+                if writer.room > 0 {
+                    // That was the end, and few come back.
+                    self.listing = None;
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! The calls, one method of [`WasiCtx`](super::WasiCtx) each, by what they are about.
 //!
-//! Arguments are numbers the guest chose: descriptors, addresses in its memory, lengths and flags. A method checks them through
-//! [`DescriptorTable`](super::descriptors::DescriptorTable), [`GuestMemory`](super::memory::GuestMemory) and
-//! [`GuestPath`](super::path::GuestPath) and reports what is wrong as an [`Errno`](super::errno::Errno). Results go to the addresses
-//! called `out`. Where a bad `out` would lose something, as in `path_open`, it is checked first.
+//! Arguments are numbers the guest chose: descriptors, addresses in its memory, lengths and flags. A method checks them
+//! through [`DescriptorTable`](super::descriptors::DescriptorTable), [`GuestMemory`](super::memory::GuestMemory) and
+//! [`GuestPath`](super::path::GuestPath) and reports what is wrong as an [`Errno`](super::errno::Errno). Results go to
+//! the addresses called `out`. Where a bad `out` would lose something, as in `path_open`, it is checked first.
 
 mod attributes;
 mod descriptor;

@@ -10,7 +10,8 @@ use super::super::scratch::OpenOptions;
 use super::descriptor::descriptor_flags;
 
 impl WasiCtx {
-    /// Opens for reading when `rights` holds `FD_READ` and for writing when it holds `FD_WRITE`: this is how preview 1 says it.
+    /// Opens for reading when `rights` holds `FD_READ` and for writing when it holds `FD_WRITE`: this is how preview 1
+    /// says it.
     #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
     pub(in super::super) fn path_open(
         &mut self,
@@ -47,6 +48,7 @@ impl WasiCtx {
         let directory = |place| Target::Directory(OpenDirectory { place, mount: None });
         let target = match place {
             Place::Environment(environment) => {
+                self.descriptors.check_host_room(self.limits.host_files)?;
                 // See `rights::ENVIRONMENT_INHERITING` for why a writer may come without FD_WRITE.
                 let write = rights & (rights::FD_WRITE | rights::WRITE_INTENT) != 0;
                 match environment.open(&path, OpenOptions { write, ..options })? {

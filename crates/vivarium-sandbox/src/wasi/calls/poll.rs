@@ -1,8 +1,9 @@
 //! `poll_oneoff`: sleeping, and waiting for standard input.
 //!
-//! Everything but standard input and time is always ready. So there are two cases: something is ready at once, and the call
-//! reports it together with the timers that are already over; or the call waits for the earliest timer and, if it was asked for, for
-//! standard input. The wait is a future: when the host drops the call into the guest, at a deadline, the wait is over.
+//! Everything but standard input and time is always ready. So there are two cases: something is ready at once, and the
+//! call reports it together with the timers that are already over; or the call waits for the earliest timer and, if it
+//! was asked for, for standard input. The wait is a future: when the host drops the call into the guest, at a deadline,
+//! the wait is over.
 
 use std::time::Duration;
 

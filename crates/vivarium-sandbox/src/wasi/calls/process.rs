@@ -65,8 +65,8 @@ impl WasiCtx {
         memory.write_u64(out, time)
     }
 
-    /// What a clock shows, in nanoseconds. The time the guest has used the processor is the host's business: both CPU clocks show
-    /// the time that has passed.
+    /// What a clock shows, in nanoseconds. The time the guest has used the processor is the host's business: both CPU
+    /// clocks show the time that has passed.
     pub(super) fn time(&self, id: u32) -> Result<u64> {
         match id {
             clock_id::REALTIME => Ok(self.clocks.realtime()),

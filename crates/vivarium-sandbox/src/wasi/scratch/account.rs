@@ -1,8 +1,9 @@
 //! What a scratch file system may hold, what it holds, and the total it shares with others.
 //!
-//! Everything that takes host memory is charged here before it is allocated and released when it is freed: pages, inodes,
-//! names and the texts of links. The charge is an upper bound of what the host spends, so that a quota in bytes is a quota
-//! on the host's memory whichever way the guest fills it.
+//! Everything that takes host memory is charged here before it is allocated and released when it is freed: pages,
+//! inodes, names and the texts of links. Inodes and names are charged what they take at worst and pages their size,
+//! which leaves out less than two percent, so that a quota in bytes is a quota on the host's memory whichever way the
+//! guest fills it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,14 +14,15 @@ use super::pages::PAGE_BYTES;
 /// Limits of one sandbox's `/tmp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScratchLimits {
-    /// Bytes of host memory for everything: 4 KiB for each page written, 256 for each file, directory or link, 192 and the
-    /// length for each name, and the texts of symbolic links. Past it the guest sees `ENOSPC`. Default: 64 MiB.
+    /// Bytes of host memory for everything: 4 KiB for each page written, 512 for each file or link, 1,024 for each
+    /// directory, 192 and the length for each name, and the texts of symbolic links. Past it the guest sees `ENOSPC`.
+    /// Default: 64 MiB.
     pub bytes: u64,
     /// Files, directories and symbolic links, unlinked ones that are still open included. Past it the guest sees
     /// `ENOSPC`. Default: 10,000.
     pub files: u64,
-    /// Largest size of one file in bytes, holes included; past it the guest sees `EFBIG`. A hole costs no memory, so this
-    /// only bounds the numbers a guest can make others see. Default: 1 GiB.
+    /// Largest size of one file in bytes, holes included; past it the guest sees `EFBIG`. A hole costs no memory, so
+    /// this only bounds the numbers a guest can make others see. Default: 1 GiB.
     pub file_bytes: u64,
 }
 

@@ -7,10 +7,15 @@ use super::super::abi::FileType;
 use super::super::errno::{Errno, Result};
 use super::pages::Pages;
 
-/// What an inode is charged, in bytes: the struct, its slot and the allocator's overhead, rounded up.
-pub(super) const INODE_BYTES: u64 = 256;
+/// What a file or link is charged, in bytes: the slot (some 120) and the first node of its map of pages (288), rounded
+/// up.
+const INODE_BYTES: u64 = 512;
 
-/// What a directory entry is charged besides its name: two map entries, the counted string and overhead, rounded up.
+/// What a directory is charged, in bytes: the slot and the first nodes of its two maps (280 and 368), rounded up.
+const DIRECTORY_BYTES: u64 = 1024;
+
+/// What a directory entry is charged besides its name, in bytes: its part of the two maps while their nodes are half
+/// full (some 120), the counted string and the allocator's overhead, rounded up.
 pub(super) const ENTRY_BYTES: u64 = 192;
 
 /// Index of an inode in its [`InodeTable`]. Meaningful while the inode has a name or is open.
@@ -45,6 +50,17 @@ pub(super) enum Content {
     Link(Box<str>),
 }
 
+impl Content {
+    /// What an inode with this content is charged, in bytes, but for the pages of a file.
+    pub fn charge(&self) -> u64 {
+        match self {
+            Content::File(_) => INODE_BYTES,
+            Content::Directory(_) => DIRECTORY_BYTES,
+            Content::Link(text) => INODE_BYTES + text.len() as u64,
+        }
+    }
+}
+
 impl Inode {
     pub fn kind(&self) -> FileType {
         match self.content {
@@ -57,8 +73,8 @@ impl Inode {
 
 /// The entries of a directory, by name and in order of creation.
 ///
-/// The serial number of an entry is its cookie in `fd_readdir`: a listing that goes on while entries come and go shows each
-/// lasting entry exactly once.
+/// The serial number of an entry is its cookie in `fd_readdir`: a listing that goes on while entries come and go shows
+/// each lasting entry exactly once.
 #[derive(Debug)]
 pub(super) struct Directory {
     /// The directory this one is in; itself for the root and for a removed directory.

@@ -9,12 +9,12 @@
 //! ```
 //!
 //! It is ours because of its quota. On the host's file system a quota has to be inferred from sizes and names; here
-//! each page, inode, name and link text is charged where it is allocated, so there is nothing to evade: a sparse file costs the
-//! pages that were written, an unlinked or replaced file costs until its last descriptor is closed, each hard link costs
-//! its name, and an empty file still costs its inode. And there is no way from here to the host.
+//! each page, inode, name and link text is charged where it is allocated, so there is nothing to evade: a sparse file
+//! costs the pages that were written, an unlinked or replaced file costs until its last descriptor is closed, each hard
+//! link costs its name, and an empty file still costs its inode. And there is no way from here to the host.
 //!
-//! Semantics are those of Linux where WASI has an opinion at all, with two simplifications: access times change only when set,
-//! and a directory's link count is 1 (0 once removed). There are no permissions.
+//! Semantics are those of Linux where WASI has an opinion at all, with two simplifications: access times change only
+//! when set, and a directory's link count is 1 (0 once removed). There are no permissions.
 
 mod account;
 mod inode;
@@ -30,7 +30,7 @@ use super::path::GuestPath;
 use account::Account;
 pub use account::{ScratchBudget, ScratchLimits, ScratchUsage};
 pub(crate) use inode::InodeId;
-use inode::{Content, Directory, INODE_BYTES, InodeTable};
+use inode::{Content, Directory, InodeTable};
 use pages::Pages;
 
 /// Where the guest sees the root.
@@ -79,8 +79,8 @@ impl Scratch {
         self.account.usage()
     }
 
-    /// Opens what `path` leads to from the directory `base`, and says whether it is a directory. What is open stays until
-    /// [`Scratch::close`] is called as often as this was.
+    /// Opens what `path` leads to from the directory `base`, and says whether it is a directory. What is open stays
+    /// until [`Scratch::close`] is called as often as this was.
     pub fn open(&mut self, base: InodeId, path: &GuestPath, options: OpenOptions, now: u64) -> Result<(InodeId, bool)> {
         let place = self.resolve(base, path, options.follow && !(options.create && options.exclusive))?;
         let id = match place.inode {
@@ -220,12 +220,10 @@ impl Scratch {
         if self.inodes.get(id).is_ok_and(|inode| inode.links == 0 && inode.opens == 0)
             && let Some(inode) = self.inodes.remove(id)
         {
-            match &inode.content {
-                Content::File(pages) => self.account.release_pages(pages.allocated()),
-                Content::Link(text) => self.account.release_bytes(text.len() as u64),
-                Content::Directory(_) => {}
+            if let Content::File(pages) = &inode.content {
+                self.account.release_pages(pages.allocated());
             }
-            self.account.release_bytes(INODE_BYTES);
+            self.account.release_bytes(inode.content.charge());
             self.account.release_file();
         }
     }

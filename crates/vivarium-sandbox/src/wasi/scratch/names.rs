@@ -3,7 +3,7 @@
 use super::super::errno::{Errno, Result};
 use super::super::path::GuestPath;
 use super::Scratch;
-use super::inode::{Content, Directory, ENTRY_BYTES, INODE_BYTES, InodeId};
+use super::inode::{Content, Directory, ENTRY_BYTES, InodeId};
 use super::resolve::{Last, Place};
 
 impl Scratch {
@@ -111,8 +111,8 @@ impl Scratch {
         } else {
             self.check_not_removed(target.parent)?;
         }
-        // A name that is replaced keeps its charge and the old name's is given back. Otherwise the old name's charge passes
-        // to the new name, so that a full file system still renames.
+        // A name that is replaced keeps its charge and the old name's is given back. Otherwise the old name's charge
+        // passes to the new name, so that a full file system still renames.
         let charged_after = if target.inode.is_some() { 0 } else { entry_charge(to_name) };
         self.account.exchange_bytes(entry_charge(from_name), charged_after)?;
         self.inodes.directory_mut(target.parent)?.set(to_name, id);
@@ -141,12 +141,8 @@ impl Scratch {
 
     /// Adds an inode with one name, charging both.
     pub(super) fn create(&mut self, place: &Place, content: Content, now: u64) -> Result<InodeId> {
-        let text = match &content {
-            Content::Link(text) => text.len() as u64,
-            _ => 0,
-        };
         self.account.charge_file()?;
-        if let Err(error) = self.account.charge_bytes(INODE_BYTES + text) {
+        if let Err(error) = self.account.charge_bytes(content.charge()) {
             self.account.release_file();
             return Err(error);
         }

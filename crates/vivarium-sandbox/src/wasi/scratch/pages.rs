@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::super::errno::{Errno, Result};
 use super::account::Account;
 
-/// Size of a page in bytes: the unit in which content is allocated and charged. Small, because a Python program's scratch
-/// files are many and small; a whole one costs a copy of 4 KiB, which hides the map's lookup.
+/// Size of a page in bytes: the unit in which content is allocated and charged. Small, because a Python program's
+/// scratch files are many and small; a whole one costs a copy of 4 KiB, which hides the map's lookup.
 pub(super) const PAGE_BYTES: usize = 4096;
 
 /// A sparse byte array.
 ///
-/// Size and pages are independent: growing the size allocates nothing, shrinking it frees the pages behind the end. What
-/// lies behind the end within the last page is always zero.
+/// Size and pages are independent: growing the size allocates nothing, shrinking it frees the pages behind the end.
+/// What lies behind the end within the last page is always zero.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     size: u64,
@@ -107,8 +107,8 @@ impl Pages {
     /// Allocates every page of a range that is still a hole, and extends the file to hold the range.
     ///
     /// # Errors
-    /// `EINVAL` for an empty range, `EFBIG` for one behind the largest size, `ENOSPC` when not all of it fits; nothing has
-    /// changed then.
+    /// `EINVAL` for an empty range, `EFBIG` for one behind the largest size, `ENOSPC` when not all of it fits; nothing
+    /// has changed then.
     pub fn reserve(&mut self, offset: u64, length: u64, account: &mut Account) -> Result<()> {
         if length == 0 {
             return Err(Errno::Inval);

@@ -44,9 +44,9 @@ impl Scratch {
     /// Follows `path` from the directory `base`.
     ///
     /// The directories passed are kept in a trail and `..` goes back along it, never above `base`: a descriptor is a
-    /// capability for what lies below it, and neither `..` nor a link adds to it. A link to an absolute path leads nowhere,
-    /// except that links below `/tmp` are followed from the root when the lookup began there: Python programs link to
-    /// absolute names of their temporary files.
+    /// capability for what lies below it, and neither `..` nor a link adds to it. A link to an absolute path leads
+    /// nowhere, except that links below `/tmp` are followed from the root when the lookup began there: Python programs
+    /// link to absolute names of their temporary files.
     ///
     /// # Errors
     /// `EPERM` for what leads out of `base`, `ENOENT` when something on the way is missing, `ENOTDIR` when it is not a

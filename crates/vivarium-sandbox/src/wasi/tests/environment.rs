@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::super::errno::Errno;
 use super::super::{Clock, WasiConfig};
-use super::guest::{ENV, Guest, OUT, PATH};
+use super::guest::{ENV, Guest, OUT, PATH, TMP};
 
 const READ: u64 = 1 << 1 | 1 << 14;
 const WRITE: u64 = 1 << 6;
@@ -139,6 +139,19 @@ async fn nothing_can_be_changed() {
     // access(W_OK) is refused because of this right.
     assert_eq!(guest.call("fd_fdstat_get", &[env, OUT.into()]).await, 0);
     assert_eq!(guest.read_u64(OUT + 16) & (WRITE | WRITE_INTENT), WRITE_INTENT);
+}
+
+#[tokio::test]
+async fn the_hosts_descriptors_cannot_be_used_up() {
+    let host = host();
+    let mut guest = guest(&host).await;
+    for index in 5..37 {
+        assert_eq!(guest.open(ENV, if index % 2 == 0 { "module.py" } else { "." }, 0, READ).await, (0, index));
+    }
+    assert_eq!(guest.open(ENV, "module.py", 0, READ).await.0, Errno::Mfile as u32);
+    assert_eq!(guest.open(TMP, "f", CREATE, WRITE).await.0, 0);
+    assert_eq!(guest.call("fd_close", &[5]).await, 0);
+    assert_eq!(guest.open(ENV, "module.py", 0, READ).await, (0, 5));
 }
 
 #[tokio::test]

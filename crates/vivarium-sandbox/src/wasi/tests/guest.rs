@@ -1,5 +1,5 @@
-//! A WebAssembly module whose exports are its imports, so that a test makes WASI calls as a guest does: through a linker, from an
-//! instance, with a linear memory.
+//! A WebAssembly module whose exports are its imports, so that a test makes WASI calls as a guest does: through a
+//! linker, from an instance, with a linear memory.
 
 use std::sync::LazyLock;
 

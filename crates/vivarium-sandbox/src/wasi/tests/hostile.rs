@@ -84,7 +84,8 @@ proptest! {
 async fn a_guest_without_memory_gets_an_error() {
     for memory in ["", "(memory 1)", "(func (export \"memory\"))"] {
         let text = format!(
-            "(module (import \"wasi_snapshot_preview1\" \"random_get\" (func $get (param i32 i32) (result i32))) {memory}
+            "(module
+               (import \"wasi_snapshot_preview1\" \"random_get\" (func $get (param i32 i32) (result i32))) {memory}
                (func (export \"run\") (drop (call $get (i32.const 0) (i32.const 1)))))"
         );
         let engine = Engine::default();

@@ -1,5 +1,5 @@
-//! Tests of WASI, by what they promise. `scratch_*` talk to the file system alone, the others make calls from a WebAssembly
-//! module through a linker.
+//! Tests of WASI, by what they promise. `scratch_*` talk to the file system alone, the others make calls from a
+//! WebAssembly module through a linker.
 
 mod calls;
 mod environment;

@@ -42,7 +42,8 @@ enum Answer {
 
 fn paths() -> impl Strategy<Value = String> {
     let component = prop_oneof![8 => "[abc]", 1 => Just("..".to_owned()), 1 => Just(".".to_owned())];
-    // `.` and `..` at the end are left to tests of their own: cap-std and the kernel differ about which error comes first.
+    // `.` and `..` at the end are left to tests of their own: cap-std and the kernel differ about which error comes
+    // first.
     (prop::collection::vec(component, 0..3), "[abc]").prop_map(|(mut path, last)| {
         path.push(last);
         path.join("/")
@@ -183,7 +184,10 @@ proptest! {
 
     #[test]
     fn a_file_is_what_was_written_to_it(
-        writes in prop::collection::vec((0u64..50_000, prop::collection::vec(any::<u8>(), 0..9000), prop::option::of(0u64..60_000)), 1..20)
+        writes in prop::collection::vec(
+            (0u64..50_000, prop::collection::vec(any::<u8>(), 0..9000), prop::option::of(0u64..60_000)),
+            1..20,
+        )
     ) {
         let mut files = Files::new(ScratchLimits::default());
         let file = files.create("f").unwrap();

@@ -173,13 +173,11 @@ fn a_failed_call_charges_nothing() {
     // With a few bytes left neither inode nor name may stay behind.
     let file = files.create("f").unwrap();
     while files.0.write(file, files.0.size(file).unwrap(), &[0; 4096], 0).is_ok() {}
-    let mut index = 0;
-    while files.mkdir(&format!("{index}")).is_ok() {
-        index += 1;
-    }
+    let _ = (0..).take_while(|index| files.mkdir(&format!("d{index}")).is_ok()).count();
+    let _ = (0..).take_while(|index| files.link("f", &format!("l{index}")).is_ok()).count();
     let full = files.0.usage();
     assert_eq!(files.mkdir(&long), Err(Errno::Nospc));
-    assert_eq!(files.symlink(&long, "l"), Err(Errno::Nospc));
+    assert_eq!(files.symlink(&long, "s"), Err(Errno::Nospc));
     assert_eq!(files.link("f", &long), Err(Errno::Nospc));
     assert_eq!(files.rename("f", &long), Err(Errno::Nospc));
     assert_eq!((files.0.usage().bytes, files.0.usage().files), (full.bytes, full.files));

@@ -1,0 +1,27 @@
+//! `guest` tells where the guest is and what is in it.
+
+mod support;
+
+use support::Folder;
+
+#[test]
+fn the_guest_is_described() {
+    let folder = Folder::new();
+    let path = folder.run(&["guest", "path"]).ok().stdout;
+    assert!(std::path::Path::new(path.trim()).join("guest.wasm").is_file(), "{path}");
+    let info: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "info", "--json"]).ok().stdout).unwrap();
+    assert!(info["python"].as_str().unwrap().starts_with("3.13."), "{info}");
+    assert!(info["packages"]["numpy"].is_string(), "{info}");
+    let text = folder.run(&["guest", "info"]).ok().stdout;
+    assert!(text.contains("CPython       3.13."), "{text}");
+    // It exists, so building it does nothing but say where it is.
+    assert_eq!(folder.run(&["guest", "build"]).ok().stdout, path);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_an_environment_problem() {
+    let folder = Folder::with(&[("file", "")]);
+    let output =
+        folder.command(&["guest", "path"]).env("VIVARIUM_CACHE_DIR", folder.path("file/below")).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+}
