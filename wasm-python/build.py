@@ -15,7 +15,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder import cpython, fetch, home, image, libraries, native, numpy_objects, sources, toolchain
+from builder import cpython, fetch, home, image, libraries, native, numpy_objects, sources, test_trees, toolchain
 from builder.steps import Build, BuildError, Reporter
 
 # By Debian package.
@@ -54,12 +54,16 @@ def main() -> int:
         work.mkdir(parents=True, exist_ok=True)
         with _lock(work, reporter) as lock:
             build = Build(work, arguments.cache.resolve(), arguments.jobs, reporter, lock)
-            build.run_steps(STEPS)
-            image.publish(build, output)
+            if arguments.tests:
+                build.run_steps([fetch.STEP, test_trees.STEP])
+                test_trees.publish(build, output)
+            else:
+                build.run_steps(STEPS)
+                image.publish(build, output)
     except (BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    reporter.event("done", f"The guest is in {output}", output=str(output))
+    reporter.event("done", f"{'The tests are' if arguments.tests else 'The guest is'} in {output}", output=str(output))
     return 0
 
 
@@ -70,6 +74,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder that gets guest.wasm, home and manifest.json")
     parser.add_argument(
         "--cache", type=Path, default=user_cache / "vivarium" / "downloads", help="folder for downloads (%(default)s)"
+    )
+    parser.add_argument(
+        "--tests", action="store_true", help="lay out the tests of CPython and numpy in OUTPUT/tests, and build nothing"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time (%(default)s)")
     parser.add_argument("--json-progress", action="store_true", help="write one JSON object a line about the progress")

@@ -14,7 +14,10 @@ _NUMPY_PATCHES = (
     "numpy-target.patch",
     "numpy-int64.patch",
     "numpy-indices.patch",
+    "numpy-strings.patch",
     "numpy-random.patch",
+    "numpy-signatures.patch",
+    "numpy-files.patch",
     "numpy-cython-names.patch",
 )
 

@@ -118,7 +118,9 @@ fn sweep(parent: &Dir) {
     for entry in entries.flatten() {
         let Ok(file) = entry.file_name().into_string() else { continue };
         let Some(name) = file.strip_prefix('.').and_then(|name| name.strip_suffix(".lock")) else { continue };
-        let is_ours = name.strip_prefix(PREFIX).is_some_and(|uuid| uuid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
+        let is_ours = name
+            .strip_prefix(PREFIX)
+            .is_some_and(|uuid| uuid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
         if !is_ours {
             continue;
         }

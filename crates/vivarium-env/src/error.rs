@@ -132,9 +132,7 @@ impl Origin {
     pub(crate) fn refused_bytes(&self, entry: &[u8], refusal: Refusal) -> EnvironmentError {
         let (role, archive, entry) = (self.role, self.path.clone(), display_name(entry));
         match refusal {
-            Refusal::Outside => {
-                EnvironmentError::OutsideTarget { role, archive, entry, target: self.target.clone() }
-            }
+            Refusal::Outside => EnvironmentError::OutsideTarget { role, archive, entry, target: self.target.clone() },
             refusal => EnvironmentError::Entry { role, archive, entry, refusal },
         }
     }

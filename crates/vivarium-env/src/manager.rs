@@ -282,9 +282,8 @@ impl Jobs {
     fn forget_closed(&self, tenant: &TenantId, job: &JobId) {
         let mut slots = locked(&self.slots);
         let key = (tenant.clone(), job.clone());
-        let is_unused = slots.get(&key).is_some_and(|slot| {
-            Arc::strong_count(slot) == 1 && locked(&slot.open).strong_count() == 0
-        });
+        let is_unused =
+            slots.get(&key).is_some_and(|slot| Arc::strong_count(slot) == 1 && locked(&slot.open).strong_count() == 0);
         if is_unused {
             slots.remove(&key);
         }

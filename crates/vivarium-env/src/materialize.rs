@@ -29,13 +29,19 @@ impl InputHashes {
     pub(crate) fn compute(info: &PythonDependencyInfo, limits: &MaterializeLimits) -> Result<Self, EnvironmentError> {
         let hash = |role, path: &Path| match open_input(role, path)? {
             Input::File(mut file) => file.hash(),
-            Input::Directory(directory) => {
-                hash_directory(&directory, limits.path_depth, &Origin::new(role, path, ""))
-            }
+            Input::Directory(directory) => hash_directory(&directory, limits.path_depth, &Origin::new(role, path, "")),
         };
         Ok(Self {
-            python_files: info.python_files.iter().map(|file| hash(Role::PythonFile, &file.path)).collect::<Result<_, _>>()?,
-            archives: info.archives.iter().map(|archive| hash(Role::Archive, &archive.path)).collect::<Result<_, _>>()?,
+            python_files: info
+                .python_files
+                .iter()
+                .map(|file| hash(Role::PythonFile, &file.path))
+                .collect::<Result<_, _>>()?,
+            archives: info
+                .archives
+                .iter()
+                .map(|archive| hash(Role::Archive, &archive.path))
+                .collect::<Result<_, _>>()?,
         })
     }
 }

@@ -135,10 +135,14 @@ fn read_distribution(parent: &Dir, metadata: &str, source: &str) -> io::Result<O
     };
     let text = String::from_utf8_lossy(&text);
     let field = |name: &str| {
-        text.lines().take_while(|line| !line.is_empty()).find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+        text.lines()
+            .take_while(|line| !line.is_empty())
+            .find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
     };
-    Ok(field("Name:").zip(field("Version:")).map(|(name, version)| {
-        Distribution { name, version, source: source.to_owned() }
+    Ok(field("Name:").zip(field("Version:")).map(|(name, version)| Distribution {
+        name,
+        version,
+        source: source.to_owned(),
     }))
 }
 

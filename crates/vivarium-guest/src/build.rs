@@ -8,15 +8,26 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::image::Manifest;
 use crate::progress::{Event, StepState};
+use crate::script::Goal;
 use crate::{recipe, script};
 
 /// Builds the image into `image`, with everything else below `root`. The caller holds the lock.
 pub(crate) async fn build(root: &Path, image: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
-    let recipe_folder = write_recipe(root)?;
-    let work = root.join("work");
-    let output = work.join(format!("out-{}", recipe::key()));
-    let steps = script::run(&recipe_folder, &work, &output, progress).await?;
+    let output = output_directory(root);
+    let steps = script::run(&write_recipe(root)?, &root.join("work"), &output, Goal::Image, progress).await?;
     snapshot_step(&output, image, steps + 1, progress).await
+}
+
+/// Lays out the tests of CPython and NumPy in the folder `tests` of [`output_directory`]. The caller holds the lock.
+pub(crate) async fn test_trees(root: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
+    let output = output_directory(root);
+    script::run(&write_recipe(root)?, &root.join("work"), &output, Goal::TestTrees, progress).await?;
+    Ok(())
+}
+
+/// Where `build.py` puts what it makes.
+pub(crate) fn output_directory(root: &Path) -> PathBuf {
+    root.join("work").join(format!("out-{}", recipe::key()))
 }
 
 /// The recipe as files; written anew when a process died while writing it.

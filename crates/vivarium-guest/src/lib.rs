@@ -25,8 +25,10 @@ mod progress;
 mod recipe;
 mod script;
 mod store;
+mod test_trees;
 
 pub use error::Error;
 pub use image::{ImageInfo, ImageLocation, Manifest};
 pub use progress::{Event, StepState};
 pub use store::ImageStore;
+pub use test_trees::TestTrees;

@@ -29,13 +29,23 @@ struct Planned {
     description: String,
 }
 
+/// What the script is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The linked module and what it starts from.
+    Image,
+    /// The tests of CPython and NumPy.
+    TestTrees,
+}
+
 /// Runs `build.py` of the recipe in `recipe`. Returns the number of its steps.
 ///
-/// One more step is announced than the script has: the snapshot, which is ours.
+/// One more step is announced than the script has for an image: the snapshot, which is ours.
 pub(crate) async fn run(
     recipe: &Path,
     work: &Path,
     output: &Path,
+    goal: Goal,
     progress: &mut (dyn FnMut(Event) + Send),
 ) -> Result<u32, Error> {
     let mut child = Command::new("python3")
@@ -45,6 +55,7 @@ pub(crate) async fn run(
         .arg("--output")
         .arg(output)
         .arg("--json-progress")
+        .args((goal == Goal::TestTrees).then_some("--tests"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -53,24 +64,24 @@ pub(crate) async fn run(
         .map_err(|source| Error::Program { program: "python3", package: "python3", source })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let stderr = tokio::spawn(last_of(stderr));
-    let mut plan = Vec::new();
+    let mut plan = Plan { steps: Vec::new(), following: u32::from(goal == Goal::Image) };
     let mut failure = None;
     if let Some(stdout) = stdout {
         let mut lines = BufReader::new(stdout).lines();
         while let Some(line) = lines.next_line().await.map_err(Error::io("read the progress of", recipe))? {
             match serde_json::from_str(&line) {
-                Ok(Line::Plan { steps }) => plan = steps,
+                Ok(Line::Plan { steps }) => plan.steps = steps,
                 Ok(Line::Waiting { lock }) => progress(Event::Waiting { lock }),
                 Ok(Line::Failed { step, index, error, log, tail }) => {
-                    progress(event(&plan, step.clone(), index, StepState::Failed, None, Some(log.clone())));
+                    progress(plan.event(step.clone(), index, StepState::Failed, None, Some(log.clone())));
                     failure = Some(Error::Step { step, reason: error, log, tail: tail.join("\n") });
                 }
                 Ok(Line::Started { step, index, log }) => {
-                    progress(event(&plan, step, index, StepState::Started, None, Some(log)));
+                    progress(plan.event(step, index, StepState::Started, None, Some(log)));
                 }
                 Ok(Line::Finished { step, index, seconds, cached }) => {
                     let state = if cached { StepState::Cached } else { StepState::Finished };
-                    progress(event(&plan, step, index, state, Some(seconds), None));
+                    progress(plan.event(step, index, state, Some(seconds), None));
                 }
                 Err(error) => tracing::debug!(line, %error, "the guest build wrote a line that is no event"),
             }
@@ -78,23 +89,26 @@ pub(crate) async fn run(
     }
     let status = child.wait().await.map_err(Error::io("wait for", recipe))?;
     match failure {
-        None if status.success() => Ok(plan.len() as u32),
+        None if status.success() => Ok(plan.steps.len() as u32),
         None => Err(Error::Script { status, stderr: stderr.await.unwrap_or_default() }),
         Some(failure) => Err(failure),
     }
 }
 
-fn event(
-    plan: &[Planned],
-    name: String,
-    index: u32,
-    state: StepState,
-    seconds: Option<f64>,
-    log: Option<PathBuf>,
-) -> Event {
-    let planned = (index as usize).checked_sub(1).and_then(|position| plan.get(position));
-    let about = planned.map(|step| step.description.clone()).unwrap_or_default();
-    Event::Step { name, about, index, total: plan.len() as u32 + 1, state, seconds, log }
+/// What the script is going to do.
+struct Plan {
+    steps: Vec<Planned>,
+    /// Steps of ours that come after the script's.
+    following: u32,
+}
+
+impl Plan {
+    fn event(&self, name: String, index: u32, state: StepState, seconds: Option<f64>, log: Option<PathBuf>) -> Event {
+        let planned = (index as usize).checked_sub(1).and_then(|position| self.steps.get(position));
+        let about = planned.map(|step| step.description.clone()).unwrap_or_default();
+        let total = self.steps.len() as u32 + self.following;
+        Event::Step { name, about, index, total, state, seconds, log }
+    }
 }
 
 /// The end of what the script writes to standard error.

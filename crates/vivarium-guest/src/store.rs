@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::image::{ImageInfo, ImageLocation};
 use crate::progress::Event;
+use crate::test_trees::TestTrees;
 use crate::{build, recipe};
 
 /// Images of this machine's user, built when they are first needed.
@@ -71,6 +72,25 @@ impl ImageStore {
         }
         build::build(&self.root, &self.image_directory(), progress).await?;
         self.locate()
+    }
+
+    /// The tests that CPython and NumPy ship, of the image's versions, laid out now if they are missing: their pinned
+    /// sources are then fetched, but nothing is compiled.
+    ///
+    /// # Errors
+    /// As [`ImageStore::ensure`].
+    pub async fn test_trees(&self, progress: &mut (dyn FnMut(Event) + Send)) -> Result<TestTrees, Error> {
+        let trees = TestTrees::below(&build::output_directory(&self.root).join("tests"));
+        if trees.exist() {
+            return Ok(trees);
+        }
+        let images = self.root.join("images");
+        create_private(&images)?;
+        let _lock = lock(&images.join("build.lock"), progress).await?;
+        if !trees.exist() {
+            build::test_trees(&self.root, progress).await?;
+        }
+        Ok(trees)
     }
 
     /// What the image was built from, contains and weighs.

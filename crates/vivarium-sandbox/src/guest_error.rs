@@ -61,6 +61,8 @@ pub enum GuestErrorKind {
     Definition,
     /// A value that does not fit the declared result type.
     Result,
+    /// A value of the input that Python cannot hold, such as a timestamp after the year 9999.
+    Argument,
     /// `MemoryError`.
     Memory,
     /// `SystemExit`.

@@ -205,6 +205,7 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Python(error) if error.error.kind == GuestErrorKind::Memory => ErrorClass::Limit,
+            Self::Python(error) if error.error.kind == GuestErrorKind::Argument => ErrorClass::Input,
             Self::Python(error) if error.error.kind == GuestErrorKind::Protocol => ErrorClass::Internal,
             Self::Python(_) | Self::Problems { .. } | Self::Kind { .. } | Self::Unstable { .. } => ErrorClass::Python,
             Self::Source(_)

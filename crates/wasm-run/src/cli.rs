@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::files::{Format, Location};
+use crate::guest_test::GuestTest;
 use crate::options::{OutputOptions, SandboxOptions};
 
 /// Run Python functions over tables inside WebAssembly.
@@ -164,6 +165,7 @@ pub enum Guest {
     Info(OutputOptions),
     /// Print the folder that holds the guest.
     Path(OutputOptions),
+    Test(GuestTest),
 }
 
 /// `FILE.py` or `FILE.py::FUNCTION`.

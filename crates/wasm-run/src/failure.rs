@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use vivarium::ErrorClass;
+use vivarium_sandbox::LimitKind;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -96,7 +97,13 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Function(error) => error.fmt(f),
+            Self::Function(error) => {
+                error.fmt(f)?;
+                match option_for(error) {
+                    Some(option) => write!(f, " ({option})"),
+                    None => Ok(()),
+                }
+            }
             Self::Guest(error) => {
                 error.fmt(f)?;
                 let mut source = std::error::Error::source(&**error);
@@ -121,6 +128,18 @@ impl From<vivarium::Error> for Failure {
 impl From<vivarium_guest::Error> for Failure {
     fn from(error: vivarium_guest::Error) -> Self {
         Self::Guest(Box::new(error))
+    }
+}
+
+/// The option that sets the limit that was reached.
+fn option_for(error: &vivarium::Error) -> Option<&'static str> {
+    match error {
+        vivarium::Error::Limit { error, .. } => match error.limit {
+            LimitKind::Memory => Some("--memory"),
+            LimitKind::BatchTime => Some("--timeout"),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

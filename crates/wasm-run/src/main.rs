@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod files;
 mod guest;
+mod guest_test;
 mod log;
 mod options;
 mod progress;

@@ -95,3 +95,13 @@ fn a_value_that_would_change_is_an_error_with_its_row() {
     "#);
     assert_eq!(folder.files(), ["f.py", "in.parquet"]);
 }
+
+#[test]
+fn a_value_that_python_cannot_hold_is_an_input_problem() {
+    let folder = Folder::with(&[("f.py", "import datetime\ndef f(t: datetime.datetime) -> int:\n    return t.year\n")]);
+    let times = TimestampMicrosecondArray::from(vec![0, i64::MAX]);
+    write_parquet(&folder.path("in.parquet"), &batch(&[("t", Arc::new(times))]));
+    let ended = folder.run(&["run", "f.py::f", "-i", "in.parquet", "-o", "out.parquet"]);
+    assert_eq!(ended.status, 5, "{ended}");
+    assert!(ended.stderr.contains("row 1 of the input"), "{ended}");
+}

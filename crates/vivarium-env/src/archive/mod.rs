@@ -112,9 +112,7 @@ fn write_symlink(
         left_out.push(LeftOut { archive: archive_name(origin.path()), entry: path.as_str().to_owned() });
         return Ok(());
     }
-    writer
-        .symlink(&target.join(path), link, path.depth() - 1)
-        .map_err(|error| origin.failed(path.as_str(), error))
+    writer.symlink(&target.join(path), link, path.depth() - 1).map_err(|error| origin.failed(path.as_str(), error))
 }
 
 fn archive_name(path: &Path) -> String {

@@ -96,8 +96,12 @@ impl Entries<'_, '_> {
         };
         let name_bytes = self.writer.limits().path_bytes as u64 + 1;
         match kind {
-            EntryType::GNULongName => self.names.path = Some(without_nul(read_small(entry, name_bytes).map_err(failed)?)),
-            EntryType::GNULongLink => self.names.link = Some(without_nul(read_small(entry, name_bytes).map_err(failed)?)),
+            EntryType::GNULongName => {
+                self.names.path = Some(without_nul(read_small(entry, name_bytes).map_err(failed)?))
+            }
+            EntryType::GNULongLink => {
+                self.names.link = Some(without_nul(read_small(entry, name_bytes).map_err(failed)?))
+            }
             EntryType::XHeader => {
                 let records = read_small(entry, PAX_BYTES).map_err(failed)?;
                 self.names.read_pax(&records).map_err(failed)?;

@@ -75,7 +75,8 @@ pub(super) fn extract(
             }
             ZipKind::Symlink => {
                 let limit = writer.limits().path_bytes as u64;
-                let link = entry.content(origin)?.read_small(limit).map_err(|error| origin.failed(path.as_str(), error))?;
+                let link =
+                    entry.content(origin)?.read_small(limit).map_err(|error| origin.failed(path.as_str(), error))?;
                 return write_symlink(writer, target, &path, &link, origin, left_out);
             }
         }

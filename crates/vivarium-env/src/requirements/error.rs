@@ -29,7 +29,9 @@ pub enum RequirementsError {
     PipTimeout { seconds: u64 },
     #[error("pip failed:\n{output}")]
     PipFailed { output: String },
-    #[error("requirements need packages from an index, which is switched off here; give a directory of wheels (requirements.txt#directory)")]
+    #[error(
+        "requirements need packages from an index, which is switched off here; give a directory of wheels (requirements.txt#directory)"
+    )]
     NoIndex,
     #[error("wheel '{file}' is refused: {reason}")]
     Wheel { file: String, reason: String },

@@ -68,11 +68,8 @@ impl RequirementsFile {
             if line > LINES {
                 return Err(refused("it has more than 10,000 lines"));
             }
-            let failed = |reason| RequirementsError::Line {
-                line,
-                text: crate::tree::display_name(text.as_bytes()),
-                reason,
-            };
+            let failed =
+                |reason| RequirementsError::Line { line, text: crate::tree::display_name(text.as_bytes()), reason };
             if text.contains("${") {
                 return Err(failed("environment variables are not expanded; write the value"));
             }

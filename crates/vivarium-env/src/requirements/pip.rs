@@ -20,8 +20,22 @@ const OUTPUT_BYTES: u64 = 8 << 10;
 const MEMORY_BYTES: u64 = 4 << 30;
 /// Of the caller's environment pip sees what it needs to reach the network, and nothing that configures Python or pip.
 const ENVIRONMENT: [&str; 16] = [
-    "PATH", "HOME", "LANG", "LC_ALL", "XDG_CACHE_HOME", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "XDG_CACHE_HOME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
 ];
 
 /// How pip ended.
@@ -30,14 +44,35 @@ const ENVIRONMENT: [&str; 16] = [
 pub(super) enum Outcome {
     Done,
     /// A requirement that nothing satisfies.
-    Unsatisfied { requirement: String, name: String, reason: Reason, available: Vec<String> },
-    /// Something else, with the end of pip's output.
+    Unsatisfied {
+        requirement: String,
+        name: String,
+        reason: Reason,
+        available: Vec<String>,
+    },
+    /// Something else.
     Failed {
+        /// The end of pip's output.
         #[serde(default)]
         output: String,
+        /// Packages of which no version can be used.
+        #[serde(default)]
+        hopeless: Vec<Hopeless>,
     },
-    Missing { output: String },
-    Unsuitable { output: String },
+    /// The machine's Python has no pip.
+    Missing,
+    /// Its pip has not the parts this needs.
+    Unsuitable {
+        output: String,
+    },
+}
+
+/// A package without a usable wheel, perhaps needed by another.
+#[derive(Debug, Deserialize)]
+pub(super) struct Hopeless {
+    /// Normalised (PEP 503).
+    pub name: String,
+    pub reason: Reason,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -89,9 +124,18 @@ pub(super) fn run(
         cpu_seconds: settings.timeout.as_secs().max(1),
     };
     let orders = serde_json::to_vec(&orders).map_err(|error| failed(error.into()))?;
-    let mut output = File::options().read(true).write(true).create(true).truncate(true).open(scratch.join("output")).map_err(failed)?;
+    let mut output = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(scratch.join("output"))
+        .map_err(failed)?;
     let clone = || output.try_clone().map(Stdio::from).map_err(failed);
-    let mut command = Command::new(&settings.python);
+    // A name is looked for in PATH; a path must not depend on the directory that pip runs in.
+    let is_path = settings.python.components().count() > 1;
+    let python = if is_path { std::path::absolute(&settings.python).map_err(failed)? } else { settings.python.clone() };
+    let mut command = Command::new(python);
     // Isolated: neither the environment, nor the working directory, nor the user's packages are Python's to import.
     command.args(["-I", "-c", SCRIPT]).current_dir(scratch).env_clear().env("TMPDIR", scratch);
     command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
@@ -111,8 +155,9 @@ pub(super) fn run(
     let text = tail(&mut output).map_err(failed)?;
     let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
     match outcome {
-        Some(Outcome::Failed { .. }) | None => Ok(Outcome::Failed { output: text }),
-        Some(Outcome::Missing { .. }) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
+        Some(Outcome::Failed { hopeless, .. }) => Ok(Outcome::Failed { output: text, hopeless }),
+        None => Ok(Outcome::Failed { output: text, hopeless: Vec::new() }),
+        Some(Outcome::Missing) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
         Some(Outcome::Unsuitable { output }) => {
             Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output })
         }
@@ -147,7 +192,12 @@ fn tail(output: &mut File) -> io::Result<String> {
     let mut bytes = Vec::new();
     output.take(OUTPUT_BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(text.chars().filter(|&character| character == '\n' || !character.is_control()).collect::<String>().trim().to_owned())
+    Ok(text
+        .chars()
+        .filter(|&character| character == '\n' || !character.is_control())
+        .collect::<String>()
+        .trim()
+        .to_owned())
 }
 
 /// The guest's values of the variables of environment markers (PEP 508).

@@ -91,7 +91,11 @@ impl<'a> Resolver<'a> {
             // Without an index the key says everything, so the memory does not age.
             let age = if self.cache.is_some() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
             if let Some(text) = store.resolution(&key, age)? {
-                let lock = if text.is_empty() { Ok(RequirementsLock::default()) } else { RequirementsLock::parse(&text, self.guest) };
+                let lock = if text.is_empty() {
+                    Ok(RequirementsLock::default())
+                } else {
+                    RequirementsLock::parse(&text, self.guest)
+                };
                 if let Ok(lock) = lock {
                     return Ok(Resolution { lock, wheels: None });
                 }
@@ -147,17 +151,8 @@ impl<'a> Resolver<'a> {
         }
         let directory = BaseDirectory::create(self.temporary)?;
         let output = self.run(&directory, file, lock)?;
-        match output {
-            Outcome::Done => {}
-            Outcome::Unsatisfied { .. } if lock.is_none() && file.requirements.len() > 1 => {
-                return Err(self.explain(&directory, file, output)?.into());
-            }
-            Outcome::Unsatisfied { .. } => {
-                return Err(RequirementsError::Unsatisfied(self.unsatisfied(output).into_iter().collect()).into());
-            }
-            Outcome::Failed { output } | Outcome::Missing { output } | Outcome::Unsuitable { output } => {
-                return Err(failure(output).into());
-            }
+        if !matches!(output, Outcome::Done) {
+            return Err(self.explain(&directory, file, lock, output)?.into());
         }
         let mut files = cache::all_wheels(&directory.path().join("wheels"))?;
         files.retain(|wheel| !is_bundled(self.guest, &wheel.name));
@@ -189,8 +184,16 @@ impl<'a> Resolver<'a> {
 
         let path = |name: &str| scratch.join(name).display().to_string();
         let mut arguments: Vec<String> = [
-            "download", "--isolated", "--disable-pip-version-check", "--no-input", "--no-color", "--quiet",
-            "--progress-bar=off", "--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none",
+            "download",
+            "--isolated",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-color",
+            "--progress-bar=off",
+            "--only-binary=:all:",
+            "--platform=any",
+            "--implementation=py",
+            "--abi=none",
         ]
         .map(str::to_owned)
         .into();
@@ -216,7 +219,7 @@ impl<'a> Resolver<'a> {
         let mut attempt = 1;
         loop {
             let outcome = pip::run(self.settings, self.guest, self.limits, scratch, &arguments, network)?;
-            let may_pass = matches!(&outcome, Outcome::Failed { output } if network && !is_conflict(output));
+            let may_pass = matches!(&outcome, Outcome::Failed { output, .. } if network && !is_conflict(output));
             if !may_pass || attempt == ATTEMPTS {
                 return Ok(outcome);
             }
@@ -224,34 +227,77 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// pip stops at the first requirement it cannot satisfy; asks about each by itself, to name them all.
+    /// Turns a failure of pip into an error. pip stops at the first requirement it cannot satisfy, so each is asked
+    /// about by itself, to name them all.
     fn explain(
         &self,
         directory: &BaseDirectory,
         file: &RequirementsFile,
+        lock: Option<&RequirementsLock>,
         first: Outcome,
     ) -> Result<RequirementsError, EnvironmentError> {
-        let mut all: Vec<Unsatisfied> = self.unsatisfied(first).into_iter().collect();
-        for requirement in file.requirements.iter().take(EXPLAINED) {
+        let failure = match &first {
+            Outcome::Failed { output, .. } => {
+                let output = without_path(output, directory.path());
+                if !is_conflict(&output) {
+                    return Ok(RequirementsError::PipFailed { output });
+                }
+                Some(RequirementsError::Conflict { output })
+            }
+            _ => None,
+        };
+        let mut all = self.unsatisfied(first);
+        for requirement in file.requirements.iter().take(if lock.is_none() { EXPLAINED } else { 0 }) {
             let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
-            let found = self.unsatisfied(self.run(directory, &alone, None)?);
-            all.extend(found.filter(|found| !all.iter().any(|known| known.requirement == found.requirement)));
+            let outcome = self.run(directory, &alone, None)?;
+            let is_constrained = matches!(&outcome, Outcome::Failed { output, .. } if is_conflict(output));
+            let mut found = self.unsatisfied(outcome);
+            // pip is held to the bundled version by a constraint.
+            found.extend(self.other_than_bundled(requirement).filter(|_| is_constrained && found.is_empty()));
+            all.extend(found);
         }
         all.sort_by(|a, b| a.requirement.cmp(&b.requirement));
-        Ok(RequirementsError::Unsatisfied(all))
+        all.dedup_by(|a, b| a.requirement == b.requirement);
+        Ok(match failure {
+            Some(failure) if all.is_empty() => failure,
+            _ => RequirementsError::Unsatisfied(all),
+        })
     }
 
-    fn unsatisfied(&self, outcome: Outcome) -> Option<Unsatisfied> {
-        let Outcome::Unsatisfied { requirement, name, reason, available } = outcome else { return None };
+    fn other_than_bundled(&self, requirement: &super::Requirement) -> Option<Unsatisfied> {
+        let name = normalize_name(&requirement.name);
+        let package = self.guest.bundled.iter().find(|package| normalize_name(&package.name) == name)?;
+        Some(Unsatisfied {
+            requirement: format!("{}{}", requirement.name, requirement.specifier),
+            reason: UnsatisfiedReason::Bundled { version: package.version.clone() },
+        })
+    }
+
+    fn unsatisfied(&self, outcome: Outcome) -> Vec<Unsatisfied> {
+        match outcome {
+            Outcome::Unsatisfied { requirement, name, reason, available } => {
+                vec![Unsatisfied { requirement, reason: self.reason(&name, reason, available) }]
+            }
+            Outcome::Failed { hopeless, .. } => hopeless
+                .into_iter()
+                .map(|package| Unsatisfied {
+                    reason: self.reason(&package.name, package.reason, Vec::new()),
+                    requirement: package.name,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn reason(&self, name: &str, reason: Reason, available: Vec<String>) -> UnsatisfiedReason {
         let bundled = self.guest.bundled.iter().find(|package| normalize_name(&package.name) == name);
-        let reason = match (bundled, reason) {
+        match (bundled, reason) {
             (Some(package), _) => UnsatisfiedReason::Bundled { version: package.version.clone() },
             (None, Reason::Native) => UnsatisfiedReason::OnlyNativeWheel,
             (None, Reason::Source) => UnsatisfiedReason::OnlySourceDistribution,
             (None, Reason::Version) => UnsatisfiedReason::NoSuchVersion { available },
             (None, Reason::Package) => UnsatisfiedReason::NoSuchPackage,
-        };
-        Some(Unsatisfied { requirement, reason })
+        }
     }
 }
 
@@ -262,8 +308,9 @@ fn is_bundled_whatever_version(guest: &GuestPython, requirement: &super::Require
         && is_bundled(guest, &normalize_name(&requirement.name))
 }
 
-fn failure(output: String) -> RequirementsError {
-    if is_conflict(&output) { RequirementsError::Conflict { output } } else { RequirementsError::PipFailed { output } }
+/// pip's output without the directory that its files were in, which is gone when the user reads it.
+fn without_path(output: &str, directory: &Path) -> String {
+    output.replace(&format!("{}/", directory.display()), "")
 }
 
 fn is_conflict(output: &str) -> bool {
@@ -275,7 +322,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, EnvironmentError> {
         return Err(EnvironmentError::InputKind { role: Role::Requirements, path: path.to_owned() });
     };
     if source.size() > FILE_BYTES {
-        return Err(EnvironmentError::InputTooBig { role: Role::Requirements, path: path.to_owned(), limit: FILE_BYTES });
+        return Err(EnvironmentError::InputTooBig {
+            role: Role::Requirements,
+            path: path.to_owned(),
+            limit: FILE_BYTES,
+        });
     }
     let mut text = Vec::new();
     let read = (&mut source).take(FILE_BYTES + 1).read_to_end(&mut text);

@@ -87,51 +87,73 @@ if code in (0, None):
 # Which links pip passed over, and why, stands only in its log.
 missing = None
 available = []
+searched, found_files = set(), set()
 native, source = set(), set()
 with open(orders["log"], encoding="utf-8", errors="replace") as log:
     for line in log:
         if found := re.search(r"satisfies the requirement (.+) \(from versions: (.*)\)", line):
             missing = found[1]
             available = [] if found[2] == "none" else found[2].split(", ")
+        elif found := re.search(r"location\(s\) to search for versions of (\S+):", line):
+            searched.add(canonicalize_name(found[1]))
+        elif found := re.search(r"Found link \S*/([^/#\s]+)", line):
+            found_files.add(found[1])
         elif found := re.search(r"Skipping link: (.*?): \S*/([^/#\s]+)(?:[#\s]|$)", line):
             if "none of the wheel's tags" in found[1]:
                 native.add(found[2])
             elif "No sources permitted" in found[1]:
                 source.add(found[2])
 
-if missing is None:
-    finish(status="failed")
-
-name_and_specifier = re.split(r" \(from | ;|;", missing)[0]
-try:
-    requirement = Requirement(name_and_specifier)
-    project, specifier = canonicalize_name(requirement.name), requirement.specifier
-except Exception:
-    finish(status="failed")
+WHEEL = r"([^-]+)-([^-]+)-.*\.whl$"
+SOURCE = r"(.+)-([^-]+?)(?:\.tar\.\w+|\.tgz|\.zip)$"
 
 
-def has_matching(files, pattern):
+def versions(files, pattern, project):
     for file in files:
-        if found := re.match(pattern, file):
-            if canonicalize_name(found[1]) == project:
-                try:
-                    if specifier.contains(found[2], prereleases=True):
-                        return True
-                except Exception:
-                    continue
+        found = re.match(pattern, file)
+        if found and canonicalize_name(found[1]) == project:
+            yield found[2]
+
+
+def matches(specifier, candidates):
+    for version in candidates:
+        try:
+            if specifier.contains(version, prereleases=True):
+                return True
+        except Exception:
+            continue
     return False
 
 
-def has_any(files):
-    return any(canonicalize_name(file.split("-")[0]) == project or canonicalize_name(file).startswith(project + "-") for file in files)
+def reason(project, specifier):
+    if matches(specifier, versions(native, WHEEL, project)):
+        return "native"
+    if matches(specifier, versions(source, SOURCE, project)):
+        return "source"
+    known = available or any(versions(native, WHEEL, project)) or any(versions(source, SOURCE, project))
+    return "version" if known else "package"
 
 
-if has_matching(native, r"([^-]+)-([^-]+)-.*\.whl$"):
-    reason = "native"
-elif has_matching(source, r"(.+)-([^-]+?)(?:\.tar\.\w+|\.tgz|\.zip)$"):
-    reason = "source"
-elif available or has_any(native) or has_any(source):
-    reason = "version"
-else:
-    reason = "package"
-finish(status="unsatisfied", requirement=name_and_specifier.strip(), name=project, reason=reason, available=available)
+if missing is None:
+    # A dependency that has no wheel at all makes pip try all versions of what needs it, and then speak of a conflict.
+    everything = Requirement("any").specifier
+    hopeless = [
+        {"name": project, "reason": reason(project, everything)}
+        for project in sorted(searched)
+        if not any(versions(found_files, WHEEL, project))
+    ]
+    finish(status="failed", hopeless=hopeless)
+
+name_and_specifier = re.split(r" \(from | ;|;", missing)[0].strip()
+try:
+    requirement = Requirement(name_and_specifier)
+except Exception:
+    finish(status="failed", hopeless=[])
+project = canonicalize_name(requirement.name)
+finish(
+    status="unsatisfied",
+    requirement=name_and_specifier,
+    name=project,
+    reason=reason(project, requirement.specifier),
+    available=available,
+)

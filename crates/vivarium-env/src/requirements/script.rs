@@ -62,7 +62,8 @@ impl ScriptMetadata {
     pub fn check_python(&self, guest: &GuestPython) -> Result<(), RequirementsError> {
         let Some(required) = &self.requires_python else { return Ok(()) };
         let version = [guest.version.0, guest.version.1, guest.version.2];
-        let satisfied = required.split(',').map(str::trim).filter(|one| !one.is_empty()).all(|one| satisfies(version, one));
+        let satisfied =
+            required.split(',').map(str::trim).filter(|one| !one.is_empty()).all(|one| satisfies(version, one));
         if satisfied {
             Ok(())
         } else {
@@ -117,7 +118,8 @@ mod tests {
     #[test]
     fn no_block_is_no_error_and_a_wrong_one_names_its_line() {
         assert_eq!(ScriptMetadata::parse("import os\n# /// script\n# never closed\n").unwrap(), None);
-        let error = ScriptMetadata::parse("\n# /// script\n# dependencies = [1,\n# x\n# ///\n").unwrap_err().to_string();
+        let error =
+            ScriptMetadata::parse("\n# /// script\n# dependencies = [1,\n# x\n# ///\n").unwrap_err().to_string();
         assert!(error.contains("line 3") || error.contains("line 4"), "{error}");
         let twice = "# /// script\n# ///\n\n# /// script\n# ///\n";
         assert!(ScriptMetadata::parse(twice).unwrap_err().to_string().contains("line 4"));

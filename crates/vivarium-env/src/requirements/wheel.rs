@@ -45,7 +45,8 @@ impl WheelFile {
             return Err(refused("its name is not name-version-python-abi-platform.whl"));
         };
         let has = |tags: &str, wanted: &dyn Fn(&str) -> bool| tags.split('.').any(wanted);
-        let is_python_3 = |tag: &str| tag.strip_prefix("py3").is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_python_3 =
+            |tag: &str| tag.strip_prefix("py3").is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()));
         if !(has(abi, &|tag| tag == "none") && has(platform, &|tag| tag == "any") && has(python, &is_python_3)) {
             return Err(refused("it is not pure Python (py3-none-any)"));
         }
@@ -85,7 +86,12 @@ struct Record {
 }
 
 impl Record {
-    fn read(copy: &File, wheel: &WheelFile, writer: &TreeWriter<'_>, origin: &Origin) -> Result<Self, EnvironmentError> {
+    fn read(
+        copy: &File,
+        wheel: &WheelFile,
+        writer: &TreeWriter<'_>,
+        origin: &Origin,
+    ) -> Result<Self, EnvironmentError> {
         let refused = |reason: &str| RequirementsError::Wheel {
             file: wheel.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             reason: reason.to_owned(),
@@ -129,7 +135,8 @@ impl Record {
             ZipKind::Symlink => return Err(refused(Refusal::SpecialFile("symbolic link"))),
             ZipKind::File => {}
         }
-        let is_unhashed = path == self.path || path == format!("{}.jws", self.path) || path == format!("{}.p7s", self.path);
+        let is_unhashed =
+            path == self.path || path == format!("{}.jws", self.path) || path == format!("{}.p7s", self.path);
         let expected = match self.hashes.get(&path) {
             _ if is_unhashed => None,
             Some(hash) => Some(hash),

@@ -51,7 +51,6 @@ impl Lock {
         self.file.set_modified(std::time::SystemTime::now())
     }
 
-
     /// Removes the lock's file. Whoever waits for the lock finds a file that is gone, and starts over.
     pub(super) fn remove(self, locks: &Dir, key: &str) -> io::Result<()> {
         locks.remove_file(key)

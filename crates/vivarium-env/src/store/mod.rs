@@ -94,11 +94,13 @@ impl Store {
         let name = blake3::hash(tenant.0.as_bytes()).to_hex()[..32].to_owned();
         let relative = Path::new(FORMAT).join(&name);
         let path = self.path.join(&relative);
-        let open = |part: &str| directory::ensure(&self.root, &relative.join(part)).map_err(|source| StoreError::Io {
-            path: self.path.clone(),
-            doing: "made a directory",
-            source,
-        });
+        let open = |part: &str| {
+            directory::ensure(&self.root, &relative.join(part)).map_err(|source| StoreError::Io {
+                path: self.path.clone(),
+                doing: "made a directory",
+                source,
+            })
+        };
         let store = TenantStore {
             locks: open("locks")?,
             making: open("making")?,

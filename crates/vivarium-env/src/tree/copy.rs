@@ -107,10 +107,8 @@ fn hash_entries(
         Ok(()) => Ok(hasher.finalize()),
         Err(WalkError::Visitor(error)) => Err(error),
         Err(WalkError::Refused { path, refusal }) => Err(origin.refused(&path, refusal)),
-        Err(WalkError::Io { path, error }) => Err(EnvironmentError::ReadInput {
-            role: Role::PythonFile,
-            path: origin.path().join(path),
-            source: error,
-        }),
+        Err(WalkError::Io { path, error }) => {
+            Err(EnvironmentError::ReadInput { role: Role::PythonFile, path: origin.path().join(path), source: error })
+        }
     }
 }

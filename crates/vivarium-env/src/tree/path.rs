@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn symlink_targets_go_up_only_at_their_beginning_and_not_too_far() {
-        let check = |target: &str, depth| EntryPath::check_symlink(target.as_bytes(), depth, &Default::default()).is_ok();
+        let check =
+            |target: &str, depth| EntryPath::check_symlink(target.as_bytes(), depth, &Default::default()).is_ok();
         assert!(check("b", 0));
         assert!(check("../b", 1));
         assert!(check("../../lib/./x", 2));

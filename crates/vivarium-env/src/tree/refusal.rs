@@ -30,9 +30,7 @@ pub enum Refusal {
     Deep { depth: usize, limit: usize },
     #[error("it is a symbolic link to '{}', which leaves the directory it is extracted to", display_name(target))]
     SymlinkEscapes { target: Vec<u8> },
-    #[error(
-        "it is a hard link to '{}', which is not a file extracted before it", display_name(target)
-    )]
+    #[error("it is a hard link to '{}', which is not a file extracted before it", display_name(target))]
     HardLinkTarget { target: Vec<u8> },
     #[error("it is a {0}, not a file, a directory or a link")]
     SpecialFile(&'static str),

@@ -72,11 +72,7 @@ impl Source {
     /// Fails when the file is not what it was when it was opened, or when `read` bytes were not all of it.
     pub(crate) fn check_unchanged(&self, read: u64) -> Result<(), EnvironmentError> {
         let now = self.file.metadata().map_err(|source| self.failed(source))?;
-        if read == self.opened.size && Stamp::of(&now) == self.opened {
-            Ok(())
-        } else {
-            Err(self.changed())
-        }
+        if read == self.opened.size && Stamp::of(&now) == self.opened { Ok(()) } else { Err(self.changed()) }
     }
 
     /// The error for content that is not what was read before.
@@ -150,4 +146,45 @@ pub(crate) fn private_copy(
     source.check_unchanged(read)?;
     copy.rewind().map_err(written)?;
     Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+
+    fn opened(path: &Path) -> Source {
+        match open_input(Role::Archive, path).unwrap() {
+            Input::File(source) => source,
+            Input::Directory(_) => panic!("a file was opened"),
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("shipped.zip");
+        let scratch = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
+        for change in ["longer than before", "short"] {
+            std::fs::write(&path, "content").unwrap();
+            let mut source = opened(&path);
+            std::fs::write(&path, change).unwrap();
+            let error = private_copy(&mut source, &scratch, 1 << 20, &mut |_| {}).unwrap_err();
+            assert!(matches!(&error, EnvironmentError::InputChanged { .. }), "{change}: {error}");
+            assert!(error.to_string().contains("shipped.zip' changed while it was read"), "{error}");
+        }
+        std::fs::write(&path, "content").unwrap();
+        let mut seen = Vec::new();
+        private_copy(&mut opened(&path), &scratch, 1 << 20, &mut |piece| seen.extend_from_slice(piece)).unwrap();
+        assert_eq!(seen, b"content");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "the copy has no name");
+    }
+
+    #[test]
+    fn a_fifo_does_not_block() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        assert!(matches!(open_input(Role::PythonFile, &path), Err(EnvironmentError::InputKind { .. })));
+    }
 }

@@ -199,9 +199,9 @@ impl<'a> TreeWriter<'a> {
         let key = self.key(path);
         if let Some(node) = self.nodes.get(&key) {
             return match &node.exact {
-                _ if !self.is_exact(node, path) => Err(Refusal::CaseCollision {
-                    other: node.exact.clone().unwrap_or(key),
-                }),
+                _ if !self.is_exact(node, path) => {
+                    Err(Refusal::CaseCollision { other: node.exact.clone().unwrap_or(key) })
+                }
                 _ if node.kind == NodeKind::Directory && kind == NodeKind::Directory => Ok(()),
                 _ => Err(Refusal::Duplicate),
             };
@@ -254,4 +254,39 @@ pub(crate) fn open_directory(parent: &impl AsFd, component: &str) -> io::Result<
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(parent, component, flags, Mode::empty())?;
     Ok(Dir::from_std_file(std::fs::File::from(opened)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+
+    fn path(text: &str) -> EntryPath {
+        EntryPath::parse(text.as_bytes(), &MaterializeLimits::default()).unwrap().unwrap()
+    }
+
+    fn write(writer: &mut TreeWriter<'_>, name: &str) -> Result<u64, WriteError> {
+        writer.file(&path(name), None, &mut &b"content"[..], &mut |_| {})
+    }
+
+    /// What somebody who may write to the tree puts there meanwhile is never followed.
+    #[test]
+    fn a_symlink_swapped_in_while_extracting() {
+        let place = tempfile::tempdir().unwrap();
+        let (inside, outside) = (place.path().join("inside"), place.path().join("outside"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        let root = Dir::open_ambient_dir(&inside, ambient_authority()).unwrap();
+        let limits = MaterializeLimits::default();
+        let mut writer = TreeWriter::new(&root, &limits);
+        write(&mut writer, "a/first").unwrap();
+        write(&mut writer, "b/other").unwrap();
+        std::fs::rename(inside.join("a"), inside.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("a")).unwrap();
+        assert!(matches!(write(&mut writer, "a/second"), Err(WriteError::Write(_))));
+        assert!(matches!(writer.hard_link(&path("c"), &path("a/first")), Err(WriteError::Write(_))));
+        std::os::unix::fs::symlink(outside.join("f"), inside.join("b/f")).unwrap();
+        assert!(matches!(write(&mut writer, "b/f"), Err(WriteError::Write(_))));
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    }
 }

@@ -17,6 +17,7 @@ pub async fn execute(command: Guest) -> Result<ExitCode, Failure> {
         Guest::Build(options) => build(&options).await,
         Guest::Info(options) => info(&options).await,
         Guest::Path(options) => path(&options).await,
+        Guest::Test(test) => return crate::guest_test::execute(test).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -34,6 +34,7 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Exec(exec) => exec.messages,
         Command::Check(check) => check.messages,
         Command::Guest(Guest::Build(messages) | Guest::Info(messages) | Guest::Path(messages)) => *messages,
+        Command::Guest(Guest::Test(test)) => test.messages,
     }
 }
 

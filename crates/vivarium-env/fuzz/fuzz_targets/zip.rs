@@ -1,0 +1,5 @@
+#![no_main]
+
+mod extract;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extract::extract(bytes, &["a.zip"]));

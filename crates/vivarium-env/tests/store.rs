@@ -1,0 +1,285 @@
+//! The store: one tree for the same inputs, however many ask, and nothing half made.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::Place;
+use support::archives::{ZipEntry, zip};
+use vivarium_env::{
+    CollectPolicy, EnvironmentSettings, JobId, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager,
+    PythonFile, Store, TenantId,
+};
+
+const EVERYTHING: CollectPolicy = CollectPolicy { max_age: Duration::MAX, max_bytes: 0 };
+
+fn settings(place: &Place, tenant: &str) -> Arc<EnvironmentSettings> {
+    let store = Store::open(place.path("store")).unwrap();
+    Arc::new(EnvironmentSettings { store: Some(Arc::new(store)), tenant: TenantId::new(tenant), ..place.settings() })
+}
+
+fn inputs(place: &Path) -> PythonDependencyInfo {
+    PythonDependencyInfo {
+        python_files: vec![PythonFile::new(place.join("m.py"), "m.py"), PythonFile::new(place.join("d"), "d")],
+        archives: vec![PythonArchive::new(place.join("a.zip"), "a.zip")],
+        ..Default::default()
+    }
+}
+
+fn place_with_inputs() -> Place {
+    let place = Place::new();
+    place.write("m.py", "X = 1\n");
+    place.write("d/n.py", "Y = 1\n");
+    let many: Vec<ZipEntry> = (0..50).map(|index| ZipEntry::file(format!("f{index}"), vec![b'x'; 1000])).collect();
+    place.write("a.zip", zip(&many));
+    place
+}
+
+fn open(place: &Place, tenant: &str, job: &str) -> PythonEnvironmentManager {
+    let job = JobId::new(format!("{}{job}", place.path("").display()));
+    let mut manager = PythonEnvironmentManager::new(inputs(&place.path("")), settings(place, tenant), job);
+    manager.open().unwrap();
+    manager
+}
+
+fn key(manager: &PythonEnvironmentManager) -> String {
+    manager.create_environment().unwrap().key().unwrap().to_owned()
+}
+
+fn tree(manager: &PythonEnvironmentManager) -> std::path::PathBuf {
+    manager.create_environment().unwrap().host_path().to_owned()
+}
+
+#[test]
+fn jobs_of_one_tenant_share_a_tree_and_tenants_do_not() {
+    let place = place_with_inputs();
+    let (first, second, other) = (open(&place, "a", "1"), open(&place, "a", "2"), open(&place, "b", "1"));
+    assert_eq!(tree(&first), tree(&second));
+    assert_ne!(tree(&first), tree(&other));
+    assert!(tree(&other).join("python-archives/a.zip/f49").exists());
+    assert!(place.leftovers().is_empty());
+}
+
+#[test]
+fn any_change_of_content_name_or_mode_makes_another_tree() {
+    let place = place_with_inputs();
+    let mut keys = vec![key(&open(&place, "a", "1"))];
+    place.write("m.py", "X = 2\n");
+    keys.push(key(&open(&place, "a", "2")));
+    place.write("d/n.py", "Y = 2\n");
+    keys.push(key(&open(&place, "a", "3")));
+    std::fs::rename(place.path("d/n.py"), place.path("d/o.py")).unwrap();
+    keys.push(key(&open(&place, "a", "4")));
+    std::fs::set_permissions(place.path("d/o.py"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    keys.push(key(&open(&place, "a", "5")));
+    let mut renamed = inputs(&place.path(""));
+    renamed.archives[0].target = "t".into();
+    let mut manager = PythonEnvironmentManager::new(renamed, settings(&place, "a"), place.job());
+    manager.open().unwrap();
+    keys.push(key(&manager));
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+#[test]
+fn a_tree_in_use_is_not_collected_and_an_unused_one_is() {
+    let place = place_with_inputs();
+    let mut first = open(&place, "a", "1");
+    let mut second = open(&place, "a", "2");
+    let (path, key) = (tree(&first), key(&first));
+    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a")).unwrap();
+    let listed = store.list().unwrap();
+    assert_eq!((listed.len(), &listed[0].key, listed[0].in_use), (1, &key, true));
+    assert_eq!(listed[0].bytes, 50 * 1000 + 12);
+    first.close();
+    assert_eq!(store.collect(&EVERYTHING).unwrap().kept, 1);
+    assert!(!store.remove(&key).unwrap());
+    assert!(path.exists());
+    second.close();
+    assert_eq!(store.collect(&CollectPolicy::default()).unwrap().kept, 1);
+    let collected = store.collect(&EVERYTHING).unwrap();
+    assert_eq!((collected.removed, collected.freed_bytes, collected.kept), (vec![key.clone()], 50_012, 0));
+    assert!(!path.exists());
+    let again = open(&place, "a", "3");
+    assert_eq!(self::key(&again), key);
+}
+
+#[test]
+fn a_failure_leaves_nothing_half_made() {
+    let place = place_with_inputs();
+    let entries = [ZipEntry::file("ok", "x"), ZipEntry::file("../up", "x")];
+    place.write("a.zip", zip(&entries));
+    let mut manager = PythonEnvironmentManager::new(inputs(&place.path("")), settings(&place, "a"), place.job());
+    assert!(manager.open().is_err());
+    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a")).unwrap();
+    assert!(store.list().unwrap().is_empty());
+    assert_eq!(files_below(&place.path("store"), "making"), 0);
+}
+
+#[test]
+fn a_damaged_tree_is_made_again() {
+    let place = place_with_inputs();
+    let path = {
+        let manager = open(&place, "a", "1");
+        tree(&manager)
+    };
+    // As after a power failure: the manifest is of an earlier boot, and a file lost its content.
+    let manifest = path.parent().unwrap().join("manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    std::fs::write(&manifest, text.replace(boot.trim(), "earlier")).unwrap();
+    let lost = path.join("python-archives/a.zip/f7");
+    std::fs::write(&lost, "").unwrap();
+    let _manager = open(&place, "a", "2");
+    assert_eq!(std::fs::read(&lost).unwrap().len(), 1000);
+    // An intact tree of an earlier boot is kept.
+    std::fs::write(&manifest, std::fs::read_to_string(&manifest).unwrap().replace(boot.trim(), "earlier")).unwrap();
+    let _manager = open(&place, "a", "3");
+    assert!(std::fs::read_to_string(&manifest).unwrap().contains(boot.trim()));
+}
+
+#[test]
+fn a_root_that_others_can_write_is_refused() {
+    let place = Place::new();
+    let root = place.path("open");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let error = Store::open(&root).unwrap_err().to_string();
+    assert!(error.contains("may be written by other users") && error.contains("has mode 0777"), "{error}");
+    let below = root.join("store");
+    assert!(Store::open(&below).unwrap_err().to_string().contains("has mode 0777"));
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Store::open(&below).unwrap();
+    assert_eq!(below.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let file = place.write("file", "");
+    assert!(Store::open(file).is_err());
+}
+
+/// Runs one of the tests below in a process of its own.
+fn in_process(test: &str, directory: &Path, shell: &str) -> Command {
+    let program = std::env::current_exe().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]).arg(program);
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]).env("STORE_TEST", directory);
+    command
+}
+
+#[test]
+#[ignore = "a child process of the tests below, which run it"]
+fn child_opens() {
+    let Some(directory) = std::env::var_os("STORE_TEST") else { return };
+    let directory = Path::new(&directory);
+    let store = Arc::new(Store::open(directory.join("store")).unwrap());
+    let temporary_directories = vec![directory.join("tmp")];
+    let settings = EnvironmentSettings { store: Some(store), temporary_directories, ..Default::default() };
+    let mut manager = PythonEnvironmentManager::new(inputs(directory), Arc::new(settings), JobId::new("child"));
+    match manager.open() {
+        Ok(()) => println!("opened {}", key(&manager)),
+        Err(error) => println!("failed: {}", support::with_causes(&error)),
+    }
+}
+
+#[test]
+#[ignore = "a child process of the tests below, which run it"]
+fn child_dies_with_a_base_directory() {
+    let Some(directory) = std::env::var_os("STORE_TEST") else { return };
+    let directory = Path::new(&directory);
+    let temporary_directories = vec![directory.join("tmp")];
+    let settings = EnvironmentSettings { temporary_directories, ..Default::default() };
+    let mut manager = PythonEnvironmentManager::new(inputs(directory), Arc::new(settings), JobId::new("child"));
+    manager.open().unwrap();
+    std::process::abort();
+}
+
+#[test]
+fn processes_that_open_at_once_get_the_same_tree() {
+    let place = place_with_inputs();
+    let mut children: Vec<_> = (0..4)
+        .map(|_| {
+            let mut command = in_process("child_opens", &place.path(""), "");
+            command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut opened: Vec<String> = children
+        .drain(..)
+        .map(|child| {
+            let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+            output.lines().find_map(|line| Some(line.split_once("opened ")?.1.to_owned())).expect(&output)
+        })
+        .collect();
+    opened.dedup();
+    assert_eq!(opened.len(), 1);
+    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("default")).unwrap();
+    let listed = store.list().unwrap();
+    assert_eq!((listed.len(), listed[0].in_use), (1, false));
+}
+
+#[test]
+fn threads_that_open_one_job_at_once_share_a_base_directory() {
+    let place = place_with_inputs();
+    let barrier = std::sync::Barrier::new(4);
+    let managers: Vec<PythonEnvironmentManager> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut manager = place.manager(inputs(&place.path("")));
+                    barrier.wait();
+                    manager.open().unwrap();
+                    manager
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let base = tree(&managers[0]);
+    assert!(managers.iter().all(|manager| tree(manager) == base));
+    let mut rest = managers;
+    let last = rest.pop().unwrap();
+    drop(rest);
+    assert!(base.exists());
+    let mut different = inputs(&place.path(""));
+    different.python_files.pop();
+    let error = place.manager(different).open().unwrap_err().to_string();
+    assert!(error.contains("other Python dependencies"), "{error}");
+    drop(last);
+    assert!(!base.exists());
+}
+
+#[test]
+fn what_a_dead_process_left_is_removed() {
+    let place = place_with_inputs();
+    let output = in_process("child_dies_with_a_base_directory", &place.path(""), "").output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(place.leftovers().len(), 2, "the directory and its lock");
+    // A native Flink's directory has no lock file and is not ours to remove.
+    std::fs::create_dir(place.temporary().join("python-dist-00000000-0000-0000-0000-000000000000")).unwrap();
+    let mut manager = place.manager(inputs(&place.path("")));
+    manager.open().unwrap();
+    manager.close();
+    assert_eq!(place.leftovers().len(), 1);
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_leaves_nothing() {
+    let place = place_with_inputs();
+    place.write("d/big", vec![1; 200_000]);
+    // The limit on file sizes stands in for a full disk: writing fails half-way through a file.
+    let mut command = in_process("child_opens", &place.path(""), "trap '' XFSZ; ulimit -f 100;");
+    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(output.contains("failed: cannot write 'big' of python file"), "{output}");
+    assert_eq!(files_below(&place.path("store"), "making"), 0);
+    assert_eq!(files_below(&place.path("store"), "entries"), 0);
+    assert!(place.leftovers().is_empty());
+}
+
+/// Entries of the directory `part` of every tenant.
+fn files_below(store: &Path, part: &str) -> usize {
+    let tenants = std::fs::read_dir(store.join("v1")).unwrap();
+    tenants.map(|tenant| std::fs::read_dir(tenant.unwrap().path().join(part)).unwrap().count()).sum()
+}
