@@ -74,6 +74,17 @@ impl Module {
             source_name: self.name().to_owned(),
             functions: self.usable_names(),
         })?;
+        if !signature.usable() {
+            let problem = Problem {
+                function: Some(signature.attribute.clone()),
+                line: signature.line,
+                message: "a function without decorator needs annotations that say every type; annotate all parameters and the \
+                          result with types that stand for Arrow types (int, float, str, bytes, bool, datetime.date, \
+                          datetime.datetime), or declare it with @udf(result_type=...)"
+                    .to_owned(),
+            };
+            return Err(Error::Problems { source_name: self.name().to_owned(), problems: vec![problem] });
+        }
         Ok(Function::new(Arc::clone(&self.origin), signature.clone()))
     }
 

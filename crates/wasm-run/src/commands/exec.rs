@@ -14,7 +14,7 @@ use crate::options::TimeLimit;
 pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let mut config = sandbox_config(&command.sandbox, TimeLimit::NONE);
     // The script's output is the command's, and none of it may be lost; whoever reads it sets the pace.
-    config.limits = Limits { log_bytes_per_second: u64::MAX, ..config.limits };
+    config.limits = Limits { log_bytes_per_second: None, ..config.limits };
     config.stdin = Input::Inherit;
     config.stdout = Output::Inherit;
     config.stderr = Output::Inherit;

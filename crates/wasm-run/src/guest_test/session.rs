@@ -59,7 +59,7 @@ impl Session {
         let limits = Limits {
             memory: 2 << 30,
             batch_time: timeout,
-            log_bytes_per_second: OUTPUT_BYTES as u64,
+            log_bytes_per_second: Some(OUTPUT_BYTES as u64),
             scratch_bytes: 512 << 20,
             ..Limits::default()
         };
