@@ -47,6 +47,9 @@ def main() -> int:
         print(f"error: programs are missing: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
     work, output = arguments.work.resolve(), arguments.output.resolve()
+    if any(character.isspace() for character in f"{work}{Path(__file__).resolve()}"):
+        print(f"error: CPython cannot be built in a folder with a space in its path: {work}", file=sys.stderr)
+        return 1
     try:
         work.mkdir(parents=True, exist_ok=True)
         with _lock(work, reporter) as lock:

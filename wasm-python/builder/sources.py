@@ -11,16 +11,22 @@ from .steps import SOURCES, Build, Step
 
 _CPYTHON_PATCHES = ("cpython-asyncio.patch", "cpython-parser.patch", "cpython-socket.patch")
 _NUMPY_PATCHES = (
-    "numpy-target.patch", "numpy-int64.patch", "numpy-indices.patch", "numpy-strings.patch", "numpy-random.patch",
-    "numpy-signatures.patch", "numpy-files.patch",
-)  # fmt: skip
+    "numpy-target.patch",
+    "numpy-int64.patch",
+    "numpy-indices.patch",
+    "numpy-strings.patch",
+    "numpy-random.patch",
+    "numpy-signatures.patch",
+    "numpy-files.patch",
+    "numpy-cython-names.patch",
+)
 
 CPYTHON = Step(
     "cpython-source",
     "unpack and patch CPython",
     lambda build: _unpack(build, CPYTHON.name, pins.CPYTHON, _CPYTHON_PATCHES),
     after=("fetch",),
-    files=("builder/sources.py", *(f"patches/{name}" for name in _CPYTHON_PATCHES)),
+    files=tuple(f"patches/{name}" for name in _CPYTHON_PATCHES),
 )
 
 NUMPY = Step(
@@ -28,7 +34,7 @@ NUMPY = Step(
     "unpack and patch numpy",
     lambda build: _unpack(build, NUMPY.name, pins.NUMPY_SOURCE, _NUMPY_PATCHES),
     after=("fetch",),
-    files=("builder/sources.py", *(f"patches/{name}" for name in _NUMPY_PATCHES)),
+    files=tuple(f"patches/{name}" for name in _NUMPY_PATCHES),
 )
 
 

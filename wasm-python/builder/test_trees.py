@@ -86,9 +86,10 @@ def _cpython_tests(tarball: Path, folder: Path) -> None:
     with tarfile.open(tarball) as archive:
         for member in archive:
             path = PurePosixPath(member.name)
-            if path.is_relative_to(prefix / "test"):
-                member.name = str(path.relative_to(prefix))
-                archive.extract(member, folder, filter="data")
+            if member.isfile() and path.is_relative_to(prefix / "test"):
+                target = folder / path.relative_to(prefix)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.extractfile(member).read())
 
 
 def _numpy_tests(wheel: Path, folder: Path) -> None:

@@ -146,6 +146,21 @@ class Images(WithFolder):
         self.assertNotEqual(hash_tree(self.folder), before)
 
 
+class CommandLine(WithFolder):
+    def refuse(self, *arguments, **environment) -> str:
+        command = [sys.executable, SOURCES / "build.py", "--output", self.folder / "out", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+        self.assertEqual(done.returncode, 1)
+        return done.stderr
+
+    def test_missing_programs_are_named_by_their_packages(self):
+        message = self.refuse("--work", self.folder / "work", PATH=str(self.folder))
+        self.assertEqual(message, "error: programs are missing: apt-get install gcc make cargo\n")
+
+    def test_a_work_folder_with_a_space_is_refused(self):
+        self.assertIn("with a space in its path", self.refuse("--work", self.folder / "my work"))
+
+
 class Lock(WithFolder):
     def test_a_second_process_says_that_it_waits(self):
         work = self.folder / "work"
