@@ -1,7 +1,6 @@
 //! The guest image, built and compiled when it is missing.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use vivarium_guest::{ImageLocation, ImageStore};
 use vivarium_sandbox::{Image, Runtime, RuntimeConfig};
@@ -9,9 +8,6 @@ use vivarium_sandbox::{Image, Runtime, RuntimeConfig};
 use crate::failure::Failure;
 use crate::options::OutputOptions;
 use crate::progress::{BuildProgress, ProgressMode};
-
-/// Opening a compiled image takes milliseconds; after this long it is being compiled.
-const OPENING: Duration = Duration::from_millis(500);
 
 /// Finds the image, and builds it when it is missing.
 ///
@@ -29,16 +25,11 @@ pub async fn ensure(options: &OutputOptions) -> Result<ImageLocation, Failure> {
 /// When it cannot be built or opened.
 pub async fn open(options: &OutputOptions, instances: usize) -> Result<Image, Failure> {
     let directory = ensure(options).await?.directory;
-    let mut opening = tokio::task::spawn_blocking(move || open_blocking(directory, instances));
-    let opened = match tokio::time::timeout(OPENING, &mut opening).await {
-        Ok(opened) => opened,
-        Err(_) => {
-            let mut progress = BuildProgress::new(ProgressMode::new(options));
-            progress.spin("compiling the guest for this machine, once".to_owned());
-            opening.await
-        }
-    };
-    opened.map_err(Failure::internal)?
+    let mut progress = BuildProgress::new(ProgressMode::new(options));
+    if ImageStore::open()?.info()?.compiled_bytes.is_empty() {
+        progress.spin("compiling the guest for this machine, once".to_owned());
+    }
+    tokio::task::spawn_blocking(move || open_blocking(directory, instances)).await.map_err(Failure::internal)?
 }
 
 fn open_blocking(directory: PathBuf, instances: usize) -> Result<Image, Failure> {

@@ -74,7 +74,7 @@ fn scratch_is_writable_within_its_limit() {
 fn limits_end_a_script() {
     let ended = exec(&["--timeout", "300ms", "-c", "while True: pass"], "");
     assert_eq!(ended.status, 3, "{ended}");
-    assert!(ended.stderr.contains("300ms"), "{ended}");
+    assert!(ended.stderr.contains("300 ms"), "{ended}");
     let ended = exec(&["--memory", "128MiB", "-c", "x = bytes(1 << 30)"], "");
     assert!(ended.status == 1 && ended.stderr.contains("MemoryError"), "{ended}");
 }

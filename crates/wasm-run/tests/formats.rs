@@ -10,16 +10,16 @@ use arrow::ipc::writer::StreamWriter;
 use support::{Folder, batch, read_parquet, write_parquet};
 
 const FUNCTION: &str = "def f(x: int) -> int:\n    return x * 10\n";
-const CSV: &str = "x,s,f\n1,a,10\n,b,\n3,,30\n";
-const JSON: &str = "{\"x\":1,\"s\":\"a\",\"f\":10}\n{\"s\":\"b\"}\n{\"x\":3,\"f\":30}\n";
+const CSV: &str = "x,y,f\n1,a,10\n,b,\n3,,30\n";
+const JSON: &str = "{\"x\":1,\"y\":\"a\",\"f\":10}\n{\"y\":\"b\"}\n{\"x\":3,\"f\":30}\n";
 
 fn folder() -> Folder {
     let folder = Folder::with(&[("f.py", FUNCTION)]);
-    folder.write("in.csv", "x,s\n1,a\n,b\n3,\n");
-    folder.write("in.json", "{\"x\":1,\"s\":\"a\"}\n{\"s\":\"b\"}\n{\"x\":3,\"s\":null}\n");
+    folder.write("in.csv", "x,y\n1,a\n,b\n3,\n");
+    folder.write("in.json", "{\"x\":1,\"y\":\"a\"}\n{\"y\":\"b\"}\n{\"x\":3,\"y\":null}\n");
     let table = batch(&[
         ("x", Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]))),
-        ("s", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None]))),
+        ("y", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None]))),
     ]);
     write_parquet(&folder.path("in.parquet"), &table);
     let mut writer =
@@ -65,7 +65,7 @@ fn pipes_are_read_and_written() {
 fn a_table_that_cannot_be_read_is_named() {
     let folder = folder();
     folder.write("broken.parquet", "PAR1 is not enough");
-    folder.write("rows.csv", "x,s\n1,a\n2\n");
+    folder.write("rows.csv", "x,y\n1,a\n2\n");
     folder.write("types.csv", &format!("x\n{}word\n", "1\n".repeat(10_000)));
     folder.write("empty.csv", "");
     folder.write("list.json", "[{\"x\": 1}]\n");

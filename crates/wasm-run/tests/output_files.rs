@@ -66,17 +66,19 @@ fn rows_are_written_while_others_are_read() {
     let mut command = folder.command(&["run", "f.py::f", "-i", "-", "-o", "-", "--instances", "1"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
+    let (first_rows_came, end_input) = std::sync::mpsc::channel();
     let writer = std::thread::spawn(move || {
         stdin.write_all(b"x\n").unwrap();
         for row in 0..200_000 {
             writeln!(stdin, "{row}").unwrap();
         }
-        stdin
+        end_input.recv().unwrap();
     });
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "x,f");
     assert_eq!(lines.next().unwrap().unwrap(), "0,0");
-    drop(writer.join().unwrap());
+    first_rows_came.send(()).unwrap();
     assert_eq!(lines.last().unwrap().unwrap(), "199999,199999");
+    writer.join().unwrap();
     assert!(child.wait().unwrap().success());
 }

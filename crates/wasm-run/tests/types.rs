@@ -73,7 +73,7 @@ fn annotations_stand_for_types() {
         ("t", Arc::new(TimestampNanosecondArray::from(vec![-1000]))),
     ]);
     write_parquet(&folder.path("in.parquet"), &input);
-    let ended = folder.run(&["run", "f.py", "-i", "in.parquet", "-o", "out.parquet"]).ok();
+    let ended = folder.run(&["run", "f.py", "-i", "in.parquet", "-o", "out.parquet", "--as", "text"]).ok();
     let result = read_parquet(&folder.path("out.parquet"));
     let text = result.column(7).as_string::<i32>().value(0);
     let expected =

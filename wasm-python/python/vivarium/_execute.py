@@ -86,7 +86,9 @@ def execute(request):
     status = _guarded(program)
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
+        # A program may have closed it, as `python -m json.tool` does.
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except (OSError, ValueError):
         status = status or 120  # what python exits with when its output cannot be written
     return {"exit": status}

@@ -11,7 +11,7 @@ pub enum Format {
     Parquet,
     /// Comma-separated values with a header line; an empty field is NULL.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object a line; columns come in alphabetical order.
     Json,
     /// Arrow IPC: the file format, or the stream format in a pipe.
     Arrow,
