@@ -150,7 +150,7 @@ fn python_file(
             Ok(target.as_str().to_owned())
         }
         (Input::File(mut source), None) => {
-            let hash = copy_file(writer, &place, &mut source, &origin)?;
+            let hash = copy_file(writer, &place, &file.original_name, &mut source, &origin)?;
             changed(&|| source.changed(), hash)?;
             let is_module = file.original_name.ends_with(".py");
             Ok(if is_module { directory.as_str() } else { place.as_str() }.to_owned())

@@ -136,11 +136,11 @@ fn a_damaged_tree_is_made_again() {
     std::fs::write(&manifest, text.replace(boot.trim(), "earlier")).unwrap();
     let lost = path.join("python-archives/a.zip/f7");
     std::fs::write(&lost, "").unwrap();
-    let _manager = open(&place, "a", "2");
+    drop(open(&place, "a", "2"));
     assert_eq!(std::fs::read(&lost).unwrap().len(), 1000);
     // An intact tree of an earlier boot is kept.
     std::fs::write(&manifest, std::fs::read_to_string(&manifest).unwrap().replace(boot.trim(), "earlier")).unwrap();
-    let _manager = open(&place, "a", "3");
+    drop(open(&place, "a", "3"));
     assert!(std::fs::read_to_string(&manifest).unwrap().contains(boot.trim()));
 }
 

@@ -96,7 +96,7 @@ with open(orders["log"], encoding="utf-8", errors="replace") as log:
             available = [] if found[2] == "none" else found[2].split(", ")
         elif found := re.search(r"location\(s\) to search for versions of (\S+):", line):
             searched.add(canonicalize_name(found[1]))
-        elif found := re.search(r"Found link \S*/([^/#\s]+)", line):
+        elif found := re.search(r"Found link \S*/([^/#,\s]+)", line):
             found_files.add(found[1])
         elif found := re.search(r"Skipping link: (.*?): \S*/([^/#\s]+)(?:[#\s]|$)", line):
             if "none of the wheel's tags" in found[1]:

@@ -6,10 +6,11 @@ use rustix::fs::OFlags;
 use crate::error::{EnvironmentError, Origin, Role};
 use crate::tree::{EntryPath, Kind, Refusal, Source, TreeWriter, Visit, WalkError, WriteError, walk};
 
-/// Copies one file; returns the hash of what was written.
+/// Copies one file, which errors call `entry`; returns the hash of what was written.
 pub(crate) fn copy_file(
     writer: &mut TreeWriter<'_>,
     target: &EntryPath,
+    entry: &str,
     source: &mut Source,
     origin: &Origin,
 ) -> Result<blake3::Hash, EnvironmentError> {
@@ -21,7 +22,7 @@ pub(crate) fn copy_file(
     let size = match written {
         Ok(size) => size,
         Err(WriteError::Read(error)) => return Err(source.failed(error)),
-        Err(error) => return Err(origin.failed(target.as_str(), error)),
+        Err(error) => return Err(origin.failed(entry, error)),
     };
     source.check_unchanged(size)?;
     Ok(hasher.finalize())
@@ -45,7 +46,7 @@ pub(crate) fn copy_directory(
         match content {
             Content::Directory => writer.directory(&path, Some(visit.metadata.mode())).map_err(failed)?,
             Content::Symlink(link) => writer.symlink(&path, link, below.depth() - 1).map_err(failed)?,
-            Content::File(file) => return copy_file(writer, &path, file, origin),
+            Content::File(file) => return copy_file(writer, &path, visit.path, file, origin),
         }
         Ok(blake3::hash(b""))
     })

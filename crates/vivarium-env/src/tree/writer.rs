@@ -128,7 +128,7 @@ impl<'a> TreeWriter<'a> {
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::Symlink)?;
         let (parent, name) = self.parent_of(path).map_err(WriteError::Write)?;
-        rustix::fs::symlinkat(target, &parent, name).map_err(|error| WriteError::Write(error.into()))
+        rustix::fs::symlinkat(target, parent, name).map_err(|error| WriteError::Write(error.into()))
     }
 
     /// Makes a second name for a file that this writer wrote.
