@@ -148,7 +148,9 @@ fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {
     // it touched gets the image's content back, and what is above the limit is unmapped. The kernel (6.7 and later) tells which
     // pages those are; before, `madvise` drops them all.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Auto).linear_memory_keep_resident(KEEP_RESIDENT).table_keep_resident(TABLE_KEEP_RESIDENT);
+        pool.pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(TABLE_KEEP_RESIDENT);
     }
     pool.async_stack_keep_resident(16 << 10);
     // Slots that already map an image are the fast ones; keep as many as a busy task uses.

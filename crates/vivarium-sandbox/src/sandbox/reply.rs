@@ -207,7 +207,7 @@ mod tests {
             json!({"rows": [1], "row_errors": [error(2)]}),
             json!({"rows": vec![1; 100]}),
             json!({"rows": [1], "row_errors": [{"kind": "exception", "message": "row?"}]}),
-            json!([]),
+            json!("nothing"),
         ] {
             assert!(matches!(parse_rows(bad.clone()), Err(ProtocolError::Reply { .. })), "{bad}");
         }
