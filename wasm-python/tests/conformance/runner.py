@@ -186,6 +186,10 @@ def _id(module, test):
     return name if name.startswith(f"{module}.") else f"{module}.{name}"
 
 
+def _wants_c_test_module(error):
+    return isinstance(error, ModuleNotFoundError) and error.name in C_TEST_MODULES
+
+
 def _result(unittest, module, reporter):
     class Result(unittest.TestResult):
         """unittest's listener that passes everything on."""
@@ -202,16 +206,20 @@ def _result(unittest, module, reporter):
             reporter.record(_id(module, test), "fail", *describe(err[1]))
 
         def addError(self, test, err):
-            if isinstance(err[1], ModuleNotFoundError) and err[1].name in C_TEST_MODULES:
+            if _wants_c_test_module(err[1]):
                 reporter.record(_id(module, test), "skip", f"{err[1].name} is not in the image")
             else:
                 reporter.record(_id(module, test), "error", *describe(err[1]))
 
         def addSubTest(self, test, subtest, err):
-            if err is not None:
-                outcome = "fail" if issubclass(err[0], test.failureException) else "error"
-                reason, trace = describe(err[1])
-                reporter.record(_id(module, test), outcome, f"{subtest._subDescription()} {reason}", trace)
+            if err is None:
+                return
+            if _wants_c_test_module(err[1]):
+                reporter.record(_id(module, test), "skip", f"{err[1].name} is not in the image")
+                return
+            outcome = "fail" if issubclass(err[0], test.failureException) else "error"
+            reason, trace = describe(err[1])
+            reporter.record(_id(module, test), outcome, f"{subtest._subDescription()} {reason}", trace)
 
         def addSkip(self, test, reason):
             # A skipped subtest does not make a skipped test.
