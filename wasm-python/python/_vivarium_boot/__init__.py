@@ -52,6 +52,10 @@ def _rehome_modules(importer: MemoryImporter, root: str) -> None:
         spec = getattr(module, "__spec__", None)
         if spec is not None and (spec.origin == "frozen" or (spec.origin or "").startswith(root + "/")):
             if own := importer.find_spec(spec.name):
+                if spec.loader_state is not None:
+                    # Frozen. A second copy of importlib, which tests make, checks that the module still looks it.
+                    own.has_location = False
+                    own.loader_state = types.SimpleNamespace(filename=own.origin, origname=spec.loader_state.origname)
                 _rehome(module, own)
             elif "__file__" in vars(module):  # `_frozen_importlib`, which `importlib` has told where its source is
                 module.__file__ = module.__file__.replace(root, PREFIX, 1)

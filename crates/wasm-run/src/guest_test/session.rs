@@ -69,6 +69,7 @@ impl Session {
             limits,
             environment: Some(Arc::new(environment)),
             path: vec![ROOT.to_owned()],
+            stderr: Output::Discard,
             // Failures must come again: the same seed for every sandbox.
             seed: Some([7; 32]),
             ..SandboxConfig::default()
