@@ -244,10 +244,12 @@ ABSENT = ("mmap", "numpy.f2py")
 
 def run_numpy(path, root, skip, reporter):
     """Runs a test file with pytest, as `numpy.test()` does."""
+    import numpy
     import pytest
 
     for name in ABSENT:
         sys.modules[name] = types.ModuleType(name)
+    numpy.f2py = sys.modules["numpy.f2py"]  # or numpy asks itself for it without end
     _extend_packages(root)
     # The packages come from the image, their test folders from `root`: both halves of numpy are one package.
     os.environ["PY_IGNORE_IMPORTMISMATCH"] = "1"
