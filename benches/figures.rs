@@ -98,7 +98,12 @@ fn bind(function: &str, arguments: &[&str]) -> Value {
     json!({"op": "bind", "function": function, "arguments": arguments, "on_error": "fail"})
 }
 
-async fn bound(sandbox: &mut Sandbox, source: &str, function: &str, arguments: &[&str]) -> Result<u32, vivarium_sandbox::Error> {
+async fn bound(
+    sandbox: &mut Sandbox,
+    source: &str,
+    function: &str,
+    arguments: &[&str],
+) -> Result<u32, vivarium_sandbox::Error> {
     sandbox.control(&json!({"op": "load", "source": source, "filename": "udf.py"})).await?;
     let reply = sandbox.control(&bind(function, arguments)).await?;
     Ok(reply["handle"].as_u64().unwrap_or_default() as u32)
@@ -136,7 +141,8 @@ async fn cold(image: &Image, rounds: usize) -> Result<Samples> {
 /// Times `wasm-run run` on 1,000 rows of CSV, from the start of the process to its end.
 fn process(rounds: usize) -> Result<Samples> {
     let folder = tempfile::tempdir()?;
-    let (udf, input, output) = (folder.path().join("udf.py"), folder.path().join("in.csv"), folder.path().join("out.csv"));
+    let (udf, input, output) =
+        (folder.path().join("udf.py"), folder.path().join("in.csv"), folder.path().join("out.csv"));
     std::fs::write(&udf, "def add_one(x: int) -> int:\n    return x + 1\n")?;
     let rows: String = (0..1000).map(|row| format!("{row}\n")).collect();
     std::fs::write(&input, format!("x\n{rows}"))?;
@@ -171,7 +177,14 @@ async fn ratios(image: &Image, native: &mut Native, rounds: usize) -> Result<()>
     let add = reply["handle"].as_u64().context("a handle")? as u32;
     let cases: [(&str, &str, u32, Vec<ArrayRef>, DataType, &str); 2] = [
         ("row loop `x + 1` on int64", "add_one", add_one, vec![integers], DataType::Int64, "at most 3.2x"),
-        ("vectorized add of float64, 8,192 rows", "numpy_add", add, vec![floats.clone(), floats], DataType::Float64, "at most 2x"),
+        (
+            "vectorized add of float64, 8,192 rows",
+            "numpy_add",
+            add,
+            vec![floats.clone(), floats],
+            DataType::Float64,
+            "at most 2x",
+        ),
     ];
     for (figure, name, handle, columns, result, asked) in cases {
         let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
@@ -285,7 +298,8 @@ impl Native {
         writeln!(self.requests, "{function}")?;
         let mut line = String::new();
         self.replies.read_line(&mut line)?;
-        let reply: Value = serde_json::from_str(&line).context("the native side did not answer; its message is above")?;
+        let reply: Value =
+            serde_json::from_str(&line).context("the native side did not answer; its message is above")?;
         Ok(reply["median"].as_f64().context("a median")? * 1e-9)
     }
 }
