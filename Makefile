@@ -11,7 +11,6 @@ demo: guest $(DATA)/lineitem.parquet
 
 test: guest
 	$(CARGO) test --workspace
-	$(WASM_RUN) guest test --subset ci
 
 # Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
 guest:

@@ -40,7 +40,8 @@ def _run(request):
         sys.path.insert(0, "")
     elif not isinstance(filename, str):
         raise ProtocolError("exec in mode file needs filename")
-    sys.argv = ["-c" if mode == "code" else filename, *arguments]
+    program = "-c" if mode == "code" else "-" if filename == "<stdin>" else filename
+    sys.argv = [program, *arguments]
     main = _main_module(filename if mode == "file" else None)
     _load.remember_source(filename, source)
     return lambda: exec(compile(source, filename, "exec", dont_inherit=True), main.__dict__)
