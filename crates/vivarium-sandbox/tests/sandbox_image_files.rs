@@ -10,9 +10,15 @@ use common::{Guest, config, runtime};
 use tempfile::TempDir;
 use vivarium_sandbox::{CompileEvent, Error, Image, ImageError, Runtime, Sandbox};
 
+/// A directory that nobody else can write to, nor any above it: images below `/tmp` are refused, and the checkout may lie there.
+fn private_directory() -> tempfile::TempDir {
+    let home = std::env::home_dir().expect("a home directory");
+    tempfile::Builder::new().prefix(".vivarium-test-").tempdir_in(home).unwrap()
+}
+
 /// A directory that others cannot write, unlike those in `/tmp`.
 fn image_directory(guest: &Guest) -> TempDir {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = private_directory();
     fs::write(directory.path().join("guest.wasm"), guest.wasm()).unwrap();
     directory
 }
@@ -129,7 +135,7 @@ fn a_missing_image_says_where_it_should_be() {
     let runtime = runtime();
     let error = Image::open(&runtime, "/no/such/image").unwrap_err().to_string();
     assert!(error.contains("/no/such/image"), "{error}");
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = private_directory();
     let error = Image::open(&runtime, directory.path()).unwrap_err().to_string();
     assert!(error.contains("guest.wasm"), "{error}");
 }
