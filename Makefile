@@ -11,6 +11,7 @@ demo: guest $(DATA)/lineitem.parquet
 
 test: guest
 	$(CARGO) test --workspace
+	$(WASM_RUN) guest test --suite cpython --subset ci --quiet
 
 # Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
 guest:
