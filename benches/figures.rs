@@ -167,6 +167,17 @@ fn udf_function(udf: &Path) -> PathBuf {
     name.into()
 }
 
+/// One function on both sides.
+struct Case {
+    figure: &'static str,
+    /// Its name on the native side.
+    native: &'static str,
+    handle: u32,
+    columns: Vec<ArrayRef>,
+    result: DataType,
+    asked: &'static str,
+}
+
 /// The row loop and the vectorized add, against the native side.
 async fn ratios(image: &Image, native: &mut Native, rounds: usize) -> Result<()> {
     let integers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS as i64).map(|row| row * 7919)));
@@ -175,18 +186,25 @@ async fn ratios(image: &Image, native: &mut Native, rounds: usize) -> Result<()>
     let add_one = bound(&mut sandbox, SOURCE, "add_one", &["int64"]).await?;
     let reply = sandbox.control(&bind("add", &["double", "double"])).await?;
     let add = reply["handle"].as_u64().context("a handle")? as u32;
-    let cases: [(&str, &str, u32, Vec<ArrayRef>, DataType, &str); 2] = [
-        ("row loop `x + 1` on int64", "add_one", add_one, vec![integers], DataType::Int64, "at most 3.2x"),
-        (
-            "vectorized add of float64, 8,192 rows",
-            "numpy_add",
-            add,
-            vec![floats.clone(), floats],
-            DataType::Float64,
-            "at most 2x",
-        ),
+    let cases = [
+        Case {
+            figure: "row loop `x + 1` on int64",
+            native: "add_one",
+            handle: add_one,
+            columns: vec![integers],
+            result: DataType::Int64,
+            asked: "at most 3.2x",
+        },
+        Case {
+            figure: "vectorized add of float64, 8,192 rows",
+            native: "numpy_add",
+            handle: add,
+            columns: vec![floats.clone(), floats],
+            result: DataType::Float64,
+            asked: "at most 2x",
+        },
     ];
-    for (figure, name, handle, columns, result, asked) in cases {
+    for Case { figure, native: name, handle, columns, result, asked } in cases {
         let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=rounds {
             let native_seconds = native.seconds_per_row(name)?;

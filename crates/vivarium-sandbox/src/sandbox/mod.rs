@@ -217,10 +217,10 @@ impl Sandbox {
         /// More functions than this are called without a label.
         const MAX_LABELS: usize = 1000;
         let handle = reply["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
-        if let (Some(handle), Some(name)) = (handle, request["function"].as_str()) {
-            if self.functions.len() < MAX_LABELS || self.functions.contains_key(&handle) {
-                self.functions.insert(handle, name.into());
-            }
+        if let (Some(handle), Some(name)) = (handle, request["function"].as_str())
+            && (self.functions.len() < MAX_LABELS || self.functions.contains_key(&handle))
+        {
+            self.functions.insert(handle, name.into());
         }
     }
 }

@@ -11,9 +11,9 @@ use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::csv::reader::Format as CsvFormat;
 use arrow::error::ArrowError;
 use arrow_schema::{DataType, Schema, SchemaRef};
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::sync::mpsc;
 
 use super::recorded::Recorded;

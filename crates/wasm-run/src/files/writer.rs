@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow_schema::SchemaRef;
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::Compression;
-use datafusion::parquet::file::properties::WriterProperties;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
 
 use super::Format;
 use crate::table::TableWriter;

@@ -97,7 +97,7 @@ impl From<OnErrorOption> for OnError {
 
 fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, _)) if name.is_empty() => Err("the variable has no name; write NAME=VALUE".to_owned()),
+        Some(("", _)) => Err("the variable has no name; write NAME=VALUE".to_owned()),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err("write NAME=VALUE; the variable is not taken from this process".to_owned()),
     }
