@@ -10,6 +10,7 @@ use crate::cli::Exec;
 use crate::commands::sandbox_config;
 use crate::failure::Failure;
 use crate::options::TimeLimit;
+use crate::wall::Reach;
 
 pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let mut config = sandbox_config(&command.sandbox, TimeLimit::NONE);
@@ -20,6 +21,7 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     config.stderr = Output::Inherit;
     let request = request(&command).await?;
     let image = crate::guest::open(&command.messages, 1).await?;
+    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
+use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -22,6 +23,9 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let outputs: Vec<_> = [&command.output, &command.errors].into_iter().flatten().collect();
+    let environment = config.environment.as_deref();
+    crate::wall::raise(Reach { environment, inputs: &[&command.input], outputs: &outputs })?;
     let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,
