@@ -75,7 +75,7 @@ pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
 pub use exchange::ExchangeError;
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use image::{CompileEvent, Image, ImageError};
-pub use limits::{Limits, LimitsError};
+pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use output::{Capture, Input, Output};
 pub use pool::{Lease, Pool};

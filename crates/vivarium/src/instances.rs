@@ -75,7 +75,7 @@ impl Instances {
         let first = pool.checkout().await.map_err(Error::without_rows)?;
         let result = first.value().result.data_type.clone();
         drop(first);
-        Ok(Self { pool, place, result, limits: origin.config.limits.clone() })
+        Ok(Self { pool, place, result, limits: origin.config.effective_limits() })
     }
 
     /// The type of the function's results.
