@@ -9,7 +9,8 @@
 //!
 //! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
 //! sandbox gets no network, no file of the host, no variable of its environment; it sees `/env`, a read-only directory,
-//! and `/tmp`, a scratch directory in memory ([`wasi`]).
+//! and `/tmp`, a scratch directory in memory ([`wasi`]). Tenants share the processors in proportion to their weights
+//! ([`TenantLimits::cpu_weight`]). A process may put a [`SecondWall`] around itself.
 //!
 //! Invariants:
 //! * The host owns every deadline. A call returns in time whatever the guest does, and dropping its future stops it.

@@ -197,4 +197,19 @@ pub const CASES: &[Case] = &[
     })
     .so("the image is refused")
     .by("machine code is only loaded when its hash is the recorded one and nobody else could write it"),
+    host("a store of environments that others can write to", |attempt| {
+        Box::pin(async move {
+            use std::os::unix::fs::PermissionsExt;
+            let directory = attempt.world.root.path().join("open-store");
+            fs::create_dir(&directory).map_err(|error| error.to_string())?;
+            vivarium_env::Store::open(&directory).map_err(|error| format!("a private one: {error}"))?;
+            fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).map_err(|error| error.to_string())?;
+            match vivarium_env::Store::open(&directory) {
+                Err(_) => Ok(()),
+                Ok(store) => Err(format!("{store:?} was opened")),
+            }
+        })
+    })
+    .so("the store is refused")
+    .by("environments are only taken from folders that nobody else could write; `/env` itself is read-only"),
 ];

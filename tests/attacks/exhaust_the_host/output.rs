@@ -1,6 +1,7 @@
 //! Results, errors, names and prints that are too large for whoever takes them.
 
-use vivarium::{FunctionSource, SourceError};
+use arrow::array::RecordBatch;
+use vivarium::{Arguments, FunctionSource, SourceError, TaskOptions};
 use vivarium_sandbox::{Capture, LimitKind, Output, Sandbox};
 
 use crate::case::{Case, call, ensure, host, load};
@@ -72,6 +73,24 @@ def f(x: int) -> int:
         Ends::Limit(LimitKind::ReplyBytes),
     )
     .with(|limits| limits.reply_bytes = 256 << 10),
+    host("a batch of thousands of columns with names of kilobytes", |attempt| {
+        Box::pin(async move {
+            let mut attempt = attempt;
+            attempt.limits.request_bytes = 64 << 10;
+            let column = rows(&[1]).column(0).clone();
+            let named = (0..3000).map(|number| (format!("{number}{}", "x".repeat(2000)), column.clone()));
+            let batch = RecordBatch::try_from_iter(named).map_err(|error| error.to_string())?;
+            let source = "from vivarium import udf\n@udf\ndef f(*x: int) -> int: return len(x)\n";
+            let names = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+            let options = TaskOptions { arguments: Arguments::Columns(names), ..TaskOptions::default() };
+            let module = attempt.module(source).await.map_err(|error| error.to_string())?;
+            let function = module.function("f").map_err(|error| error.to_string())?;
+            let result = function.bind(&batch.schema(), options).await.map(|_| String::new());
+            ensure(Ends::Limit(LimitKind::RequestBytes).matches(&result), || describe(&result))
+        })
+    })
+    .so("binding fails: limit `request_bytes`; names of columns never reach the guest")
+    .by("`Limits::request_bytes`"),
     host("source code of 100 MB", |attempt| {
         Box::pin(async move {
             let source = "x = 1\n".repeat((100 << 20) / 6);
