@@ -23,6 +23,7 @@ mod exhaust_the_host;
 mod guests;
 mod host_state;
 mod log_book;
+mod modules;
 mod outcome;
 mod reach_a_neighbour;
 mod read_the_host;

@@ -7,7 +7,8 @@ use vivarium_sandbox::{Error, ProtocolError};
 
 use crate::case::{Case, host};
 use crate::guests::{ECHO, Guest, RESULT};
-use crate::world::{Attempt, modules};
+use crate::modules;
+use crate::world::Attempt;
 
 const CHECKED: &str = "every pointer, length and count is checked against linear memory before it is used";
 

@@ -4,8 +4,8 @@ use vivarium_sandbox::{Error, ImageError};
 
 use crate::case::{Case, call, host};
 use crate::guests::{ECHO, Guest};
+use crate::modules;
 use crate::outcome::Ends;
-use crate::world::modules;
 
 const GUARDS: &str = "the whole 32-bit address space and guard pages are reserved for each memory";
 

@@ -4,8 +4,8 @@ use vivarium_sandbox::{Error, LimitKind};
 
 use crate::case::{BATCH_TIME, Case, MEMORY, call, host, load};
 use crate::guests::{ECHO, Guest};
+use crate::modules;
 use crate::outcome::Ends;
-use crate::world::modules;
 
 pub const CASES: &[Case] = &[
     call("one big allocation", "def attack():\n    return len(bytearray(1 << 30))", MEMORY),

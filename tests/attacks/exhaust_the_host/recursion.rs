@@ -4,8 +4,8 @@ use vivarium_sandbox::{Error, LimitKind};
 
 use crate::case::{Case, call, host};
 use crate::guests::Guest;
+use crate::modules;
 use crate::outcome::Ends;
-use crate::world::modules;
 
 const GUARD: &str = "Python's own guard; behind it `RuntimeConfig::wasm_stack`";
 
