@@ -2,6 +2,7 @@
  *
  *   exports.c       the functions of ../ABI.md, called by the host
  *   interpreter.c   vv_init: starts CPython, once, for the snapshot
+ *   settle.c        the end of vv_init: a heap that instances rarely write to
  *   types.c         a vv_type: the compiled plan of one Arrow type
  *   read.c          a vv_column: values of an Arrow array -> Python objects
  *   write.c         a vv_builder: Python objects -> an Arrow array; scalars.c: booleans, numbers, text, bytes
@@ -9,6 +10,7 @@
  *   function.c      a vv_function: a callable bound to argument types and a result type
  *   rows.c          calls a function once a row
  *   vectors.c       calls a function once a batch, with numpy arrays
+ *   seed.c          seeds numpy's global generator
  *   arena.c         the memory a batch arrives in
  *   errors.c        a raised exception -> the JSON of ABI.md
  *   module.c        `_vivarium`, what the Python half (../python/vivarium) sees of all this
@@ -275,6 +277,10 @@ PyObject *vv_error_reply(PyObject *name, int64_t row);
 /* ---- module.c ---- */
 
 PyMODINIT_FUNC PyInit__vivarium(void);
+
+PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
+
+void vv_settle(void);
 /* A handle's function, or NULL with an exception set. Borrowed. */
 vv_function *vv_function_of_handle(uint32_t handle);
 

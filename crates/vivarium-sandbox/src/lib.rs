@@ -5,6 +5,7 @@
 //!     └─ Image   a compiled guest: an interpreter that has already started
 //!          └─ Pool   the sandboxes of one task
 //!               └─ Sandbox   one instance: control requests and record batches
+//!                    └─ EnvironmentSnapshot   what a job's packages leave in its memory, for the next ones to start from
 //! ```
 //!
 //! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
@@ -66,6 +67,7 @@ mod snapshot;
 mod state;
 mod tenant;
 mod text;
+mod warm;
 pub mod wasi;
 
 pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
@@ -81,3 +83,4 @@ pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Invocation, RowErrors, Sandbox, SandboxConfig};
 pub use snapshot::{SnapshotError, snapshot};
 pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
+pub use warm::{EnvironmentSnapshot, WarmError};

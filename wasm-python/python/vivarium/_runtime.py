@@ -1,7 +1,8 @@
 """Control requests: the Python half of `vv_control`. What may be asked, and what is answered, is in ABI.md."""
 
-import importlib
+import gc
 import json
+import linecache
 import os
 import random
 import sys
@@ -53,6 +54,9 @@ def _field(request, name, kind):
 
 # ---- start ----
 
+# Of the standard library and the bundled packages. Starting again, from an environment's snapshot, puts nothing there twice.
+_own_path = tuple(sys.path)
+
 
 def _seed(seed):
     try:
@@ -61,11 +65,11 @@ def _seed(seed):
         entropy = b""
     if len(entropy) != 32:
         raise ProtocolError("the seed is 64 hexadecimal digits")
-    random.seed(entropy)
-    if "numpy" in sys.modules:
-        import numpy.random
-
-        numpy.random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
+    random.seed(int.from_bytes(entropy))
+    if numpy_random := sys.modules.get("numpy.random"):
+        generator = numpy_random.mtrand._rand._bit_generator
+        if not _vivarium.seed_mt19937(generator.capsule, entropy):
+            numpy_random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
 
 
 def _strings(values, what):
@@ -82,15 +86,27 @@ def start(request):
         raise ProtocolError("the name of an environment variable is not empty and has no '='")
     os.environ.clear()
     os.environ.update(variables)
-    if hasattr(time, "tzset"):
+    if "TZ" in variables:
         time.tzset()
     sys.dont_write_bytecode = True
-    sys.path.extend(_strings(_field(request, "path", list), "paths"))
-    importlib.invalidate_caches()
+    sys.path[:] = [*_own_path, *_strings(_field(request, "path", list), "paths")]
     directory = request.get("directory")
     if directory is not None:
         os.chdir(_strings([directory], "directories")[0])
     return {"python": sys.version.split()[0]}
+
+
+# ---- warm ----
+
+
+def warm(request):
+    """Imports what a source imports at its top level, so that instances which start from this one find it ready."""
+    source = _field(request, "source", str)
+    imported = [name for name in _load.imports(source) if _load.try_import(name)]
+    linecache.clearcache()
+    gc.collect()
+    gc.freeze()
+    return {"modules": imported}
 
 
 # ---- load, bind, drop ----
@@ -187,6 +203,7 @@ def evaluate(request):
 
 _OPERATIONS = {
     "start": start,
+    "warm": warm,
     "load": load,
     "bind": bind,
     "drop": drop,

@@ -2,7 +2,9 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
+import re
 import types as python_types
 import typing
 
@@ -12,6 +14,9 @@ from vivarium.types import DataType, TypeSpellingError, parse
 MAX_FUNCTIONS = 1000
 MAX_NAME = 255
 MAX_DOC = 1000
+
+_DEF = re.compile(r"\s*(async\s+)?def\b")
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 @dataclasses.dataclass
@@ -73,27 +78,45 @@ def _first_line(function):
 
 
 class _Lines:
-    """Where things stand in the source: the def of a function by its first line, an annotation by its parameter."""
+    """Where things stand in the source: the def of a function by its first line, an annotation by its parameter.
+
+    The source is parsed when a problem is reported; without one, nobody waits for it.
+    """
 
     def __init__(self, source, filename):
+        self.source = source
         self.filename = filename
-        self.nodes = {}
-        for node in ast.walk(ast.parse(source)) if source else ():
+
+    @functools.cached_property
+    def nodes(self):
+        nodes = {}
+        for node in ast.walk(ast.parse(self.source)) if self.source else ():
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 # A function's code begins at its first decorator.
                 first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                self.nodes[first] = node
+                nodes[first] = node
+        return nodes
+
+    @functools.cached_property
+    def text(self):
+        return _LINE_END.split(self.source)
+
+    def code(self, function):
+        return getattr(inspect.unwrap(function), "__code__", None)
 
     def node(self, function):
-        code = getattr(inspect.unwrap(function), "__code__", None)
+        code = self.code(function)
         return self.nodes.get(code.co_firstlineno) if code is not None and code.co_filename == self.filename else None
 
     def definition(self, function):
-        node = self.node(function)
-        if node is not None:
-            return node.lineno
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        return code.co_firstlineno if code is not None else 0
+        code = self.code(function)
+        if code is None:
+            return 0
+        first = code.co_firstlineno
+        text = self.text[first - 1 :] if code.co_filename == self.filename else []
+        if text and text[0].lstrip().startswith("@"):
+            return first + next((after for after, line in enumerate(text) if _DEF.match(line)), 0)
+        return first
 
     def parameter(self, function, name):
         node = self.node(function)
@@ -119,9 +142,15 @@ class _Reader:
         self.namespace = getattr(inspect.unwrap(function), "__globals__", {})
         self.problems = []
         self.name = self.registered_name()
+        try:
+            self.signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            self.signature = None
 
     def problem(self, message, line=None):
-        self.problems.append({"function": self.name, "line": line or self.lines.definition(self.function), "message": message})
+        """Notes a problem. `line` finds where it is; without it, it is the function's."""
+        found = line() if line is not None else self.lines.definition(self.function)
+        self.problems.append({"function": self.name, "line": found, "message": message})
 
     def registered_name(self):
         self.name = self.attribute
@@ -173,13 +202,11 @@ class _Reader:
         return (types + [None] * len(parameters))[: len(parameters)]
 
     def parameters(self, handling):
-        try:
-            signature = inspect.signature(self.function)
-        except (TypeError, ValueError):
+        if self.signature is None:
             self.problem("its parameters cannot be told: wrap it in a def")
             return []
         positional = []
-        for parameter in signature.parameters.values():
+        for parameter in self.signature.parameters.values():
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty:
                 self.problem(f"parameter '{parameter.name}' can only be given by name, and arguments are given in order")
             elif parameter.kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
@@ -190,17 +217,16 @@ class _Reader:
     def parameter(self, parameter, given, handling):
         type, nullable = None, False
         option = "input_types="
+        line = functools.partial(self.lines.parameter, self.function, parameter.name)
         if given is not None:
             type, _ = self.given_type(given, option)
         if parameter.annotation is not inspect.Parameter.empty and parameter.annotation is not typing.Any:
             what = f"parameter '{parameter.name}'"
             if given is None:
-                line = self.lines.parameter(self.function, parameter.name)
                 type, nullable = self.annotated_type(parameter.annotation, option, what, line)
             else:
                 nullable = _allows_none(parameter.annotation, self.namespace)
         elif given is None and self.declared is not None:
-            line = self.lines.parameter(self.function, parameter.name)
             self.problem(f"parameter '{parameter.name}' has no type: annotate it (`{parameter.name}: int`) or give input_types=", line)
         if handling is not None:
             nullable = handling == "call"
@@ -210,11 +236,10 @@ class _Reader:
     def result(self):
         if self.options.result_type is not None:
             return self.given_type(self.options.result_type, "result_type=")[0]
-        try:
-            annotation = inspect.signature(self.function).return_annotation
-        except (TypeError, ValueError):
+        if self.signature is None:
             return None
-        line = self.lines.result(self.function)
+        annotation = self.signature.return_annotation
+        line = functools.partial(self.lines.result, self.function)
         if annotation is inspect.Signature.empty:
             if self.declared is not None:
                 self.problem("the result has no type: annotate it (`-> int`) or give result_type=", line)

@@ -20,6 +20,7 @@ use crate::limiter::Limiter;
 use crate::limits::Limits;
 use crate::state::{Deadline, State, on_tick};
 use crate::tenant::Task;
+use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
 use crate::wasi::WasiCtx;
 
 /// An arena starts at a multiple of this, so that every buffer in it does.
@@ -68,6 +69,8 @@ struct Exports {
     control: TypedFunc<(u32, u32), u32>,
     batch: TypedFunc<u32, u32>,
     invoke: TypedFunc<(u32, u32, u32), u32>,
+    /// Only for making snapshots; guests that have none of it work all the same.
+    settle: Option<TypedFunc<(), ()>>,
 }
 
 /// One of the instances that a tenant may have, until it is dropped.
@@ -118,6 +121,7 @@ impl Guest {
             control: instance.get_typed_func(&mut store, "vv_control").map_err(Error::Start)?,
             batch: instance.get_typed_func(&mut store, "vv_batch").map_err(Error::Start)?,
             invoke: instance.get_typed_func(&mut store, "vv_invoke").map_err(Error::Start)?,
+            settle: instance.get_typed_func(&mut store, "vv_settle").ok(),
         };
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -144,6 +148,43 @@ impl Guest {
         match self.call(self.exports.abi_version.clone(), (), deadline).await? {
             ABI_VERSION => Ok(()),
             found => Err(ProtocolError::Version { found, expected: ABI_VERSION }.into()),
+        }
+    }
+
+    /// Makes the memory of an instance that has just been made that of a snapshot.
+    pub(super) async fn restore(&mut self, snapshot: &EnvironmentSnapshot) -> Result<(), Failure> {
+        if !snapshot.is_of(&self.image) {
+            return Err(Failure::Fatal(Error::Start(wasmtime::Error::msg(
+                "the environment snapshot is of another image",
+            ))));
+        }
+        let size = snapshot.difference().memory_size();
+        let growth = size.saturating_sub(self.memory_size()).div_ceil(WASM_PAGE);
+        self.store.data_mut().limiter.take_refused();
+        if growth > 0 && self.memory.grow_async(&mut self.store, growth).await.is_err() {
+            return Err(self.out_of_memory(size));
+        }
+        snapshot.difference().apply(self.memory.data_mut(&mut self.store));
+        Ok(())
+    }
+
+    pub(super) async fn settle(&mut self, deadline: Deadline) -> Result<bool, Failure> {
+        match self.exports.settle.clone() {
+            Some(settle) => self.call(settle, (), deadline).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    pub(super) fn state_outside_memory(&self) -> Option<&'static str> {
+        let wasi = &self.store.data().wasi;
+        match () {
+            () if wasi.open_files() > WasiCtx::FIXED_DESCRIPTORS => Some("open files"),
+            () if wasi.scratch_usage().files > 0 => Some("files in /tmp"),
+            () => None,
         }
     }
 

@@ -70,6 +70,16 @@ impl Sandbox {
     /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
     /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
     pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
+        let request = start_request(config)?;
+        Self::start_with(image, config, Some(&request)).await
+    }
+
+    /// Instantiates `image`, and starts its interpreter if there is a `request` to do it with.
+    pub(crate) async fn start_with(
+        image: &Image,
+        config: &SandboxConfig,
+        request: Option<&Value>,
+    ) -> Result<Self, Error> {
         config.limits.validate()?;
         if config.limits.memory > image.runtime().config().sandbox_memory {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
@@ -77,15 +87,20 @@ impl Sandbox {
         let (task, limits) = (Arc::clone(&config.task), Arc::new(config.limits.clone()));
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
-        let request = start_request(config)?;
         let wasi = config.wasi(&labels)?;
         let mut guest = Guest::instantiate(image, &task, &limits, wasi, deadline).await?;
         let started = async {
             guest.check_version(deadline).await?;
-            guest.control("start", &request, deadline).await
+            if let Some(snapshot) = &config.snapshot {
+                guest.restore(snapshot).await?;
+            }
+            match request {
+                Some(request) => guest.control("start", request, deadline).await.map(|_| ()),
+                None => Ok(()),
+            }
         };
         match started.await {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
         }
         Ok(Self { task, limits, labels, functions: HashMap::new(), condition: Condition::Ready(Box::new(guest)) })
@@ -181,6 +196,30 @@ impl Sandbox {
         }
     }
 
+    /// Has the guest arrange its heap so that instances which share it write little; false when the image cannot.
+    pub(crate) async fn settle(&mut self) -> Result<bool, Error> {
+        let deadline = Deadline::after(LimitKind::StartupTime, self.limits.startup_time);
+        let mut guest = self.begin()?;
+        let settled = guest.settle(deadline).await;
+        self.finish(guest, settled)
+    }
+
+    /// All of linear memory; nothing when it is dead.
+    pub(crate) fn memory(&self) -> &[u8] {
+        match &self.condition {
+            Condition::Ready(guest) => guest.memory(),
+            _ => &[],
+        }
+    }
+
+    /// What the guest has that is not in its memory: open files, or files in scratch.
+    pub(crate) fn state_outside_memory(&self) -> Option<&'static str> {
+        match &self.condition {
+            Condition::Ready(guest) => guest.state_outside_memory(),
+            _ => Some("no sandbox"),
+        }
+    }
+
     /// Takes the guest for a call. If the call is dropped, so is the guest, and the condition stays `Busy`.
     fn begin(&mut self) -> Result<Box<Guest>, Error> {
         match std::mem::replace(&mut self.condition, Condition::Busy) {
@@ -255,7 +294,7 @@ fn start_request(config: &SandboxConfig) -> Result<Value, Error> {
 
 /// The request's name, if it is one of those the contract knows.
 fn request_name(request: &Value) -> &'static str {
-    const NAMES: [&str; 6] = ["load", "bind", "drop", "exec", "eval", "start"];
+    const NAMES: [&str; 7] = ["load", "bind", "drop", "exec", "eval", "start", "warm"];
     let name = request["op"].as_str().unwrap_or_default();
     NAMES.into_iter().find(|known| *known == name).unwrap_or("control")
 }

@@ -39,6 +39,9 @@ pub struct WasiCtx {
 }
 
 impl WasiCtx {
+    /// Descriptors that every guest has: the standard streams and the two directories.
+    pub(crate) const FIXED_DESCRIPTORS: u32 = 5;
+
     /// Makes a context with the five fixed descriptors: standard streams, `/env` (3) and `/tmp` (4).
     ///
     /// Cheap enough for each checkout of an instance: a few allocations and no system call.
