@@ -67,6 +67,7 @@ PyMODINIT_FUNC PyInit__vivarium(void) {
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
     if (PyType_Ready(&vv_arena_type) < 0 || PyModule_AddType(module, &vv_function_type) < 0 ||
+        PyModule_AddType(module, &vv_groups_type) < 0 || PyModule_AddType(module, &vv_group_method_type) < 0 ||
         PyModule_AddObjectRef(module, "ResultError", vv_result_error) < 0 ||
         PyModule_AddObjectRef(module, "ArgumentError", vv_argument_error) < 0) {
         Py_DECREF(module);

@@ -9,7 +9,8 @@ Types come from annotations, or from the strings described in `vivarium.types`. 
 can be called and tested like any other.
 """
 
-from vivarium._declare import udf
+from vivarium._context import FunctionContext
+from vivarium._declare import udaf, udf, udtaf, udtf
 from vivarium.types import MonthDayNano
 
-__all__ = ["MonthDayNano", "udf"]
+__all__ = ["FunctionContext", "MonthDayNano", "udaf", "udf", "udtaf", "udtf"]

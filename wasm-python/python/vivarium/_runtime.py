@@ -9,14 +9,14 @@ import sys
 import time
 
 import _vivarium
-from vivarium import _annotations, _errors, _execute, _load
+from vivarium import _bind, _errors, _execute, _load
 from vivarium._errors import DefinitionError, ProtocolError
-from vivarium.types import TypeSpellingError, parse
 
 # What `load` found, by attribute; later loads win.
 _signatures = {}
 
-_POLICIES = {"fail": 0, "null": 1, "skip": 2}
+# What `bind` made, by handle.
+_bound = {}
 
 
 def control(request):
@@ -122,72 +122,33 @@ def load(request):
     }
 
 
-def _accepts(signature, count):
-    required = sum(not parameter.default and not parameter.variadic for parameter in signature.parameters)
-    variadic = any(parameter.variadic for parameter in signature.parameters)
-    if count < required or (count > len(signature.parameters) and not variadic):
-        names = ", ".join(("*" if parameter.variadic else "") + parameter.name for parameter in signature.parameters)
-        raise DefinitionError(f"{signature.name}({names}) cannot be called with {count} arguments")
-
-
-def _argument(signature, index, given):
-    """(plan, name) of the index-th argument, given the column's type."""
-    parameter = signature.parameters[min(index, len(signature.parameters) - 1)]
-    try:
-        type = parse(given["type"]) if isinstance(given, dict) else None
-    except (KeyError, TypeSpellingError) as error:
-        raise ProtocolError(f"the type of argument {index}: {error}") from None
-    if type is None:
-        raise ProtocolError("an argument is an object with a type")
-    if parameter.type is not None:
-        type = _annotations.graft(type, parameter.type)
-    # Here "nullable" tells the shim whether a NULL reaches the function.
-    return type, type.plan(parameter.name, parameter.nullable), f"argument '{parameter.name}'"
-
-
 def bind(request):
     attribute = _field(request, "function", str)
     signature = _signatures.get(attribute)
     if signature is None:
         raise DefinitionError(f"there is no function '{attribute[:100]}'")
-    policy = request.get("on_error", "fail")
-    if not isinstance(policy, str) or policy not in _POLICIES:
-        raise ProtocolError("on_error is fail, null or skip")
-    given = _field(request, "arguments", list)
-    _accepts(signature, len(given))
-    if signature.result is None:
-        raise DefinitionError(f"the result of {signature.name} has no type: annotate it (`-> int`) or use @udf(result_type=...)")
-    try:
-        arguments = [_argument(signature, index, item) for index, item in enumerate(given)]
-        result = signature.result.plan("result")
-    except TypeSpellingError as error:
-        raise DefinitionError(str(error)) from None
-    function = _vivarium.Function(
-        signature.function,
-        signature.name,
-        tuple(plan for _, plan, _ in arguments),
-        tuple(name for _, _, name in arguments),
-        result,
-        _POLICIES[policy],
-        _dtypes([type for type, _, _ in arguments] + [signature.result]) if signature.kind == "vectorized" else None,
-    )
-    return {"handle": _vivarium.register(function), "result": {"type": str(signature.result), "nullable": True}}
-
-
-def _dtypes(types):
-    try:
-        from vivarium import _vectors
-    except ImportError:
-        raise DefinitionError("vectorized functions need NumPy, which this image does not have") from None
-    return tuple(map(_vectors.dtype, types))
+    bound = _bind.bind(signature, request)
+    handle = _vivarium.register(bound.function)
+    _bound[handle] = bound
+    reply = {"handle": handle, "result": {"type": str(signature.result), "nullable": True}}
+    if bound.function.operations is not None:
+        reply["operations"] = sorted(bound.function.operations)
+    metrics = bound.context._take()
+    if metrics is not None:
+        reply["metrics"] = metrics
+    return reply
 
 
 def drop(request):
+    handle = _field(request, "handle", int)
     try:
-        _vivarium.drop(_field(request, "handle", int))
+        _vivarium.drop(handle)
     except (LookupError, OverflowError) as error:
         raise ProtocolError(str(error)) from None
-    return {}
+    bound = _bound.pop(handle)
+    bound.close()
+    metrics = bound.context._take()
+    return {} if metrics is None else {"metrics": metrics}
 
 
 # ---- eval ----

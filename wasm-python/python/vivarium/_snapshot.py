@@ -5,11 +5,12 @@ import json
 import sys
 
 import numpy.random
+import pyflink.table  # noqa: F401  imported for the snapshot
 
-from vivarium import _runtime, _vectors  # noqa: F401  imported for the snapshot
+from vivarium import _await, _runtime, _vectors  # noqa: F401  likewise
 
 _SAMPLE = """
-from vivarium import udf
+from vivarium import udaf, udf, udtf
 
 @udf
 def scalar(x: int, y: str | None) -> str:
@@ -18,6 +19,16 @@ def scalar(x: int, y: str | None) -> str:
 @udf(vectorized=True)
 def vectorized(x: float) -> float:
     return x
+
+@udtf
+def table(x: int) -> list[tuple[int, str]]:
+    return []
+
+@udaf
+class aggregate:
+    def create_accumulator(self): return [0]
+    def accumulate(self, acc, x: int): pass
+    def get_value(self, acc) -> int: return 0
 """
 
 
@@ -40,9 +51,12 @@ def _rehearse():
     arguments = [{"type": "int64", "nullable": True}, {"type": "string", "nullable": True}]
     handles = [_ask(op="bind", function="scalar", arguments=arguments)["handle"]]
     handles.append(_ask(op="bind", function="vectorized", arguments=[{"type": "double", "nullable": False}])["handle"])
+    for name in ("table", "aggregate"):
+        handles.append(_ask(op="bind", function=name, arguments=[{"type": "int64", "nullable": False}])["handle"])
     for handle in handles:
         _ask(op="drop", handle=handle)
     _runtime._signatures.clear()
+    _runtime._bound.clear()
     _runtime._load.forget("_rehearsal")
 
 

@@ -30,6 +30,30 @@ def dtype(type):
     return np.dtype(_DTYPES[type.id]) if type.id in _DTYPES else None
 
 
+def with_series(function):
+    """A function of pandas Series as one of NumPy arrays: PyFlink's func_type="pandas"."""
+    import pandas as pd
+
+    def column(array):
+        if not isinstance(array, np.ma.MaskedArray):
+            return pd.Series(array)
+        if not array.mask.any():
+            return pd.Series(array.data)
+        return pd.Series(array.data).mask(array.mask)
+
+    def call(*arrays):
+        result = function(*map(column, arrays))
+        if isinstance(result, pd.Series):
+            missing = result.isna().to_numpy()
+            values = result.to_numpy()
+            if missing.any():
+                return [None if lost else value for lost, value in zip(missing, values.tolist())]
+            return values
+        return result
+
+    return call
+
+
 def masked(array, mask):
     """A column that may hold NULLs."""
     return np.ma.MaskedArray(array, mask)
