@@ -3,15 +3,19 @@ CARGO ?= cargo
 WASM_RUN = $(CARGO) run --quiet --package wasm-run --
 DATA = target/example-data
 
-.PHONY: demo test guest
+.PHONY: demo test test-shim guest
 
 demo: guest $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --limit 5
 
-test: guest
+test: guest test-shim
 	$(CARGO) test --workspace
 	$(WASM_RUN) guest test --suite cpython --subset ci --quiet
+
+# The C shim and the SDK on the native CPython that the guest's build leaves.
+test-shim: guest
+	$(WASM_RUN) guest info --json | python3 wasm-python/tests/environment.py -m pytest -q -p no:cacheprovider wasm-python/tests
 
 # Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
 guest:

@@ -26,6 +26,8 @@ _NUMPY_PATCHES = (
     "numpy-signatures.patch",
     "numpy-files.patch",
     "numpy-cython-names.patch",
+    "numpy-f2py.patch",
+    "numpy-module-names.patch",
 )
 
 CPYTHON = Step(

@@ -105,13 +105,17 @@ impl fmt::Display for Failure {
                 }
             }
             Self::Guest(error) => {
-                error.fmt(f)?;
+                let mut text = error.to_string();
                 let mut source = std::error::Error::source(&**error);
                 while let Some(cause) = source {
-                    write!(f, ": {cause}")?;
+                    let cause_text = cause.to_string();
+                    // Most messages say their cause themselves.
+                    if !text.contains(&cause_text) {
+                        text = format!("{text}: {cause_text}");
+                    }
                     source = cause.source();
                 }
-                Ok(())
+                f.write_str(&text)
             }
             Self::Other { message, .. } => f.write_str(message),
             Self::BrokenPipe => f.write_str("the reader of standard output has gone away"),

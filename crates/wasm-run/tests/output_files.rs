@@ -82,3 +82,20 @@ fn rows_are_written_while_others_are_read() {
     writer.join().unwrap();
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn what_failed_does_not_look_complete_on_standard_output() {
+    let source = "def f(x: int) -> int:\n    return 10 // x\n";
+    let folder = Folder::with(&[("f.py", source), ("in.csv", "x\n1\n0\n")]);
+    assert_eq!(
+        folder.run(&["run", "f.py::f", "-i", "in.csv", "--limit", "1"]).ok().stdout.lines().last(),
+        Some("(1 row)")
+    );
+    let ended = folder.run(&["run", "f.py::f", "-i", "in.csv"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
+    // Parquet has its schema at the end: without it, nobody takes the bytes for a table.
+    let command = ["run", "f.py::f", "-i", "in.csv", "-o", "-", "--output-format", "parquet"];
+    let output = folder.command(&command).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.ends_with(b"PAR1") || output.stdout.len() == 4, "{:?}", output.stdout);
+}

@@ -111,6 +111,17 @@ impl WasiCtx {
         Ok(self.descriptors.directory(fd)?.place.clone())
     }
 
+    /// The directory a path starts from, and the path.
+    pub(super) fn place_and_path(
+        &self,
+        memory: &GuestMemory<'_>,
+        fd: u32,
+        address: u32,
+        length: u32,
+    ) -> Result<(Place, GuestPath)> {
+        Ok((self.place(fd)?, self.path(memory, address, length)?))
+    }
+
     /// Lets go of what a descriptor held.
     pub(super) fn release(&mut self, descriptor: Descriptor) {
         match descriptor.target {
