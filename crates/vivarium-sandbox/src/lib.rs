@@ -63,6 +63,8 @@ mod pool;
 mod quantity;
 mod runtime;
 mod sandbox;
+mod scheduler;
+mod share;
 mod snapshot;
 mod state;
 mod tenant;

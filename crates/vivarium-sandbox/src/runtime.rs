@@ -6,6 +6,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, Po
 
 use crate::epoch::Ticker;
 use crate::error::Error;
+use crate::scheduler::Scheduler;
 
 /// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
 ///
@@ -23,11 +24,15 @@ pub struct RuntimeConfig {
     pub wasm_stack: u64,
     /// The most table elements any sandbox can have. Default 50,000; CPython with numpy has 20,000.
     pub table_elements: u32,
+    /// How many sandboxes run at the same moment; those that could run too wait for their tenant's turn
+    /// ([`TenantLimits::cpu_weight`](crate::TenantLimits::cpu_weight)). Default: the cores this process may use.
+    pub cores: usize,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
-        Self { sandboxes: 512, sandbox_memory: 4 << 30, wasm_stack: 16 << 20, table_elements: 50_000 }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { sandboxes: 512, sandbox_memory: 4 << 30, wasm_stack: 16 << 20, table_elements: 50_000, cores }
     }
 }
 
@@ -43,6 +48,7 @@ pub struct Runtime {
 struct Shared {
     config: RuntimeConfig,
     engine: Engine,
+    scheduler: Arc<Scheduler>,
     ticker: Ticker,
 }
 
@@ -54,8 +60,9 @@ impl Runtime {
     /// sandboxes need less of it.
     pub fn new(config: RuntimeConfig) -> Result<Self, Error> {
         let engine = Engine::new(&engine_config(&config)).map_err(Error::Start)?;
-        let ticker = Ticker::new(&engine).map_err(|error| Error::Start(error.into()))?;
-        Ok(Self { shared: Arc::new(Shared { config, engine, ticker }) })
+        let scheduler = Arc::new(Scheduler::new(config.cores));
+        let ticker = Ticker::new(&engine, Arc::clone(&scheduler)).map_err(|error| Error::Start(error.into()))?;
+        Ok(Self { shared: Arc::new(Shared { config, engine, scheduler, ticker }) })
     }
 
     /// The configuration it was made with.
@@ -65,6 +72,10 @@ impl Runtime {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.shared.scheduler
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {

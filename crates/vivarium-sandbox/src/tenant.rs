@@ -1,7 +1,7 @@
 //! Whose sandbox it is: tenant, job and task.
 //!
 //! ```text
-//!   Tenant   totals over everything it runs: memory, instances, scratch
+//!   Tenant   totals over everything it runs: memory, instances, scratch; its share of the processors
 //!     └─ Job     one submitted program (Flink's JobID)
 //!          └─ Task   one operator's parallel subtask: processor time, metrics
 //!               └─ Sandbox   one instance
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Account;
 use crate::metrics::Metrics;
 use crate::quantity::serde_size;
+use crate::share::Share;
 use crate::wasi::ScratchBudget;
 
 /// The longest identifier, in bytes.
@@ -115,11 +116,15 @@ pub struct TenantLimits {
     pub scratch_bytes: u64,
     /// Files, directories and links in the scratch directories of all its sandboxes. Default 200,000.
     pub scratch_files: u32,
+    /// Processor time in proportion to other tenants, when there is not enough for all; from 1 to 10,000. Default 100, as the
+    /// `cpu.weight` of Linux's control groups: a tenant of weight 300 gets three times the time of one of weight 100, however
+    /// many sandboxes each of them has. Without contention it has no effect.
+    pub cpu_weight: u32,
 }
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { memory: 16 << 30, instances: 256, scratch_bytes: 1 << 30, scratch_files: 200_000 }
+        Self { memory: 16 << 30, instances: 256, scratch_bytes: 1 << 30, scratch_files: 200_000, cpu_weight: 100 }
     }
 }
 
@@ -130,6 +135,7 @@ pub struct Tenant {
     pub(crate) memory: Account,
     pub(crate) instances: Account,
     pub(crate) scratch: Arc<ScratchBudget>,
+    pub(crate) share: Share,
 }
 
 /// What a tenant uses now, and the most it ever used.
@@ -156,6 +162,7 @@ impl Tenant {
             memory: Account::new(limits.memory),
             instances: Account::new(limits.instances.into()),
             scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
+            share: Share::new(limits.cpu_weight),
         })
     }
 

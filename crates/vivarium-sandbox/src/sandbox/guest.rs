@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef};
@@ -332,7 +333,7 @@ impl Guest {
     }
 }
 
-/// Polls `call` with the epoch advancing and its processor time charged, until the deadline.
+/// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until the deadline.
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
 /// dropping `call` unwinds the guest's stack.
@@ -344,11 +345,15 @@ async fn metered<F: Future>(
 ) -> Result<F::Output, LimitError> {
     let mut call = pin!(call);
     let mut exhausted = None;
+    let (ticker, tenant) = (image.runtime().ticker(), cpu.task().tenant());
+    let mut place = image.runtime().scheduler().place(ticker, tenant);
     let polled = poll_fn(|context| {
-        let _running = image.runtime().ticker().run();
+        let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
+        let _running = ticker.run();
         cpu.resume();
         let poll = call.as_mut().poll(context);
         exhausted = cpu.charge().err();
+        turn.end(cpu.poll_time(), (poll.is_pending() && cpu.was_interrupted()).then(|| context.waker()));
         poll
     });
     let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())?;
