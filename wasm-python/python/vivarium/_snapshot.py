@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 
-from vivarium import _runtime, _vectors  # noqa: F401  imported for the snapshot
+from vivarium import _environment, _runtime, _vectors  # noqa: F401  imported for the snapshot
 
 _SAMPLE = """
 from vivarium import udf
@@ -43,6 +43,7 @@ def _rehearse():
 
 def prepare():
     """Called by vv_init."""
+    _environment.install()
     _rehearse()
     sys.path_importer_cache.clear()
     gc.collect()
