@@ -84,11 +84,11 @@ impl RequirementsFile {
 
     /// Adds a requirement given by itself.
     pub fn push(&mut self, requirement: &str, allowed: AllowedLines) -> Result<(), RequirementsError> {
-        let failed = |reason| RequirementsError::Line {
-            line: 1,
-            text: crate::tree::display_name(requirement.as_bytes()),
-            reason,
-        };
+        let failed =
+            |reason| RequirementsError::Dependency { text: crate::tree::display_name(requirement.as_bytes()), reason };
+        if requirement.trim_start().starts_with('-') || requirement.contains(['\n', '\r']) {
+            return Err(failed("options are not allowed here"));
+        }
         self.requirements.push(Requirement::parse(requirement.trim(), allowed).map_err(failed)?);
         Ok(())
     }
