@@ -20,6 +20,7 @@ mod cache;
 mod error;
 mod file;
 mod lock;
+mod marker;
 mod pip;
 mod resolve;
 mod script;

@@ -94,12 +94,7 @@ impl<'a> Resolver<'a> {
             // Without an index the key says everything, so the memory does not age.
             let age = if self.is_offline() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
             if let Some(text) = store.resolution(&key, age)? {
-                let lock = if text.is_empty() {
-                    Ok(RequirementsLock::default())
-                } else {
-                    RequirementsLock::parse(&text, self.guest)
-                };
-                if let Ok(lock) = lock {
+                if let Ok(lock) = RequirementsLock::parse(&text, self.guest) {
                     return Ok(Resolution { lock, wheels: None });
                 }
             }
