@@ -40,6 +40,11 @@ impl ImageStore {
         Self { root }
     }
 
+    /// The cache directory; other things of this program's may be kept in it, beside the images.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The image of this version's recipe.
     ///
     /// # Errors

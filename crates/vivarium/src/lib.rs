@@ -24,6 +24,7 @@
 mod bind;
 mod chunks;
 mod convert;
+mod environment;
 mod error;
 mod failures;
 mod function;
@@ -38,6 +39,7 @@ pub mod types;
 
 pub use bind::{Arguments, BindError, ColumnNames, Place};
 pub use chunks::CHUNK_ROWS;
+pub use environment::{guest_python, in_environment};
 pub use error::{Error, ErrorClass};
 pub use failures::{Failures, MAX_DETAILED_FAILURES};
 pub use function::{Function, TaskOptions};

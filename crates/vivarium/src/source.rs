@@ -92,6 +92,15 @@ impl FunctionSource {
         }
     }
 
+    /// The source code; `None` for a module of the environment. A `# /// script` header in it can be read with
+    /// `vivarium_env::ScriptMetadata`.
+    pub fn text(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Text { text, .. } => Some(text),
+            Source::Module { .. } => None,
+        }
+    }
+
     /// The control request that makes a guest load this source.
     pub(crate) fn load_request(&self) -> Value {
         match &self.0 {

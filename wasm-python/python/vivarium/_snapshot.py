@@ -7,7 +7,7 @@ import sys
 import numpy.random
 import pyflink.table  # noqa: F401  imported for the snapshot
 
-from vivarium import _await, _runtime, _vectors  # noqa: F401  likewise
+from vivarium import _await, _environment, _runtime, _vectors  # noqa: F401  likewise
 
 _SAMPLE = """
 from vivarium import udaf, udf, udtf
@@ -62,6 +62,7 @@ def _rehearse():
 
 def prepare():
     """Called by vv_init."""
+    _environment.install()
     _ask(op="eval", source="result = 1")
     _runtime.control(b'{"op": "eval", "source": "raise ValueError(1)"}')
     numpy.random.seed(0)  # forgets the entropy it was imported with; instances only replace the state

@@ -9,6 +9,7 @@ use vivarium::{Arguments, Error, Failures, FunctionSource, Module, OnError, Task
 
 use crate::cli::Run;
 use crate::commands::sandbox_config;
+use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
@@ -21,7 +22,8 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let image = crate::guest::open(&command.messages, plan.instances).await?;
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
-    let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
+    let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,
