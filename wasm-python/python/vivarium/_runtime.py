@@ -99,14 +99,39 @@ def start(request):
 # ---- warm ----
 
 
+class _Watched(type(os.environ)):
+    """`os.environ` while modules are imported ahead: notes the names that are asked for, and `*` for all of them."""
+
+    names = set()
+
+    def __getitem__(self, name):
+        self.names.add(os.fsdecode(name) if isinstance(name, (str, bytes)) else "*")
+        return super().__getitem__(name)
+
+    def __iter__(self):
+        self.names.add("*")
+        return super().__iter__()
+
+
 def warm(request):
-    """Imports what a source imports at its top level, so that instances which start from this one find it ready."""
+    """Imports what a source imports at its top level, so that instances which start from this one find it ready.
+
+    Variables come with the instances. So the names that modules asked for meanwhile are part of the answer: for a task that
+    has one of them, the modules have to be imported again.
+    """
     source = _field(request, "source", str)
-    imported = [name for name in _load.imports(source) if _load.try_import(name)]
+    plain = type(os.environ)
+    try:
+        os.environ.__class__ = os.environb.__class__ = _Watched
+        imported = [name for name in _load.imports(source) if _load.try_import(name)]
+    finally:
+        os.environ.__class__ = os.environb.__class__ = plain
+    names = sorted(_Watched.names)
+    _Watched.names.clear()
     linecache.clearcache()
     gc.collect()
     gc.freeze()
-    return {"modules": imported}
+    return {"modules": imported, "variables": names if len(names) <= 1000 else ["*"]}
 
 
 # ---- load, bind, drop ----

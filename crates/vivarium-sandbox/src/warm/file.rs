@@ -24,6 +24,7 @@ const MAGIC: &[u8; 32] = b"vivarium environment snapshot 1\n";
 #[derive(Serialize, Deserialize)]
 struct Header {
     image: String,
+    variables: Vec<String>,
     memory_size: u64,
     runs: Vec<Run>,
 }
@@ -34,8 +35,12 @@ fn problem(path: &Path, problem: impl std::fmt::Display) -> WarmError {
 
 pub(super) fn write(snapshot: &EnvironmentSnapshot, path: &Path) -> Result<(), WarmError> {
     let (runs, data) = snapshot.difference.parts();
-    let header =
-        Header { image: snapshot.image.clone(), memory_size: snapshot.difference.memory_size(), runs: runs.to_vec() };
+    let header = Header {
+        image: snapshot.image.clone(),
+        variables: snapshot.variables.clone(),
+        memory_size: snapshot.difference.memory_size(),
+        runs: runs.to_vec(),
+    };
     let header = serde_json::to_vec(&header).map_err(|error| problem(path, error))?;
     let length = u32::try_from(header.len()).map_err(|error| problem(path, error))?.to_le_bytes();
     let mut hasher = blake3::Hasher::new();
@@ -91,5 +96,5 @@ fn parse(mut file: File) -> io::Result<EnvironmentSnapshot> {
     let data = content.split_off(length);
     let header: Header = serde_json::from_slice(&content)?;
     let difference = Difference::from_parts(header.memory_size, header.runs, data).ok_or_else(damaged)?;
-    Ok(EnvironmentSnapshot { image: header.image, difference })
+    Ok(EnvironmentSnapshot { image: header.image, variables: header.variables, difference })
 }

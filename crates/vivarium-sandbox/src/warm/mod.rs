@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Nothing of a task is in it: neither variables nor seeds, which every instance gets when it starts, and no code of the
-//! function's own file. What packages compute from variables while they are imported, they compute without any.
+//! function's own file. The snapshot remembers which variables packages asked for, and is not for tasks that have them.
 //! A snapshot belongs to the tenant whose packages ran in it. It is data, not code: a forged one can do no more in a
 //! sandbox than its tenant's packages can.
 
@@ -34,6 +34,8 @@ pub(crate) use difference::WASM_PAGE;
 pub struct EnvironmentSnapshot {
     /// Hash of the image it differs from.
     image: String,
+    /// Names of the environment variables that packages asked for while they were imported; `*` for all.
+    variables: Vec<String>,
     difference: Difference,
 }
 
@@ -74,7 +76,9 @@ impl EnvironmentSnapshot {
         let config =
             SandboxConfig { variables: BTreeMap::new(), seed: Some([0; 32]), snapshot: None, ..config.clone() };
         let mut sandbox = Sandbox::start(image, &config).await.map_err(import)?;
-        sandbox.control(&json!({"op": "warm", "source": source})).await.map_err(import)?;
+        let reply = sandbox.control(&json!({"op": "warm", "source": source})).await.map_err(import)?;
+        let variables = reply["variables"].as_array().into_iter().flatten();
+        let variables = variables.filter_map(|name| name.as_str().map(str::to_owned)).collect();
         if !sandbox.settle().await.map_err(import)? {
             return Err(WarmError::Image);
         }
@@ -83,7 +87,12 @@ impl EnvironmentSnapshot {
         }
         let base = Sandbox::start_with(image, &config, None).await.map_err(import)?;
         let difference = Difference::between(base.memory(), sandbox.memory());
-        Ok(Self { image: image.hash(), difference })
+        Ok(Self { image: image.hash(), variables, difference })
+    }
+
+    /// Whether an instance with these variables is as if it had imported the packages itself: they asked for none of them.
+    pub fn suits<'a>(&self, mut variables: impl Iterator<Item = &'a String>) -> bool {
+        variables.all(|name| !self.variables.iter().any(|asked| asked == name || asked == "*"))
     }
 
     /// Bytes of the pages it holds.

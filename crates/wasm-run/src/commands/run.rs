@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use serde_json::json;
-use vivarium::{Arguments, Error, Failures, FunctionSource, Module, OnError, Task, TaskOptions};
+use vivarium::{Arguments, EnvironmentSnapshots, Error, Failures, FunctionSource, Module, OnError, Task, TaskOptions};
 
 use crate::cli::Run;
 use crate::commands::sandbox_config;
@@ -24,6 +24,10 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    let config = match &environment {
+        Some(open) => EnvironmentSnapshots::default().warm(&image, config, &open.environment, &source).await,
+        None => config,
+    };
     let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,
