@@ -11,7 +11,7 @@ demo: guest $(DATA)/lineitem.parquet
 
 test: guest test-shim
 	$(CARGO) test --workspace
-	$(WASM_RUN) guest test --suite cpython --subset ci --quiet
+	$(WASM_RUN) guest test --subset ci --strict --quiet
 
 # The C shim and the SDK on the native CPython that the guest's build leaves.
 test-shim: guest
