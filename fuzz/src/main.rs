@@ -19,9 +19,9 @@ const KEEP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/fuzz");
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
-  cargo run -p vivarium-fuzz                          # every target, 10 seconds each
-  cargo run -p vivarium-fuzz -- --time 1h zip
-  cargo run -p vivarium-fuzz -- zip target/fuzz/zip/crash-0123456789abcdef")]
+  vivarium-fuzz                     # every target, 10 seconds each
+  vivarium-fuzz --time 1h zip
+  vivarium-fuzz zip target/fuzz/zip/crash-0123456789abcdef")]
 struct Arguments {
     /// One target [default: all of them].
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(TARGETS.map(|target| target.name)))]
@@ -45,11 +45,7 @@ fn main() -> Result<ExitCode> {
     let seed = arguments.seed.map_or_else(getrandom::u64, Ok).context("no random numbers")?;
     for target in chosen {
         if let Err(crash) = work(target, &arguments, seed)? {
-            eprintln!(
-                "{crash}\nseed {seed}; once more: cargo run -p vivarium-fuzz -- {} {}",
-                crash.target,
-                crash.path.display()
-            );
+            eprintln!("{crash}\nseed {seed}; once more: vivarium-fuzz {} {}", crash.target, crash.path.display());
             return Ok(ExitCode::FAILURE);
         }
     }

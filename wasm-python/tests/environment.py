@@ -79,21 +79,27 @@ def _key(native: Path) -> str:
 def _make(native: Path) -> None:
     print(f"making {FOLDER} with the packages of {REQUIREMENTS.name}", file=sys.stderr)
     # numpy is the native CPython's own.
-    _run(native, "-m", "venv", "--without-pip", "--system-site-packages", FOLDER)
-    ask = "import sysconfig; print(sysconfig.get_config_var('abs_srcdir')); print(sysconfig.get_paths()['purelib'])"
-    sources, packages = _run(FOLDER / "bin" / "python", "-c", ask).splitlines()
-    wheels = sorted(Path(sources, "Lib", "ensurepip", "_bundled").glob("pip-*.whl"))
-    if not wheels:
-        raise EnvironmentFailed(f"CPython's sources in {sources} have no pip: run `wasm-run guest build`")
-    _run(
-        sys.executable, wheels[-1] / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps",
+    run(native, "-m", "venv", "--without-pip", "--system-site-packages", FOLDER)
+    packages = run(FOLDER / "bin" / "python", "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").strip()
+    run(
+        sys.executable, bundled_pip(native) / "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps",
         "--require-hashes", "--only-binary=:all:", "--implementation=cp", "--python-version=3.13",
         "--abi=cp313", "--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in PLATFORMS),
         "--target", packages, "--requirement", REQUIREMENTS,
     )  # fmt: skip
 
 
-def _run(*command: str | Path) -> str:
+def bundled_pip(native: Path) -> Path:
+    """The wheel of pip in the sources that the native interpreter was built from."""
+    sources = run(native, "-c", "import sysconfig; print(sysconfig.get_config_var('abs_srcdir'))").strip()
+    wheels = sorted(Path(sources, "Lib", "ensurepip", "_bundled").glob("pip-*.whl"))
+    if not wheels:
+        raise EnvironmentFailed(f"CPython's sources in {sources} have no pip: run `wasm-run guest build`")
+    return wheels[-1]
+
+
+def run(*command: str | Path) -> str:
+    """Runs a program and returns what it prints."""
     done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise EnvironmentFailed(f"{Path(command[0]).name} ended with status {done.returncode}:\n{done.stdout}{done.stderr}")

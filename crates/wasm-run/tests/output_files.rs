@@ -99,3 +99,26 @@ fn what_failed_does_not_look_complete_on_standard_output() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!output.stdout.ends_with(b"PAR1") || output.stdout.len() == 4, "{:?}", output.stdout);
 }
+
+#[test]
+fn a_full_disk_is_told() {
+    let rows: String = (0..20_000).map(|row| format!("{row}\n")).collect();
+    let folder = Folder::with(&[("f.py", FAST), ("t.csv", &format!("x\n{rows}"))]);
+    for format in ["csv", "parquet", "json", "arrow"] {
+        let ended = folder.run(&["run", "f.py::f", "-i", "t.csv", "-o", "/dev/full", "--output-format", format]);
+        let message = "wasm-run: the output /dev/full cannot be written: No space left on device (os error 28)\n";
+        assert_eq!((ended.status, ended.stderr.as_str()), (5, message), "{format}");
+    }
+}
+
+#[test]
+fn two_runs_into_one_file_leave_a_whole_one() {
+    let rows: String = (0..20_000).map(|row| format!("{row}\n")).collect();
+    let folder = Folder::with(&[("f.py", FAST), ("t.csv", &format!("x\n{rows}"))]);
+    let start = || folder.command(&["run", "f.py::f", "-i", "t.csv", "-o", "out.csv", "--quiet"]).spawn().unwrap();
+    for mut child in [start(), start()] {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(folder.read("out.csv").lines().count(), 20_001);
+    assert_eq!(folder.files(), ["f.py", "out.csv", "t.csv"]);
+}
