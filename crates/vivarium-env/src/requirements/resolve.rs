@@ -258,10 +258,11 @@ impl<'a> Resolver<'a> {
             }
             _ => None,
         };
-        let mut all = self.unsatisfied(first);
+        let mut all = self.unsatisfied(first.clone());
         for requirement in file.requirements.iter().take(if lock.is_none() { EXPLAINED } else { 0 }) {
             let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
-            let outcome = self.run(directory, &alone, None)?;
+            // One that is alone already has its answer.
+            let outcome = if file.requirements.len() == 1 { first.clone() } else { self.run(directory, &alone, None)? };
             let is_constrained = matches!(&outcome, Outcome::Failed { output, .. } if is_conflict(output));
             let mut found = self.unsatisfied(outcome);
             // pip is held to the bundled version by a constraint.
