@@ -93,10 +93,10 @@ impl<'a> Resolver<'a> {
         if let Some(store) = self.store {
             // Without an index the key says everything, so the memory does not age.
             let age = if self.is_offline() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
-            if let Some(text) = store.resolution(&key, age)? {
-                if let Ok(lock) = RequirementsLock::parse(&text, self.guest) {
-                    return Ok(Resolution { lock, wheels: None });
-                }
+            if let Some(text) = store.resolution(&key, age)?
+                && let Ok(lock) = RequirementsLock::parse(&text, self.guest)
+            {
+                return Ok(Resolution { lock, wheels: None });
             }
         }
         let wheels = self.download(&self.file, None)?;
