@@ -4,8 +4,9 @@ CARGO ?= cargo
 BIN = $(or $(CARGO_TARGET_DIR),target)/debug
 WASM_RUN = $(BIN)/wasm-run
 DATA = target/example-data
+ENVIRONMENT = examples/environment
 
-.PHONY: demo test test-shim guest
+.PHONY: demo test test-shim guest environment-example packages
 
 demo: guest $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
@@ -19,6 +20,16 @@ test: guest test-shim
 test-shim: guest
 	$(WASM_RUN) guest info --json | python3 wasm-python/tests/environment.py -m pytest -q -p no:cacheprovider wasm-python/tests
 
+# A function with a module, a requirement, an archive of data and a packed virtual environment.
+environment-example: guest $(DATA)/lineitem.parquet $(DATA)/holidays.zip $(DATA)/venv.tar.gz
+	$(WASM_RUN) run $(ENVIRONMENT)/delivery.py --input $(DATA)/lineitem.parquet --limit 10 \
+	    -pyfs $(ENVIRONMENT)/calendars.py -pyreq $(ENVIRONMENT)/requirements.txt \
+	    -pyarch $(DATA)/holidays.zip#holidays,$(DATA)/venv.tar.gz#venv -pyexec venv/bin/python
+
+# Forty widely used packages in the sandbox; needs a network and takes a quarter of an hour.
+packages: guest
+	python3 tests/packages/run.py
+
 # Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
 guest:
 	$(CARGO) build --workspace
@@ -26,3 +37,14 @@ guest:
 
 $(DATA)/lineitem.parquet: | guest
 	$(BIN)/vivarium-examples --scale 0.05 --output $(DATA)
+
+$(DATA)/holidays.zip: $(ENVIRONMENT)/holidays/fixed.csv
+	mkdir -p $(DATA)
+	python3 -m zipfile -c $@ $<
+
+# As a data engineer packs it: a virtual environment with packages, in one archive.
+$(DATA)/venv.tar.gz: $(ENVIRONMENT)/venv-requirements.txt
+	rm -rf $(DATA)/venv
+	python3 -m venv --without-pip $(DATA)/venv
+	python3 -m pip --python $(DATA)/venv/bin/python install --quiet --require-hashes --requirement $<
+	tar -C $(DATA)/venv -czf $@ .

@@ -130,6 +130,14 @@ fn a_dependency_that_cannot_be_satisfied_is_named() {
     Wheel::new("markup", "2.0").tag("cp313-cp313-manylinux_2_17_x86_64").write(&cache);
     let message = message(&place, "template\n");
     assert!(message.contains("\n  markup: only native wheels exist"), "{message}");
+    // A pure wheel of a version that nobody wants makes no difference.
+    Wheel::new("core", "0.0.1").write(&cache);
+    for version in ["2.1", "2.2"] {
+        Wheel::new("core", version).tag("cp313-cp313-manylinux_2_17_x86_64").write(&cache);
+        Wheel::new("model", version).requires(&format!("core=={version}")).write(&cache);
+    }
+    let message = self::message(&place, "model\n");
+    assert!(message.contains("\n  core: only native wheels exist"), "{message}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ const ENVIRONMENT: [&str; 16] = [
 ];
 
 /// How pip ended.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(super) enum Outcome {
     Done,
@@ -68,7 +68,7 @@ pub(super) enum Outcome {
 }
 
 /// A package without a usable wheel, perhaps needed by another.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Hopeless {
     /// Normalised (PEP 503).
     pub name: String,

@@ -93,10 +93,10 @@ impl<'a> Resolver<'a> {
         if let Some(store) = self.store {
             // Without an index the key says everything, so the memory does not age.
             let age = if self.is_offline() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
-            if let Some(text) = store.resolution(&key, age)? {
-                if let Ok(lock) = RequirementsLock::parse(&text, self.guest) {
-                    return Ok(Resolution { lock, wheels: None });
-                }
+            if let Some(text) = store.resolution(&key, age)?
+                && let Ok(lock) = RequirementsLock::parse(&text, self.guest)
+            {
+                return Ok(Resolution { lock, wheels: None });
             }
         }
         let wheels = self.download(&self.file, None)?;
@@ -258,10 +258,11 @@ impl<'a> Resolver<'a> {
             }
             _ => None,
         };
-        let mut all = self.unsatisfied(first);
+        let mut all = self.unsatisfied(first.clone());
         for requirement in file.requirements.iter().take(if lock.is_none() { EXPLAINED } else { 0 }) {
             let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
-            let outcome = self.run(directory, &alone, None)?;
+            // One that is alone already has its answer.
+            let outcome = if file.requirements.len() == 1 { first.clone() } else { self.run(directory, &alone, None)? };
             let is_constrained = matches!(&outcome, Outcome::Failed { output, .. } if is_conflict(output));
             let mut found = self.unsatisfied(outcome);
             // pip is held to the bundled version by a constraint.
