@@ -9,6 +9,7 @@ use crate::guest_error::GuestError;
 use crate::image::ImageError;
 use crate::limits::LimitsError;
 use crate::quantity::{format_duration, format_size};
+use crate::second_wall::SecondWallError;
 use crate::snapshot::SnapshotError;
 use crate::wasi;
 
@@ -60,6 +61,10 @@ pub enum Error {
     /// The process could not give the sandbox what it needs; nothing is wrong with the Python code.
     #[error("the sandbox could not be started: {0:#}")]
     Start(#[source] wasmtime::Error),
+
+    /// The second wall was asked for and cannot be put up.
+    #[error(transparent)]
+    SecondWall(#[from] SecondWallError),
 
     /// An earlier call destroyed the sandbox, and no call is answered any more.
     #[error("the sandbox is gone since an earlier call: {reason}")]

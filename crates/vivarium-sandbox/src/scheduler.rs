@@ -27,7 +27,7 @@ use crate::epoch::{Running, TICK, Ticker};
 use crate::tenant::Tenant;
 
 /// How long a call that was woken may take to use its turn. Longer than a busy executor takes to poll a task that is ready.
-const GRACE: Duration = Duration::from_millis(20);
+const GRACE: Duration = Duration::from_millis(50);
 
 /// Hands out turns. One for each runtime.
 #[derive(Debug)]

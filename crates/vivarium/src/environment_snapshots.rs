@@ -70,6 +70,14 @@ impl EnvironmentSnapshots {
         SandboxConfig { snapshot: Some(snapshot), ..config }
     }
 
+    /// Where an environment's snapshots are kept for later processes, made if it is not there; `None` for an environment
+    /// that is not stored, or when it cannot be made.
+    pub fn directory(environment: &PythonEnvironment) -> Option<PathBuf> {
+        let directory = environment.derived_directory()?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        made.map(|()| directory).ok()
+    }
+
     fn slot(&self, key: &str) -> Arc<Slot> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // What nobody uses or waits for any more.
@@ -109,7 +117,7 @@ async fn make(
     imports: &str,
     key: &str,
 ) -> Result<Arc<EnvironmentSnapshot>, WarmError> {
-    let file = environment.derived_directory().map(|directory| directory.join(format!("{key}.snapshot")));
+    let file = EnvironmentSnapshots::directory(environment).map(|directory| directory.join(format!("{key}.snapshot")));
     if let Some(file) = &file {
         match EnvironmentSnapshot::read(file, image) {
             Ok(Some(snapshot)) => return Ok(snapshot),
@@ -131,8 +139,6 @@ async fn make(
 
 fn keep(snapshot: &EnvironmentSnapshot, file: &Path) -> Result<(), WarmError> {
     if let Some(directory) = file.parent() {
-        // Should it fail, writing says why.
-        let _ = DirBuilder::new().mode(0o700).create(directory);
         remove_oldest(directory);
     }
     snapshot.write(file)

@@ -19,6 +19,7 @@ use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::second_wall;
 use crate::state::{Deadline, State, on_tick};
 use crate::tenant::Task;
 use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
@@ -113,7 +114,7 @@ impl Guest {
         let instance = match metered(image, &cpu, deadline, image.pre().instantiate_async(&mut store)).await {
             Ok(Ok(instance)) => instance,
             Ok(Err(error)) => return Err(not_instantiated(error, &mut store, image)),
-            Err(limit) => return Err(limit.into()),
+            Err(error) => return Err(error),
         };
         // The image was checked to have these exports with these types.
         let exports = Exports {
@@ -312,7 +313,7 @@ impl Guest {
                 let refused = self.store.data_mut().limiter.take_refused();
                 Err(Failure::Fatal(from_call(error, refused, self.image.runtime().config().wasm_stack)))
             }
-            Err(limit) => Err(Failure::Fatal(limit.into())),
+            Err(error) => Err(Failure::Fatal(error)),
         }
     }
 
@@ -337,29 +338,27 @@ impl Guest {
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
 /// dropping `call` unwinds the guest's stack.
-async fn metered<F: Future>(
-    image: &Image,
-    cpu: &CpuMeter,
-    deadline: Deadline,
-    call: F,
-) -> Result<F::Output, LimitError> {
+async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: Deadline, call: F) -> Result<F::Output, Error> {
     let mut call = pin!(call);
     let mut exhausted = None;
     let (ticker, tenant) = (image.runtime().ticker(), cpu.task().tenant());
     let mut place = image.runtime().scheduler().place(ticker, tenant);
     let polled = poll_fn(|context| {
         let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
+        if let Err(error) = second_wall::enter_thread() {
+            return Poll::Ready(Err(error));
+        }
         let _running = ticker.run();
         cpu.resume();
         let poll = call.as_mut().poll(context);
         exhausted = cpu.charge().err();
         turn.end(cpu.poll_time(), (poll.is_pending() && cpu.was_interrupted()).then(|| context.waker()));
-        poll
+        poll.map(Ok)
     });
-    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())?;
+    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())??;
     match exhausted {
         // A call shorter than a tick is never asked. One that just ended in success has used its task's last time.
-        Some(limit) => Err(limit),
+        Some(limit) => Err(limit.into()),
         None => Ok(output),
     }
 }

@@ -13,12 +13,14 @@ use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::{Failure, written};
 use crate::options::TimeLimit;
 use crate::table::TableWriter;
+use crate::wall::Reach;
 
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
     let image = crate::guest::open(&command.messages, 1).await?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let report = match Module::load(&image, config, source).await {
         Ok(module) => {
             Report { signatures: module.signatures().to_vec(), problems: module.problems().to_vec(), error: None }

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
+use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -24,6 +25,13 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    let outputs: Vec<_> = [&command.output, &command.errors].into_iter().flatten().collect();
+    crate::wall::raise(Reach {
+        environment: config.environment.as_deref(),
+        snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
+        inputs: &[&command.input],
+        outputs: &outputs,
+    })?;
     let config = match &environment {
         Some(open) => EnvironmentSnapshots::default().warm(&image, config, &open.environment, &source).await,
         None => config,
