@@ -4,4 +4,4 @@ mod output;
 mod sandbox;
 
 pub use output::OutputOptions;
-pub use sandbox::{SandboxOptions, TimeLimit};
+pub use sandbox::{SandboxOptions, TimeLimit, parse_variable};
