@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Fields};
 use serde_json::{Value, json};
 use vivarium_sandbox::exchange::{Plan, RowsOfRows};
 use vivarium_sandbox::{
-    Answer, Call, Expected, FunctionMetric, FunctionMetrics, Lease, Limits, Pool, ProtocolError, Returned, RowErrors,
-    Sandbox,
+    Answer, Call, Expected, FunctionMetric, FunctionMetrics, Lease, LimitError, LimitKind, Limits, Pool, ProtocolError,
+    Returned, RowErrors, Sandbox,
 };
 
 use crate::bind::{Argument, Place};
@@ -99,6 +99,39 @@ pub(crate) struct RowsCall<'a> {
     /// The last row that the result before was about.
     pub first: u32,
     pub time: Duration,
+}
+
+/// Time that the calls for one batch may take together: an output without an end is stopped by it.
+pub(crate) struct TimeBudget {
+    all: Duration,
+    spent: Duration,
+}
+
+impl TimeBudget {
+    /// As long as one call may take.
+    pub(crate) fn of_call(limits: &Limits) -> Self {
+        Self { all: limits.batch_time, spent: Duration::ZERO }
+    }
+
+    /// What is left for the next call.
+    pub(crate) fn left(&self) -> Duration {
+        self.all.saturating_sub(self.spent)
+    }
+
+    /// Takes the time of a call off.
+    pub(crate) fn spend(&mut self, time: Duration) {
+        self.spent = self.spent.saturating_add(time);
+    }
+
+    /// An error of what was left as one of the whole limit, which is what the user set.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Limit { error, rows } if error.limit == LimitKind::BatchTime => {
+                Error::Limit { error: LimitError::time(LimitKind::BatchTime, self.all), rows }
+            }
+            error => error,
+        }
+    }
 }
 
 /// How the function is bound.

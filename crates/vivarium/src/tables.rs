@@ -9,7 +9,7 @@
 //! before the next one does: the chunk whose results are being read never waits for an instance that waits for its reader.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -17,12 +17,11 @@ use arrow_schema::{Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use vivarium_sandbox::exchange::{Plan, RowsOfRows};
-use vivarium_sandbox::{LimitError, LimitKind};
 
 use crate::chunks::{Chunk, chunks};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::instances::{RowsCall, RowsReply, Worker, operation};
+use crate::instances::{RowsCall, RowsReply, TimeBudget, Worker, operation};
 use crate::python_error::RowNumbers;
 use crate::spawn::{Spawned, spawn};
 use crate::task::{Output, Shared};
@@ -133,7 +132,7 @@ impl ChunkRun {
     /// Calls the function for the rows of one part, until it has no more rows for them.
     async fn part(&mut self, plan: &Plan, batch: &RecordBatch, first_row: u64) -> Result<Result<(), NoReader>, Error> {
         let shared = Arc::clone(&self.shared);
-        let mut budget = TimeBudget::new(self.worker.limits().batch_time);
+        let mut budget = TimeBudget::of_call(self.worker.limits());
         let numbers = RowNumbers::From(first_row, batch.num_rows() as u64);
         let mut sent = Some(plan);
         let (mut last, mut reported) = (0, 0);
@@ -145,10 +144,11 @@ impl ChunkRun {
                 numbers,
                 columns: &shared.results,
                 first: last,
-                time: budget.left(&numbers)?,
+                time: budget.left(),
             };
             let start = Instant::now();
-            let RowsReply { rows, failures, more } = self.worker.rows(call).await?;
+            let RowsReply { rows, failures, more } =
+                self.worker.rows(call).await.map_err(|error| budget.explain(error))?;
             budget.spend(start.elapsed());
             last = rows.numbers.values().last().copied().unwrap_or(last);
             // Rows that are done with: all at the end, before that those before the last one.
@@ -181,32 +181,6 @@ async fn send(
         outputs.send(output).await.map_err(|_| NoReader)?;
     }
     Ok(())
-}
-
-/// Time that the calls for one part may take together: a generator without an end is stopped by it.
-struct TimeBudget {
-    all: Duration,
-    spent: Duration,
-}
-
-impl TimeBudget {
-    fn new(all: Duration) -> Self {
-        Self { all, spent: Duration::ZERO }
-    }
-
-    fn spend(&mut self, time: Duration) {
-        self.spent += time;
-    }
-
-    fn left(&self, numbers: &RowNumbers<'_>) -> Result<Duration, Error> {
-        match self.all.checked_sub(self.spent).filter(|left| !left.is_zero()) {
-            Some(left) => Ok(left),
-            None => {
-                let error = LimitError::time(LimitKind::BatchTime, self.all);
-                Err(Error::Limit { error, rows: Some(numbers.range()) })
-            }
-        }
-    }
 }
 
 fn joined_schema(input: &SchemaRef, shared: &Shared) -> SchemaRef {

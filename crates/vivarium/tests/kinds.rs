@@ -225,7 +225,8 @@ async fn rows_of_a_table_function_follow_their_input_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn long_outputs_come_in_pieces_and_endless_ones_end() {
     let task = task("many", options(OnError::Fail, 2)).await;
-    let input = RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(vec![200_000, 0, 3])) as ArrayRef)]).unwrap();
+    let input =
+        RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(vec![200_000, 0, 3])) as ArrayRef)]).unwrap();
     let outputs: Vec<_> = task.run(stream::iter(cut(&input, &[2]))).try_collect().await.unwrap();
     assert!(outputs.len() > 3, "{} outputs", outputs.len());
     assert_eq!(outputs.iter().map(|output| output.batch.num_rows()).sum::<usize>(), 200_003);
@@ -288,7 +289,10 @@ async fn policies_about_groups() {
     for (policy, groups) in [(OnError::Null, 1_000), (OnError::Skip, 1_000)] {
         let aggregation = aggregation("total", &["key"], options(policy, 2)).await;
         let (found, failures, _) = collect(aggregation.run(stream::iter(cut(&table, &[300])))).await.unwrap();
-        assert_eq!((found.num_rows(), failures.rows()), (groups, &[7, 1007][..if policy == OnError::Null { 1 } else { 2 }]));
+        assert_eq!(
+            (found.num_rows(), failures.rows()),
+            (groups, &[7, 1007][..if policy == OnError::Null { 1 } else { 2 }])
+        );
         // Rows 7 and 1007 are of one group: all of it that there is.
         let nulls: Vec<_> = (0..found.num_rows()).filter(|&row| found.column(1).is_null(row)).collect();
         let keys: Vec<_> = nulls.iter().map(|&row| found.column(0).as_string::<i32>().value(row).to_owned()).collect();
@@ -328,7 +332,8 @@ async fn rows_for_groups() {
 async fn accumulators_leave_and_come_back() {
     for name in ["total", "batched"] {
         let aggregation = aggregation(name, &["key"], options(OnError::Fail, 2)).await;
-        let (mut one, mut other) = (aggregation.accumulators().await.unwrap(), aggregation.accumulators().await.unwrap());
+        let (mut one, mut other) =
+            (aggregation.accumulators().await.unwrap(), aggregation.accumulators().await.unwrap());
         let table = keyed(0..6, 3);
         one.accumulate(&[0, 1, 0, 1, 0, 1], &table, 0).await.unwrap();
         other.accumulate(&[5, 5, 5, 5, 5, 5], &table, 0).await.unwrap();
@@ -390,11 +395,8 @@ async fn constants_stand_for_columns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn state_is_opened_and_closed_and_its_metrics_add_up() {
-    let context = JobContext {
-        job_parameters: [("name".to_owned(), "job".to_owned())].into(),
-        task_number: 1,
-        parallelism: 4,
-    };
+    let context =
+        JobContext { job_parameters: [("name".to_owned(), "job".to_owned())].into(), task_number: 1, parallelism: 4 };
     let task = task("counted", TaskOptions { context, ..options(OnError::Fail, 3) }).await;
     let (found, _, _) = collect(task.run(stream::iter(cut(&numbers(0..50_000), &[5000])))).await.unwrap();
     assert!(found.column(1).as_string::<i32>().iter().all(|text| text == Some("job 1/4")));

@@ -146,7 +146,10 @@ fn a_pyflink_file_runs_unchanged() {
         run("flink.py::split", &["--args", "text", "--limit", "2"]).ok().stdout,
         "g,text,n,f0,f1\na,one two,1,one,3\na,one two,1,two,3\n"
     );
-    assert_eq!(run("flink.py::average", &["--args", "n", "--group-by", "g"]).ok().stdout, "g,average\na,1.0\nb,3.5\n,4.0\n");
+    assert_eq!(
+        run("flink.py::average", &["--args", "n", "--group-by", "g"]).ok().stdout,
+        "g,average\na,1.0\nb,3.5\n,4.0\n"
+    );
     let ended = run("flink.py::add", &["--args", "n,n"]);
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains(r#"func_type="pandas" needs the guest image "pandas""#), "{ended}");
@@ -155,7 +158,12 @@ fn a_pyflink_file_runs_unchanged() {
 #[test]
 fn what_cannot_be_applied_says_why() {
     for (function, options, status, said) in [
-        ("f.py::later", &["--group-by", "g"][..], 2, "later (f.py:36) is an async function, which has no result for groups of rows"),
+        (
+            "f.py::later",
+            &["--group-by", "g"][..],
+            2,
+            "later (f.py:36) is an async function, which has no result for groups of rows",
+        ),
         ("f.py::total", &["--group-by", "missing"], 5, "there is no single column \"missing\""),
         ("f.py::total", &["--group-by", "g", "--as", "g"], 2, "already has a column \"g\""),
         ("f.py::words", &["--as", "w"], 2, "1 names were given for the 2 result columns of words (f.py:11)"),
@@ -179,14 +187,18 @@ fn a_failing_row_of_a_group_is_named() {
     let arguments = ["run", "f.py::total", "-i", "t.csv", "-o", "-", "--group-by", "g"];
     assert_eq!(folder.run(&[&arguments[..], &skip].concat()).ok().stdout, "g,total\na,3\nb,0\n");
     let errors = folder.read("errors.csv");
-    assert!(errors.starts_with("row,function,type,message,traceback,arguments\n1,total,ValueError,negative,"), "{errors}");
+    assert!(
+        errors.starts_with("row,function,type,message,traceback,arguments\n1,total,ValueError,negative,"),
+        "{errors}"
+    );
     assert!(errors.trim_end().ends_with(",-5"), "{errors}");
 }
 
 #[test]
 fn check_shows_kinds_and_columns() {
     let ended = folder().run(&["check", "f.py"]).ok();
-    let line = |name: &str| ended.stdout.lines().find(|line| line.starts_with(&format!(" {name} "))).unwrap().to_owned();
+    let line =
+        |name: &str| ended.stdout.lines().find(|line| line.starts_with(&format!(" {name} "))).unwrap().to_owned();
     for (name, said) in [
         ("words", "| table           | text: string, most: int64 = ... | table(word: string, position: int64) |"),
         ("total", "| aggregate       | n: int64 "),

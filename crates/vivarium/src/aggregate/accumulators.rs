@@ -6,12 +6,13 @@ use std::time::Instant;
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, RecordBatch, UInt32Array};
 use arrow_schema::DataType;
 use vivarium_sandbox::exchange::{Plan, RowsOfRows, parts};
+use vivarium_sandbox::{LimitError, LimitKind};
 
 use super::Shared;
 use crate::chunks::CHUNK_ROWS;
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::instances::{Reply, RowsCall, RowsReply, Worker, operation};
+use crate::instances::{Reply, RowsCall, RowsReply, TimeBudget, Worker, operation};
 use crate::python_error::RowNumbers;
 use crate::signature::Kind;
 
@@ -118,7 +119,7 @@ impl Accumulators {
         let shared = Arc::clone(&self.shared);
         let plan = plan(groups)?;
         let mut found = GroupRows { results: Vec::new(), failures: Failures::default() };
-        let mut time = self.worker.limits().batch_time;
+        let mut budget = TimeBudget::of_call(self.worker.limits());
         let (mut sent, mut first, mut bytes) = (Some(&plan), 0, 0_u64);
         loop {
             let op = if sent.is_some() { operation::VALUE } else { operation::CONTINUE };
@@ -131,18 +132,16 @@ impl Accumulators {
                 numbers,
                 columns: &shared.results,
                 first,
-                time,
+                time: budget.left(),
             };
-            let RowsReply { rows: result, failures, more } = self.worker.rows(call).await?;
-            time = time.saturating_sub(start.elapsed());
+            let returned = self.worker.rows(call).await.map_err(|error| budget.explain(error));
+            let RowsReply { rows: result, failures, more } = returned?;
+            budget.spend(start.elapsed());
             first = result.numbers.values().last().copied().unwrap_or(first);
             bytes = bytes.saturating_add(result.rows.get_buffer_memory_size() as u64);
             if bytes > self.worker.limits().output_bytes {
-                let limit = vivarium_sandbox::LimitError::new(
-                    vivarium_sandbox::LimitKind::OutputBytes,
-                    self.worker.limits().output_bytes,
-                );
-                return Err(Error::Limit { error: limit, rows: Some(numbers.range()) });
+                let error = LimitError::new(LimitKind::OutputBytes, self.worker.limits().output_bytes);
+                return Err(Error::Limit { error, rows: Some(numbers.range()) });
             }
             found.failures.extend(failures);
             found.results.push(result);

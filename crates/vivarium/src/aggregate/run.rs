@@ -170,16 +170,18 @@ where
     while let Some(chunk) = chunks.next().await {
         let Chunk { first_row, batch } = chunk?;
         let rows_in = batch.num_rows() as u64;
-        let (batch, stop) = match shared.columns.of(&batch, first_row) {
-            Ok(_) => (batch, None),
+        let (batch, columns, stop) = match shared.columns.of(&batch, first_row) {
+            Ok(columns) => (batch, columns, None),
             // Rows before the value that does not convert go first: one of them may fail.
-            Err(Error::Value { row, .. }) if row > first_row => {
-                let before = batch.slice(0, (row - first_row) as usize);
-                (before, shared.columns.of(&batch, first_row).err())
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error {
+                Error::Value { row, .. } if row > first_row => {
+                    let before = batch.slice(0, (row - first_row) as usize);
+                    let columns = shared.columns.of(&before, first_row)?;
+                    (before, columns, Some(error))
+                }
+                error => return Err(error),
+            },
         };
-        let columns = shared.columns.of(&batch, first_row)?;
         let numbers = groups.of(&batch, first_row)?;
         let sent = send(shared, &columns, &numbers, first_row, instances).await?;
         if let Some(error) = stop {
@@ -218,13 +220,17 @@ async fn send(
             }
             let local: ArrayRef =
                 Arc::new(UInt32Array::from_iter_values(mine.iter().map(|&row| numbers[row as usize] / count)));
-            let rows = mine.iter().map(|&row| first_row + u64::from(row)).collect();
-            let indices = UInt32Array::from(mine);
+            let numbers = mine.iter().map(|&row| first_row + u64::from(row)).collect();
             let mut taken = vec![local];
-            for column in columns {
-                taken.push(take(column, &indices, None)?);
+            if mine.len() == rows.len() {
+                taken.extend(columns.iter().map(|column| column.slice(rows.start, rows.len())));
+            } else {
+                let indices = UInt32Array::from(mine);
+                for column in columns {
+                    taken.push(take(column, &indices, None)?);
+                }
             }
-            failed |= instance.work.send(Work { columns: taken, rows }).await.is_err();
+            failed |= instance.work.send(Work { columns: taken, rows: numbers }).await.is_err();
         }
     }
     Ok(if failed { Err(Failed) } else { Ok(()) })
