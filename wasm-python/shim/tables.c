@@ -109,11 +109,15 @@ static int begin_row(vv_function *function) {
     return status;
 }
 
-static bool is_full(const vv_function *function, int64_t start) {
-    const vv_builder *builder = &function->builder;
-    /* What went before `start` is not the row's, but it is no more than one result either. */
-    return builder->length - start >= function->table.max_rows ||
-           (builder->length > start && vv_builder_bytes(builder) >= function->table.max_bytes * (start > 0 ? 2 : 1));
+static bool is_full(const vv_function *function) {
+    return function->builder.length >= function->table.max_rows || vv_builder_bytes(&function->builder) >= function->table.max_bytes;
+}
+
+/* Whether the row by itself has more than one result may have. */
+static bool is_too_long(const vv_function *function) {
+    const vv_table *table = &function->table;
+    return function->builder.length - table->start > table->max_rows ||
+           vv_builder_bytes(&function->builder) - table->start_bytes > table->max_bytes;
 }
 
 /* Takes rows off the iterator: 1 when there are more than fit in this result, 0 at their end. */
@@ -130,8 +134,8 @@ static int drain(vv_function *function) {
         Py_DECREF(value);
         VV_TRY(status);
         if (function->on_error == VV_FAIL) {
-            if (is_full(function, 0)) return 1;
-        } else if (is_full(function, table->start)) {
+            if (is_full(function)) return 1;
+        } else if (is_too_long(function)) {
             PyErr_Format(vv_result_error,
                          "result: more than %lld rows or %zu bytes for one row, which only the error policy \"fail\" lets through",
                          (long long)table->max_rows, table->max_bytes);
@@ -161,11 +165,12 @@ int vv_table_continue(vv_function *function, int64_t *row) {
         int status = 0;
         if (table->iterator == NULL) {
             if (!vv_is_called(function, table->row)) continue;
-            if (is_full(function, 0)) {
+            if (is_full(function)) {
                 function->more = true;
                 return 0;
             }
             table->start = function->builder.length;
+            table->start_bytes = vv_builder_bytes(&function->builder);
             status = begin_row(function);
         }
         if (status == 0) status = drain(function);

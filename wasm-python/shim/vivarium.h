@@ -196,7 +196,8 @@ void vv_builder_clear(vv_builder *builder);
 /* Empties the builder for a new array, keeping reasonably sized memory, and makes room for `rows` values. */
 int vv_builder_start(vv_builder *builder, int64_t rows);
 int vv_builder_grow(vv_builder *builder, int64_t rows);
-/* Bytes of what was appended, for a result that must not become too large. */
+/* Bytes of what was appended, a byte for each validity bit, for a result that must not become too large: the sum of what each
+ * value takes, wherever it stands. */
 size_t vv_builder_bytes(const vv_builder *builder);
 int vv_append_null(vv_builder *builder);
 /* Takes values off the end, also off children; repairs children that a failed write left longer. */
@@ -237,6 +238,7 @@ typedef struct {
     PyObject *iterator; /* of the row that is being computed, or NULL */
     int64_t rows, row;  /* of the batch; the next one, or the one of `iterator` */
     int64_t start;      /* where the output of that row begins in the builder */
+    size_t start_bytes; /* and how many bytes there are before it */
     int64_t max_rows;   /* of one result */
     size_t max_bytes;
 } vv_table;

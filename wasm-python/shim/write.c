@@ -123,8 +123,10 @@ int vv_builder_grow(vv_builder *builder, int64_t rows) {
 }
 
 size_t vv_builder_bytes(const vv_builder *builder) {
-    size_t bytes = builder->data.size + values_size(builder->type, builder->length) + ((size_t)builder->length + 7) / 8;
-    for (Py_ssize_t i = 0; i < builder->type->n_children; i++) bytes += vv_builder_bytes(&builder->children[i]);
+    const vv_type *type = builder->type;
+    size_t width = offset_width(type->kind) != 0 ? offset_width(type->kind) : (size_t)type->width;
+    size_t bytes = builder->data.size + (size_t)builder->length * (width + 1);
+    for (Py_ssize_t i = 0; i < type->n_children; i++) bytes += vv_builder_bytes(&builder->children[i]);
     return bytes;
 }
 

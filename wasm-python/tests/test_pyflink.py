@@ -290,6 +290,12 @@ def test_pandas_is_refused_where_there_is_none(guest):
     assert {(one["function"], one["line"]) for one in problems if message in one["message"]} == {("add", 4), ("mean", 7)}
 
 
+def test_what_builds_jobs_is_not_there(guest):
+    with pytest.raises(native_guest.GuestError, match="TableEnvironment builds jobs.*: keep functions in a file of their own") as caught:
+        guest.load("from pyflink.table import DataTypes, TableEnvironment\n", "job.py")
+    assert caught.value.error["kind"] == "import"
+
+
 def test_what_a_declaration_lacks(guest):
     source = "from pyflink.table.udf import udf\n@udf\ndef f(x: int) -> int: return x\n"
     problems = guest.load(source, "lacks.py")["problems"]

@@ -186,11 +186,13 @@ impl LimitKind {
 }
 
 impl LimitError {
-    pub(crate) fn new(limit: LimitKind, configured: u64) -> Self {
+    /// The error of a limit of so many units (nanoseconds for times) that was reached.
+    pub fn new(limit: LimitKind, configured: u64) -> Self {
         Self { limit, configured, observed: None, guest: None }
     }
 
-    pub(crate) fn time(limit: LimitKind, configured: Duration) -> Self {
+    /// The error of a limit of time.
+    pub fn time(limit: LimitKind, configured: Duration) -> Self {
         Self::new(limit, u64::try_from(configured.as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -229,6 +231,9 @@ pub enum ProtocolError {
         /// What the host implements.
         expected: i32,
     },
+    /// A result that goes on although there is nothing that it could go on with.
+    #[error("it says that there is more of a result that has one value for each row")]
+    Continuation,
     /// A pointer and length that do not lie in linear memory.
     #[error("{what} at {address:#x}, {length} bytes long, does not lie in its memory of {memory} bytes")]
     OutOfBounds {

@@ -5,8 +5,9 @@
 ... def add_one(x: int) -> int:
 ...     return x + 1
 
-Types come from annotations, or from the strings described in `vivarium.types`. A decorated function stays a plain function: it
-can be called and tested like any other.
+`udf` declares functions of one value per row, `udtf` functions that return rows, `udaf` and `udtaf` functions of groups of rows.
+Types come from annotations, or from the strings described in `vivarium.types`. A decorated function stays a plain function, and a
+decorated class a plain class: it can be called and tested like any other.
 """
 
 from vivarium._context import FunctionContext

@@ -139,7 +139,7 @@ class Bound:
         if signature.options.func_type == "pandas":
             from vivarium import _vectors
 
-            callable = _vectors.with_series(callable)
+            callable = _vectors.with_series(callable, signature.result)
         return self.make(callable, arguments, signature.result, mode, kind == "vectorized")
 
     def _aggregate(self, arguments):

@@ -10,6 +10,8 @@ import decimal
 import struct
 import sys
 
+from vivarium import types
+
 VERSION = b"\x01"
 MAX_DEPTH = 100
 
@@ -72,15 +74,24 @@ class _Writer:
     def time(self, value, depth):
         if isinstance(value, datetime.timedelta):
             self.items(b"p", (value.days, value.seconds, value.microseconds), depth)
-        elif getattr(value, "tzinfo", None) not in (None, datetime.timezone.utc):
-            raise StateError(f"an accumulator with the time {value!r} cannot be taken out: convert it to UTC")
         else:
             tag = {datetime.date: b"e", datetime.time: b"t", datetime.datetime: b"w"}[type(value)]
             fold = getattr(value, "fold", 0)
             self.text(tag, value.replace(tzinfo=None, fold=0).isoformat() if tag != b"e" else value.isoformat())
             if tag != b"e":
-                self.parts.append(b"T" if value.tzinfo else b"F")
+                self.zone(value.tzinfo, depth)
                 self.parts.append(b"T" if fold else b"F")
+
+    def zone(self, zone, depth):
+        """None, the seconds of a fixed offset, or the name of a zone of the time zone database."""
+        if zone is None or zone is datetime.timezone.utc:
+            self.value(None if zone is None else 0, depth + 1)
+        elif type(zone) is datetime.timezone:
+            self.value(zone.utcoffset(None), depth + 1)
+        elif getattr(zone, "key", None) is not None and type(zone).__module__.startswith("zoneinfo"):
+            self.value(zone.key, depth + 1)
+        else:
+            raise StateError(f"an accumulator with the time zone {zone!r:.100} cannot be taken out: use zoneinfo or datetime.timezone")
 
     def numpy(self, value):
         import numpy as np
@@ -102,7 +113,7 @@ class _Writer:
             self.text(b"k", kind.__name__)
             self.value(value.__vivarium_state__(), depth + 1)
             return
-        if self.module is None or self.module.get(kind.__name__) is not kind:
+        if kind is not types.MonthDayNano and (self.module is None or self.module.get(kind.__name__) is not kind):
             raise StateError(
                 f"an accumulator with a {kind.__module__}.{kind.__qualname__} cannot be taken out: use None, bool, int, float, str, "
                 "bytes, Decimal, datetime's types, NumPy arrays, lists, tuples, dicts and sets of them, or NamedTuples and "
@@ -187,7 +198,7 @@ class _Reader:
             case b"t" | b"w":
                 kind = datetime.time if tag == b"t" else datetime.datetime
                 made = kind.fromisoformat(self.text())
-                zone = datetime.timezone.utc if self.take(1) == b"T" else None
+                zone = self.zone(depth)
                 return made.replace(tzinfo=zone, fold=int(self.take(1) == b"T"))
             case b"a" | b"g":
                 return self.numpy(tag)
@@ -196,6 +207,14 @@ class _Reader:
             case b"o":
                 return self.object(self.text(), depth)
         raise StateError("the bytes are no accumulator")
+
+    def zone(self, depth):
+        found = self.value(depth + 1)
+        if found is None:
+            return None
+        if isinstance(found, datetime.timedelta):
+            return datetime.timezone(found)
+        return datetime.timezone.utc if found == 0 else types.time_zone(found)
 
     def pyflink(self, name, depth):
         from pyflink import table
@@ -219,7 +238,7 @@ class _Reader:
         return array[()] if tag == b"g" else array
 
     def object(self, name, depth):
-        kind = (self.module or {}).get(name)
+        kind = (self.module or {}).get(name, types.MonthDayNano if name == "MonthDayNano" else None)
         fields = self.value(depth + 1)
         if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
             return tuple.__new__(kind, fields)
@@ -253,7 +272,7 @@ def loads(data, holder=None):
         value = reader.value()
     except StateError:
         raise
-    except (ValueError, TypeError, OverflowError, ArithmeticError, struct.error) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, ArithmeticError, struct.error) as error:
         raise StateError(f"the bytes are no accumulator: {error}") from None
     if reader.at != len(data):
         raise StateError("there is more behind the bytes of an accumulator")

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use arrow::array::{Array, ArrayRef};
-use arrow_schema::DataType;
 use serde_json::Value;
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, WasmParams, WasmResults};
 
-use super::reply::{self, RawResult, ReplyError, RowErrors};
+use super::call::{Answer, Call, Expected, Returned};
+use super::reply::{self, RawResult, ReplyError, Report};
 use crate::cpu::CpuMeter;
 use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
-use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, decode};
+use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, RowsWithin, decode, decode_rows};
 use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
@@ -226,27 +225,25 @@ impl Guest {
         }
     }
 
-    /// Sends a batch through a bound function and returns the result with the rows that failed.
-    pub(super) async fn invoke(
-        &mut self,
-        handle: u32,
-        op: u32,
-        batch: &Plan,
-        data_type: &DataType,
-        nullable: bool,
-        deadline: Deadline,
-    ) -> Result<(ArrayRef, RowErrors), Failure> {
-        let rows = batch.rows();
-        if rows as u64 > self.limits.output_rows {
-            let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows).observed(rows as u64);
-            return Err(Failure::Call(limit.into()));
+    /// Runs an operation of a bound function and returns what came back.
+    pub(super) async fn invoke(&mut self, call: &Call<'_>, deadline: Deadline) -> Result<Answer, Failure> {
+        if call.batch_rows as u64 > self.limits.output_rows {
+            let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows);
+            return Err(Failure::Call(limit.observed(call.batch_rows as u64).into()));
         }
-        let address = self.arena(batch, deadline).await?;
-        let start = Instant::now();
-        batch.write(self.memory.data_mut(&mut self.store), address).map_err(encode_failure)?;
-        self.task.metrics().add_copy_in(start.elapsed(), batch.size());
+        let address = match call.batch {
+            // The guest kept the batch that it goes on with.
+            None => 0,
+            Some(batch) => {
+                let address = self.arena(batch, deadline).await?;
+                let start = Instant::now();
+                batch.write(self.memory.data_mut(&mut self.store), address).map_err(encode_failure)?;
+                self.task.metrics().add_copy_in(start.elapsed(), batch.size());
+                address
+            }
+        };
 
-        let result = self.call(self.exports.invoke.clone(), (handle, op, address), deadline).await?;
+        let result = self.call(self.exports.invoke.clone(), (call.handle, call.op, address), deadline).await?;
 
         let start = Instant::now();
         let memory = self.memory.data(&self.store);
@@ -255,13 +252,13 @@ impl Guest {
         let reply = result.reply(memory, &self.limits)?;
         match result.status {
             0 => {
-                let limits =
-                    DecodeLimits { max_bytes: usize::try_from(self.limits.output_bytes).unwrap_or(usize::MAX) };
-                let row_errors = RowErrors::parse(reply, rows, &self.limits)?;
-                let array = decode(memory, result.array, data_type, nullable, Rows::Exactly(rows), &limits)
-                    .map_err(|error| decode_failure(error, &self.limits))?;
-                self.task.metrics().add_copy_out(start.elapsed(), array.get_buffer_memory_size());
-                Ok((array, row_errors))
+                let Report { row_errors, more, metrics } = Report::parse(reply, call.batch_rows, &self.limits)?;
+                if more && !matches!(call.expected, Expected::Rows { .. }) {
+                    return Err(ProtocolError::Continuation.into());
+                }
+                let returned = self.decode(memory, result.array, call)?;
+                self.task.metrics().add_copy_out(start.elapsed(), returned.bytes());
+                Ok(Answer { returned, row_errors, more, metrics })
             }
             1 => {
                 let error = reply::failure("invoke", reply, &self.limits)?;
@@ -269,6 +266,22 @@ impl Guest {
             }
             status => Err(ProtocolError::Status(status).into()),
         }
+    }
+
+    /// Copies a result out and checks it.
+    fn decode(&self, memory: &[u8], address: u32, call: &Call<'_>) -> Result<Returned, Failure> {
+        let limits = DecodeLimits { max_bytes: usize::try_from(self.limits.output_bytes).unwrap_or(usize::MAX) };
+        let returned = match call.expected {
+            Expected::Values { data_type, nullable } => {
+                decode(memory, address, data_type, nullable, Rows::Exactly(call.batch_rows), &limits)
+                    .map(Returned::Values)
+            }
+            Expected::Rows { columns, first, most } => {
+                let within = RowsWithin { first, batch: call.batch_rows, most };
+                decode_rows(memory, address, columns, within, &limits).map(Returned::Rows)
+            }
+        };
+        returned.map_err(|error| decode_failure(error, &self.limits))
     }
 
     /// The address of an arena for `batch`: the one left from the last batch if it is large enough, or a new one.

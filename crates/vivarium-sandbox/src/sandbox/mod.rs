@@ -11,6 +11,7 @@
 //! given back at once, and every later call gets [`Error::Dead`] with the reason. A dead sandbox is never revived and its
 //! instance is never used again; a [`Pool`](crate::Pool) replaces it.
 
+mod call;
 mod config;
 mod guest;
 mod reply;
@@ -23,6 +24,7 @@ use arrow_schema::DataType;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+pub use call::{Answer, Call, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
 use guest::{Failure, Guest};
 pub use reply::RowErrors;
@@ -52,15 +54,6 @@ enum Condition {
     /// A call runs, or was dropped while it ran. The guest is with the call.
     Busy,
     Dead(String),
-}
-
-/// What a call of a function returned.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// One value for each row, of the declared result type. Failed rows are NULL.
-    pub array: ArrayRef,
-    /// The rows that failed, under the policies `null` and `skip`.
-    pub row_errors: RowErrors,
 }
 
 impl Sandbox {
@@ -135,7 +128,7 @@ impl Sandbox {
     /// each row. Columns are copied in and the result is copied out; neither shares memory with the guest.
     ///
     /// # Errors
-    /// As [`invoke_plan`](Self::invoke_plan), and [`Error::Exchange`] for columns that cannot be sent.
+    /// As [`call`](Self::call), and [`Error::Exchange`] for columns that cannot be sent.
     pub async fn invoke(
         &mut self,
         handle: u32,
@@ -144,33 +137,32 @@ impl Sandbox {
         columns: &[ArrayRef],
         result: &DataType,
     ) -> Result<Invocation, Error> {
-        self.invoke_plan(handle, op, &Plan::new(columns, rows)?, result, true).await
+        let batch = Plan::new(columns, rows)?;
+        let expected = Expected::Values { data_type: result, nullable: true };
+        let call = Call { handle, op, batch: Some(&batch), batch_rows: rows, first_row: 0, expected, time: None };
+        let Answer { returned, row_errors, .. } = self.call(call).await?;
+        Ok(Invocation { array: returned.into_array(), row_errors })
     }
 
-    /// As [`invoke`](Self::invoke), for a batch whose size has been planned already, and with NULLs in the result being an
-    /// error unless it is `nullable`.
+    /// Runs one operation of a bound function.
     ///
     /// # Errors
     /// [`Error::Guest`] when the function fails; [`Error::Limit`] when a limit is reached; [`Error::Exchange`] when the result
-    /// is not an array of that type; [`Error::Trap`], [`Error::Exit`] and [`Error::Protocol`] when the guest is destroyed.
-    pub async fn invoke_plan(
-        &mut self,
-        handle: u32,
-        op: u32,
-        batch: &Plan,
-        result: &DataType,
-        nullable: bool,
-    ) -> Result<Invocation, Error> {
-        let deadline = Deadline::after(LimitKind::BatchTime, self.limits.batch_time);
+    /// is not what was expected; [`Error::Trap`], [`Error::Exit`] and [`Error::Protocol`] when the guest is destroyed.
+    pub async fn call(&mut self, call: Call<'_>) -> Result<Answer, Error> {
+        let rows = call.batch_rows;
+        let time = call.time.map_or(self.limits.batch_time, |time| time.min(self.limits.batch_time));
+        let deadline = Deadline::after(LimitKind::BatchTime, time);
         let mut guest = self.begin()?;
-        let function = self.functions.get(&handle).cloned();
-        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.as_deref(), rows = batch.rows());
-        self.labels.set_function(function);
-        self.task.metrics().add_call(batch.rows());
-        let returned = guest.invoke(handle, op, batch, result, nullable, deadline).instrument(span).await;
-        self.labels.set_function(None);
-        let (array, row_errors) = self.finish(guest, returned)?;
-        Ok(Invocation { array, row_errors })
+        let function = self.functions.get(&call.handle).cloned();
+        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.as_deref(), first_row = call.first_row, rows);
+        self.labels.set_call(function, Some((call.first_row, rows as u64)));
+        if call.batch.is_some() {
+            self.task.metrics().add_call(rows);
+        }
+        let returned = guest.invoke(&call, deadline).instrument(span).await;
+        self.labels.set_call(None, None);
+        self.finish(guest, returned)
     }
 
     /// Whether the next call will be answered.

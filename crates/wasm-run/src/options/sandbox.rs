@@ -95,7 +95,8 @@ impl From<OnErrorOption> for OnError {
     }
 }
 
-fn parse_variable(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`.
+pub fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the variable has no name; write NAME=VALUE".to_owned()),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),

@@ -25,3 +25,23 @@ __all__ = [
     "TableAggregateFunction",
     "TableFunction",
 ]
+
+# What builds and runs jobs, and so is imported by files that are more than functions.
+_OF_JOBS = (
+    "BatchTableEnvironment",
+    "EnvironmentSettings",
+    "ExplainDetail",
+    "Schema",
+    "StatementSet",
+    "StreamTableEnvironment",
+    "Table",
+    "TableConfig",
+    "TableDescriptor",
+    "TableEnvironment",
+)
+
+
+def __getattr__(name):
+    if name in _OF_JOBS:
+        raise ImportError(f"{name} builds jobs, which does not happen in a sandbox: keep functions in a file of their own")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
