@@ -44,12 +44,12 @@ pub struct PackageOptions {
     #[arg(long, value_name = "DIRECTORY")]
     pub find_links: Vec<PathBuf>,
 
-    /// Use no package index: packages come from directories of wheels, or are in the store.
+    /// Use no package index: packages come from directories of wheels, or the environment is in the store already.
     #[arg(long)]
     pub offline: bool,
 
     /// The package index [default: that of the machine's pip].
-    #[arg(long, value_name = "URL", conflicts_with = "offline")]
+    #[arg(long, value_name = "URL")]
     pub index_url: Option<String>,
 
     /// Install what this lock names, a requirements file with exact versions and hashes, and resolve nothing.
