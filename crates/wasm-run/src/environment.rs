@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 use vivarium::{guest_python, in_environment};
 use vivarium_env::{
-    EnvironmentError, EnvironmentSettings, GuestPython, JobId, OpenEvent, OpenProgress, PythonDependencyInfo,
-    PythonEnvironment, PythonEnvironmentManager, PythonOptions, RequirementsLock, RequirementsSettings, ScriptMetadata,
-    Store, TenantId, TenantStore,
+    EnvironmentError, EnvironmentSettings, GuestPython, JobId, MaterializeLimits, OpenEvent, OpenProgress,
+    PythonDependencyInfo, PythonEnvironment, PythonEnvironmentManager, PythonOptions, RequirementsLock,
+    RequirementsSettings, ScriptMetadata, Store, TenantId, TenantStore,
 };
 use vivarium_guest::ImageStore;
 use vivarium_sandbox::SandboxConfig;
@@ -74,6 +74,10 @@ impl OpenEnvironment {
             store: Some(Arc::new(open_store(&options.store)?)),
             tenant: TenantId::new(TENANT),
             requirements: requirements(&options.packages, &guest)?,
+            limits: MaterializeLimits {
+                refuse_case_collisions: !options.allow_case_collisions,
+                ..MaterializeLimits::default()
+            },
             guest,
             progress,
             ..EnvironmentSettings::default()

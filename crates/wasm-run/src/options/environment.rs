@@ -29,6 +29,10 @@ pub struct EnvironmentOptions {
     #[arg(long, value_name = "PATH:...", aliases = ["pypath", "pyPythonPath"])]
     pub python_path: Option<String>,
 
+    /// Let archives hold names that differ only in the case of letters, as packed conda environments do.
+    #[arg(long)]
+    pub allow_case_collisions: bool,
+
     #[command(flatten)]
     pub packages: PackageOptions,
 
