@@ -156,7 +156,7 @@ impl PythonEnvironmentManager {
                 (Some(resolver), Some(resolution)) => Some(resolver.fetch(resolution)?),
                 _ => None,
             };
-            settings.progress.tell(OpenEvent::Materializing);
+            settings.progress.begin(OpenEvent::Materializing)?;
             let materials = Materials {
                 info,
                 python: python.as_ref(),

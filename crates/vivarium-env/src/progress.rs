@@ -1,7 +1,10 @@
-//! What opening an environment is busy with, for somebody who waits.
+//! What opening an environment is busy with, for somebody who waits, and who may stop waiting.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::EnvironmentError;
 
 /// A part of opening an environment that may take a while. Opening one that is in the store has none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +24,44 @@ pub enum OpenEvent {
     Materializing,
 }
 
-/// Who hears of [`OpenEvent`]s; the default is nobody. It is called on the thread that opens.
+/// Who hears of [`OpenEvent`]s; the default is nobody. Clones are the same one.
 #[derive(Clone, Default)]
-pub struct OpenProgress(Option<Arc<dyn Fn(OpenEvent) + Send + Sync>>);
+pub struct OpenProgress {
+    observer: Option<Arc<dyn Fn(OpenEvent) + Send + Sync>>,
+    cancelled: Arc<AtomicBool>,
+}
 
 impl OpenProgress {
-    /// Calls `observer` for every event.
+    /// Calls `observer` for every event, on the thread that opens.
     pub fn new(observer: impl Fn(OpenEvent) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(observer)))
+        Self { observer: Some(Arc::new(observer)), cancelled: Arc::default() }
     }
 
-    pub(crate) fn tell(&self, event: OpenEvent) {
-        if let Some(observer) = &self.0 {
+    /// Ends what waits for pip, and begins nothing more: opening then fails with
+    /// [`EnvironmentError::Cancelled`](crate::EnvironmentError::Cancelled) and leaves nothing behind.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Tells of what begins, unless it may not any more.
+    pub(crate) fn begin(&self, event: OpenEvent) -> Result<(), EnvironmentError> {
+        if self.is_cancelled() {
+            return Err(EnvironmentError::Cancelled);
+        }
+        if let Some(observer) = &self.observer {
             observer(event);
         }
+        Ok(())
     }
 }
 
 impl fmt::Debug for OpenProgress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("OpenProgress").field(&self.0.is_some()).finish()
+        formatter.debug_struct("OpenProgress").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
     }
 }
 

@@ -1,71 +1,16 @@
 //! Requirements: resolved by pip, wheels only, and no code of any package runs.
 
+#[path = "support/resolving.rs"]
+mod resolving;
 mod support;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use resolving::{message, open, settings};
 use support::archives::{ZipEntry, zip};
 use support::wheels::Wheel;
 use support::{Place, with_causes};
-use vivarium_env::{
-    BundledPackage, EnvironmentError, EnvironmentSettings, GuestPython, PythonDependencyInfo, PythonEnvironment,
-    PythonEnvironmentManager, RequirementsError, RequirementsLock, Store,
-};
-
-/// An opened environment with requirements, offline from the directory `cache`.
-struct Opened {
-    manager: PythonEnvironmentManager,
-    environment: PythonEnvironment,
-}
-
-fn guest() -> GuestPython {
-    GuestPython::cpython_3_13(1, vec![BundledPackage { name: "numpy".into(), version: "2.3.5".into() }])
-}
-
-fn settings(place: &Place) -> EnvironmentSettings {
-    let mut settings = EnvironmentSettings { guest: guest(), ..place.settings() };
-    // Nothing in these tests may reach the network.
-    settings.requirements.use_index = false;
-    settings
-}
-
-fn info(place: &Place, requirements: &str) -> PythonDependencyInfo {
-    std::fs::create_dir_all(place.path("cache")).unwrap();
-    PythonDependencyInfo {
-        requirements_file: Some(place.write("requirements.txt", requirements)),
-        requirements_cache_directory: Some(place.path("cache")),
-        ..Default::default()
-    }
-}
-
-fn open_with(place: &Place, settings: EnvironmentSettings, requirements: &str) -> Result<Opened, EnvironmentError> {
-    let mut manager = PythonEnvironmentManager::new(info(place, requirements), Arc::new(settings), place.job());
-    let result = manager.open();
-    if result.is_err() {
-        assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
-    }
-    result?;
-    let environment = manager.create_environment()?;
-    Ok(Opened { manager, environment })
-}
-
-fn open(place: &Place, requirements: &str) -> Result<Opened, EnvironmentError> {
-    open_with(place, settings(place), requirements)
-}
-
-fn message(place: &Place, requirements: &str) -> String {
-    match open(place, requirements) {
-        Ok(_) => panic!("{requirements} was accepted"),
-        Err(error) => with_causes(&error),
-    }
-}
-
-impl Opened {
-    fn site(&self) -> PathBuf {
-        self.environment.host_path().join("python-requirements/lib/python3.13/site-packages")
-    }
-}
+use vivarium_env::{PythonDependencyInfo, PythonEnvironmentManager};
 
 #[test]
 fn packages_and_their_dependencies_are_importable_in_the_right_place() {
@@ -136,7 +81,7 @@ fn a_dependency_that_cannot_be_satisfied_is_named() {
         Wheel::new("core", version).tag("cp313-cp313-manylinux_2_17_x86_64").write(&cache);
         Wheel::new("model", version).requires(&format!("core=={version}")).write(&cache);
     }
-    let message = self::message(&place, "model\n");
+    let message = resolving::message(&place, "model\n");
     assert!(message.contains("\n  core: only native wheels exist"), "{message}");
 }
 
@@ -180,76 +125,6 @@ fn lines_that_are_options_are_refused() {
         let message = message(&place, &format!("fine\n{line}\n"));
         assert!(message.contains(&format!("line 2 of the requirements, '{line}', is refused")), "{message}");
     }
-}
-
-#[test]
-fn a_lock_needs_no_resolver() {
-    let place = Place::new();
-    let (alpha, beta) = (Wheel::new("alpha", "1.0").requires("beta"), Wheel::new("beta", "2.0"));
-    alpha.write(&place.path("cache"));
-    beta.write(&place.path("cache"));
-    let lock = open(&place, "alpha\n").unwrap().environment.requirements_lock().clone();
-    assert_eq!(
-        lock.to_string(),
-        format!(
-            "alpha==1.0 \\\n    --hash=sha256:{}\nbeta==2.0 \\\n    --hash=sha256:{}\n",
-            alpha.sha256(),
-            beta.sha256()
-        )
-    );
-    assert_eq!(RequirementsLock::parse(&lock.to_string(), &guest()).unwrap(), lock);
-
-    // From here on there is no Python to run pip with.
-    let mut without_pip = settings(&place);
-    without_pip.requirements.python = "/nonexistent/python3".into();
-    let as_file = open_with(&place, without_pip.clone(), &format!("numpy\n{lock}")).unwrap();
-    assert!(as_file.site().join("beta/__init__.py").exists());
-    drop(as_file);
-    without_pip.requirements.lock = Some(lock.clone());
-    drop(open_with(&place, without_pip.clone(), "alpha\n").unwrap());
-    let error = open_with(&place, without_pip.clone(), "alpha\nother\n").map(drop).unwrap_err();
-    assert!(error.to_string().contains("no entry for 'other'"), "{error}");
-
-    // Another wheel of the same name and version is not the locked one.
-    Wheel::new("beta", "2.0").file("beta/extra.py", "").write(&place.path("cache"));
-    let error = open_with(&place, without_pip.clone(), "alpha\n").map(drop).unwrap_err();
-    assert!(error.to_string().contains("are not all in the cache"), "{error}");
-
-    without_pip.requirements.lock = None;
-    let error = open_with(&place, without_pip, "alpha\n").map(drop).unwrap_err();
-    assert!(matches!(&error, EnvironmentError::Requirements(RequirementsError::PythonMissing { .. })), "{error}");
-    assert!(error.to_string().contains("apt install python3"), "{error}");
-}
-
-#[test]
-fn without_cache_and_index_there_is_nothing_to_install_from() {
-    let place = Place::new();
-    let mut info = info(&place, "alpha\n");
-    info.requirements_cache_directory = None;
-    let error = PythonEnvironmentManager::new(info, Arc::new(settings(&place)), place.job()).open().unwrap_err();
-    assert!(error.to_string().contains("give a directory of wheels"), "{error}");
-    // What the guest bundles needs neither.
-    drop(open(&place, "numpy\n").unwrap());
-}
-
-#[test]
-fn a_resolution_is_remembered_until_the_cache_changes() {
-    let place = Place::new();
-    Wheel::new("alpha", "1.0").write(&place.path("cache"));
-    let with_store = || {
-        let store = Arc::new(Store::open(place.path("store")).unwrap());
-        EnvironmentSettings { store: Some(store), ..settings(&place) }
-    };
-    let first = open_with(&place, with_store(), "alpha\n").unwrap().environment.key().unwrap().to_owned();
-    let mut without_pip = with_store();
-    without_pip.requirements.python = "/nonexistent/python3".into();
-    let second = open_with(&place, without_pip, "alpha\n").unwrap();
-    assert_eq!(second.environment.key(), Some(first.as_str()));
-    drop(second);
-    Wheel::new("alpha", "1.1").write(&place.path("cache"));
-    let third = open_with(&place, with_store(), "alpha\n").unwrap();
-    assert_eq!(third.environment.requirements_lock().packages[0].version, "1.1");
-    assert!(place.leftovers().is_empty());
 }
 
 #[test]

@@ -10,10 +10,11 @@
 //!             Function::bind_aggregate --> Aggregation   groups; run(stream of batches), or Accumulators by hand
 //! ```
 //!
-//! The steps in order, each a file: [`FunctionSource`] (where code comes from), [`Module`] and [`Signature`] (what it
-//! declares), [`Arguments`] and the conversions of [`Function::bind`] (which column becomes which argument), [`Task`] (how
-//! batches are cut, distributed and put together again), [`Aggregation`] (the same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is
-//! the text form of Arrow types that host and guest share.
+//! The steps in order, each a file: [`in_environment`] (what a job ships besides), [`FunctionSource`] (where code comes
+//! from), [`Module`] and [`Signature`] (what it declares), [`Arguments`] and the conversions of [`Function::bind`] (which
+//! column becomes which argument), [`Task`] (how batches are cut, distributed and put together again), [`Aggregation`] (the
+//! same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is the text form of Arrow types that
+//! host and guest share.
 //!
 //! Invariants:
 //! * This crate reads no tables, prints nothing and knows no engine.

@@ -1,14 +1,15 @@
 //! The Python environment that a command's options and its file's header ask for.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use serde_json::json;
 use vivarium::{guest_python, in_environment};
 use vivarium_env::{
-    EnvironmentError, EnvironmentSettings, GuestPython, JobId, OpenEvent, OpenProgress, PythonDependencyInfo,
-    PythonEnvironment, PythonEnvironmentManager, PythonOptions, RequirementsLock, RequirementsSettings, ScriptMetadata,
-    Store, TenantId, TenantStore,
+    EnvironmentError, EnvironmentSettings, GuestPython, JobId, MaterializeLimits, OpenEvent, OpenProgress,
+    PythonDependencyInfo, PythonEnvironment, PythonEnvironmentManager, PythonOptions, RequirementsLock,
+    RequirementsSettings, ScriptMetadata, Store, TenantId, TenantStore,
 };
 use vivarium_guest::ImageStore;
 use vivarium_sandbox::SandboxConfig;
@@ -19,6 +20,9 @@ use crate::progress::{BuildProgress, ProgressMode};
 
 /// Whose environments these are: the command line has one user.
 const TENANT: &str = "default";
+
+/// How long a command that is stopped waits for an environment to be cleared away.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An environment that is there for as long as this value.
 pub struct OpenEnvironment {
@@ -42,8 +46,14 @@ impl OpenEnvironment {
         if asked == PythonOptions::default() && header.is_none() {
             return Ok(None);
         }
-        let (options, messages) = (options.clone(), *messages);
-        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&options, &asked, header, &messages));
+        let (options, messages, progress) = (options.clone(), *messages, progress(messages));
+        let (ended, end) = mpsc::channel();
+        let _stopped = StopOnDrop { progress: progress.clone(), end };
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened = Self::open_blocking(&options, &asked, header, &messages, progress);
+            drop::<mpsc::Sender<()>>(ended);
+            opened
+        });
         opened.await.map_err(Failure::internal)?.map(Some)
     }
 
@@ -52,6 +62,7 @@ impl OpenEnvironment {
         asked: &PythonOptions,
         header: Option<ScriptMetadata>,
         messages: &OutputOptions,
+        progress: OpenProgress,
     ) -> Result<Self, Failure> {
         let guest = guest_python(&ImageStore::open()?.locate()?.manifest()?)?;
         let mut info = PythonDependencyInfo::from_options(asked)?;
@@ -63,8 +74,12 @@ impl OpenEnvironment {
             store: Some(Arc::new(open_store(&options.store)?)),
             tenant: TenantId::new(TENANT),
             requirements: requirements(&options.packages, &guest)?,
+            limits: MaterializeLimits {
+                refuse_case_collisions: !options.allow_case_collisions,
+                ..MaterializeLimits::default()
+            },
             guest,
-            progress: progress(messages),
+            progress,
             ..EnvironmentSettings::default()
         };
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("wasm-run"));
@@ -78,6 +93,20 @@ impl OpenEnvironment {
             warn(&environment, messages);
         }
         Ok(Self { environment, _manager: manager })
+    }
+}
+
+/// Stops opening when the command is stopped, and waits until it has cleared away what it made.
+struct StopOnDrop {
+    progress: OpenProgress,
+    /// Disconnected when opening has ended.
+    end: mpsc::Receiver<()>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.progress.cancel();
+        let _ = self.end.recv_timeout(PATIENCE);
     }
 }
 

@@ -157,7 +157,7 @@ fn option_for(error: &vivarium::Error) -> Option<&'static str> {
     match error {
         vivarium::Error::Limit { error, .. } => match error.limit {
             LimitKind::Memory => Some("--memory"),
-            LimitKind::BatchTime => Some("--timeout"),
+            LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
             _ => None,
         },
         _ => None,

@@ -120,6 +120,17 @@ fn what_a_dead_process_left_is_removed() {
 }
 
 #[test]
+fn a_command_that_is_stopped_clears_away_what_it_made() {
+    let folder = folder();
+    let (mut child, _started) = resolving(&folder);
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(names_in(&folder.path("tmp")).is_empty());
+    assert!(folder.kept("making").is_empty() && folder.kept("entries").is_empty());
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_leaves_nothing() {
     let folder = folder();
     std::fs::create_dir(folder.path("d")).unwrap();

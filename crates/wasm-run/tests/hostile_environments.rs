@@ -94,6 +94,12 @@ fn archives() {
         std::fs::write(folder.path("a.tgz"), tar.gzip()).unwrap();
         refused(&folder, &["-pyarch", "a.tgz#t"], &[expected, &["a.tgz"]].concat());
     }
+    let cases = [ZipEntry::file("share/A", "upper"), ZipEntry::file("share/a", "lower")];
+    std::fs::write(folder.path("a.zip"), zip(&cases)).unwrap();
+    refused(&folder, &["-pyarch", "a.zip"], &["a.zip", "only in the case"]);
+    let code = "print(open('t/share/A').read(), open('t/share/a').read())";
+    let allowed = ["exec", "--env-store", "other", "--allow-case-collisions", "-pyarch", "a.zip#t", "-c", code];
+    assert_eq!(folder.run(&allowed).ok().stdout, "upper lower\n");
     std::fs::write(folder.path("a.zip"), "no zip file").unwrap();
     refused(&folder, &["-pyarch", "a.zip"], &["Error reading Zip content from a.zip"]);
     std::fs::write(folder.path("a.zip"), zip(&[fine])).unwrap();

@@ -33,7 +33,7 @@ pub(crate) struct Resolver<'a> {
     pub store: Option<&'a TenantStore>,
     /// Where wheels come from instead of the index.
     pub cache: Option<&'a Path>,
-    progress: &'a OpenProgress,
+    pub progress: &'a OpenProgress,
     file: RequirementsFile,
 }
 
@@ -147,7 +147,9 @@ impl<'a> Resolver<'a> {
     /// What a resolution by pip depends on.
     fn key(&self) -> Result<String, EnvironmentError> {
         let directories = self.directories().map(cache::fingerprint).collect::<Result<Vec<_>, _>>()?;
-        let index = (!self.is_offline()).then_some(&self.settings.index_url);
+        // With nothing to resolve from, what was once found on the index is still known.
+        let is_of_index = self.cache.is_none() && (self.settings.use_index || self.settings.wheels.is_empty());
+        let index = is_of_index.then_some(&self.settings.index_url);
         let inputs = format!("{}\0{directories:?}\0{:?}\0{index:?}", self.file, self.guest);
         Ok(blake3::hash(inputs.as_bytes()).to_hex().to_string())
     }
@@ -156,10 +158,10 @@ impl<'a> Resolver<'a> {
         if self.is_offline() && self.directories().next().is_none() {
             return Err(RequirementsError::NoIndex.into());
         }
-        self.progress.tell(match lock {
+        self.progress.begin(match lock {
             Some(lock) => OpenEvent::Fetching { packages: lock.packages.len() },
             None => OpenEvent::Resolving { requirements: file.requirements.len() },
-        });
+        })?;
         let directory = BaseDirectory::create(self.temporary)?;
         let output = self.run(&directory, file, lock)?;
         if !matches!(output, Outcome::Done) {
@@ -230,7 +232,7 @@ impl<'a> Resolver<'a> {
         let network = !self.is_offline();
         let mut attempt = 1;
         loop {
-            let outcome = pip::run(self.settings, self.guest, self.limits, scratch, &arguments, network)?;
+            let outcome = pip::run(self, scratch, &arguments, network)?;
             let may_pass = matches!(&outcome, Outcome::Failed { output, .. } if network && !is_conflict(output));
             if !may_pass || attempt == ATTEMPTS {
                 return Ok(outcome);

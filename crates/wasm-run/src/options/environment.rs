@@ -29,6 +29,10 @@ pub struct EnvironmentOptions {
     #[arg(long, value_name = "PATH:...", aliases = ["pypath", "pyPythonPath"])]
     pub python_path: Option<String>,
 
+    /// Let archives hold names that differ only in the case of letters, as packed conda environments do.
+    #[arg(long)]
+    pub allow_case_collisions: bool,
+
     #[command(flatten)]
     pub packages: PackageOptions,
 
@@ -44,12 +48,12 @@ pub struct PackageOptions {
     #[arg(long, value_name = "DIRECTORY")]
     pub find_links: Vec<PathBuf>,
 
-    /// Use no package index: packages come from directories of wheels, or are in the store.
+    /// Use no package index: packages come from directories of wheels, or the environment is in the store already.
     #[arg(long)]
     pub offline: bool,
 
     /// The package index [default: that of the machine's pip].
-    #[arg(long, value_name = "URL", conflicts_with = "offline")]
+    #[arg(long, value_name = "URL")]
     pub index_url: Option<String>,
 
     /// Install what this lock names, a requirements file with exact versions and hashes, and resolve nothing.
