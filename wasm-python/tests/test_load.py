@@ -251,3 +251,30 @@ def test_what_cannot_be_bound(guest, function, types, message):
         guest.bind(function, types)
     assert caught.value.error["kind"] == "definition"
     assert guest.call("f", pa.array([1])).to_pylist() == [1]
+
+
+def test_what_a_file_declares_is_bounded(guest):
+    name, parameters = "n" * 300, ", ".join(f"p{index}: int" for index in range(300))
+    source = f"""
+from vivarium import udf
+@udf
+def {name}({name}: int) -> int:
+    return 1
+@udf
+def wide({parameters}) -> int:
+    return 1
+@udf
+def f(x: int) -> int:
+    {"d" * 5000!r}
+for _ in range(1100):
+    globals()["f%d" % _] = udf(lambda x: 1)
+"""
+    loaded = guest.load(source, "bounded.py")
+    assert len(loaded["functions"]) == len(loaded["problems"]) == 1000
+    assert max(len(function["name"]) for function in loaded["functions"]) == 255
+    assert max(len(function["parameters"]) for function in loaded["functions"]) == 255
+    assert max(len(function["doc"]) for function in loaded["functions"]) == 1000
+    messages = [problem["message"] for problem in loaded["problems"]]
+    for said in ("its name has more than 255 bytes", "it has 300 parameters; at most 255 are possible", "a file declares at most 1000 functions"):
+        assert said in messages
+    assert messages[-1].endswith(" more problems")

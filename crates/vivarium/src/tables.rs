@@ -195,11 +195,10 @@ fn pieces(batch: &RecordBatch, numbers: &UInt32Array) -> Vec<std::ops::Range<usi
     let numbers = numbers.values();
     let all: usize = batch.columns().iter().map(bytes_of).sum();
     let most_repeats = numbers.chunk_by(|one, next| one == next).map(<[u32]>::len).max().unwrap_or(0);
-    if all.saturating_mul(most_repeats) <= JOINED_BYTES {
-        return vec![0..numbers.len()];
-    }
+    // When all of it is small enough, no row has to be looked at.
+    let looked_at = if all.saturating_mul(most_repeats) <= JOINED_BYTES { &numbers[..0] } else { numbers };
     let (mut ranges, mut start, mut bytes, mut at) = (Vec::new(), 0, 0_usize, 0);
-    for run in numbers.chunk_by(|one, next| one == next) {
+    for run in looked_at.chunk_by(|one, next| one == next) {
         let size: usize = batch.columns().iter().map(|column| bytes_of(&column.slice(run[0] as usize, 1))).sum();
         for _ in run {
             if bytes > 0 && bytes.saturating_add(size) > JOINED_BYTES {
@@ -210,7 +209,7 @@ fn pieces(batch: &RecordBatch, numbers: &UInt32Array) -> Vec<std::ops::Range<usi
             at += 1;
         }
     }
-    ranges.push(start..at);
+    ranges.push(start..numbers.len());
     ranges
 }
 
@@ -242,8 +241,11 @@ mod tests {
         let large = "x".repeat(JOINED_BYTES / 4);
         let column: Arc<dyn Array> = Arc::new(StringArray::from(vec!["a", &large, "b"]));
         let batch = RecordBatch::try_from_iter([("s", column)]).unwrap();
-        assert_eq!(pieces(&batch, &UInt32Array::from(vec![0, 1, 2])), [0..3]);
-        assert_eq!(pieces(&batch, &UInt32Array::from(vec![0, 1, 1, 1, 1, 1, 1, 1, 2])), [0..4, 4..7, 7..9]);
-        assert_eq!(pieces(&batch, &UInt32Array::from(Vec::<u32>::new())), [0..0]);
+        let ends = |numbers: Vec<u32>| -> Vec<(usize, usize)> {
+            pieces(&batch, &UInt32Array::from(numbers)).into_iter().map(|range| (range.start, range.end)).collect()
+        };
+        assert_eq!(ends(vec![0, 1, 2]), [(0, 3)]);
+        assert_eq!(ends(vec![0, 1, 1, 1, 1, 1, 1, 1, 2]), [(0, 4), (4, 7), (7, 9)]);
+        assert_eq!(ends(Vec::new()), [(0, 0)]);
     }
 }

@@ -389,7 +389,7 @@ async fn constants_stand_for_columns() {
     let error = bound(vec![column("x"), text("three")]).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the constant three cannot be parameter \"factor\" of scaled (kinds.py:93), which takes int64"
+        "the constant three cannot be parameter \"factor\" of scaled (kinds.py:79), which takes int64"
     );
 }
 

@@ -64,7 +64,6 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         _ => None,
     };
     let done = apply(&applied, input, results, ProgressMode::new(&command.messages)).await?;
-    applied.close().await?;
     if let Some(errors) = errors {
         let table = done.failures.to_batch().map_err(Error::from)?;
         errors.write(table).await;
@@ -196,6 +195,9 @@ async fn apply(applied: &Applied, input: Input, results: Output, mode: ProgressM
         }
     }
     drop(progress);
+    // Instances that a reader who went away did not wait for come back now.
+    drop(outputs);
+    applied.close().await?;
     results.finish().await?;
     Ok(done)
 }
