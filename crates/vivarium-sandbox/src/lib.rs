@@ -79,7 +79,7 @@ pub use exchange::ExchangeError;
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use image::{CompileEvent, Image, ImageError};
-pub use limits::{Limits, LimitsError};
+pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use output::{Capture, Input, Output};
 pub use pool::{Lease, Pool};

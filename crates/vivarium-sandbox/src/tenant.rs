@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::quantity::serde_size;
 use crate::share::Share;
@@ -120,11 +121,20 @@ pub struct TenantLimits {
     /// `cpu.weight` of Linux's control groups: a tenant of weight 300 gets three times the time of one of weight 100, however
     /// many sandboxes each of them has. Without contention it has no effect.
     pub cpu_weight: u32,
+    /// The most that any one of its sandboxes may use, whatever its configuration asks for. Default: no ceiling.
+    pub sandbox: Option<Limits>,
 }
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { memory: 16 << 30, instances: 256, scratch_bytes: 1 << 30, scratch_files: 200_000, cpu_weight: 100 }
+        Self {
+            memory: 16 << 30,
+            instances: 256,
+            scratch_bytes: 1 << 30,
+            scratch_files: 200_000,
+            cpu_weight: 100,
+            sandbox: None,
+        }
     }
 }
 
@@ -136,6 +146,7 @@ pub struct Tenant {
     pub(crate) instances: Account,
     pub(crate) scratch: Arc<ScratchBudget>,
     pub(crate) share: Share,
+    ceiling: Option<Limits>,
 }
 
 /// What a tenant uses now, and the most it ever used.
@@ -163,12 +174,18 @@ impl Tenant {
             instances: Account::new(limits.instances.into()),
             scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
             share: Share::new(limits.cpu_weight),
+            ceiling: limits.sandbox.clone(),
         })
     }
 
     /// Its name.
     pub fn id(&self) -> &TenantId {
         &self.id
+    }
+
+    /// The most that any one of its sandboxes may use.
+    pub fn ceiling(&self) -> Option<&Limits> {
+        self.ceiling.as_ref()
     }
 
     /// What it uses now.

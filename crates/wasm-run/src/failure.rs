@@ -158,6 +158,11 @@ fn option_for(error: &vivarium::Error) -> Option<&'static str> {
         vivarium::Error::Limit { error, .. } => match error.limit {
             LimitKind::Memory => Some("--memory"),
             LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
+            LimitKind::CpuTime
+            | LimitKind::OutputBytes
+            | LimitKind::OutputRows
+            | LimitKind::RequestBytes
+            | LimitKind::ReplyBytes => Some("--sandbox-limit"),
             _ => None,
         },
         _ => None,

@@ -93,4 +93,19 @@ except OSError as error:
     })
     .so("`OSError`: no space left on device; it is free again when the first is gone")
     .by("`TenantLimits::scratch_bytes` and `scratch_files`"),
+    host("a job that asks for more than its tenant may have", |attempt| {
+        Box::pin(async move {
+            let ceiling = Limits { memory: 64 << 20, ..attempt.limits.clone() };
+            let limited = tenant("limited", &TenantLimits { sandbox: Some(ceiling), ..TenantLimits::default() });
+            let asked = SandboxConfig { limits: Limits { memory: 4 << 30, ..Limits::default() }, ..config(&attempt, &limited, 0)? };
+            let mut sandbox = Sandbox::start(&attempt.world.image, &asked).await.map_err(|error| error.to_string())?;
+            let request = serde_json::json!({"op": "eval", "source": "kept = bytes(64 << 20)"});
+            let refused = sandbox.control(&request).await;
+            ensure(matches!(&refused, Err(Error::Limit(limit)) if limit.limit == LimitKind::Memory && limit.configured == 64 << 20), || {
+                format!("{refused:?}")
+            })
+        })
+    })
+    .so("it gets what the tenant's ceiling allows, and then the call fails: limit `memory`")
+    .by("`TenantLimits::sandbox`"),
 ];

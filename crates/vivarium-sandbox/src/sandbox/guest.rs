@@ -140,6 +140,11 @@ impl Guest {
         })
     }
 
+    /// What calls may use from now on. The size of memory is not among it: that was set when the instance was made.
+    pub(super) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
     /// Size of linear memory in bytes.
     pub(super) fn memory_size(&self) -> u64 {
         self.memory.data_size(&self.store) as u64

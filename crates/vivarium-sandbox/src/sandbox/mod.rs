@@ -32,7 +32,7 @@ pub use reply::RowErrors;
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
 use crate::image::Image;
-use crate::limits::{Limits, LimitsError};
+use crate::limits::{CallLimits, Limits, LimitsError};
 use crate::output::Labels;
 use crate::state::Deadline;
 use crate::tenant::Task;
@@ -42,7 +42,9 @@ use crate::tenant::Task;
 /// All calls must be polled within a tokio runtime that has its timer enabled.
 pub struct Sandbox {
     task: Arc<Task>,
+    /// Those that hold for the next call, and those that it was started with.
     limits: Arc<Limits>,
+    configured: Arc<Limits>,
     labels: Arc<Labels>,
     /// Names of bound functions by handle, for log lines.
     functions: HashMap<u32, Arc<str>>,
@@ -73,14 +75,15 @@ impl Sandbox {
         config: &SandboxConfig,
         request: Option<&Value>,
     ) -> Result<Self, Error> {
-        config.limits.validate()?;
-        if config.limits.memory > image.runtime().config().sandbox_memory {
+        let limits = config.effective_limits();
+        limits.validate()?;
+        if limits.memory > image.runtime().config().sandbox_memory {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
         }
-        let (task, limits) = (Arc::clone(&config.task), Arc::new(config.limits.clone()));
+        let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
-        let wasi = config.wasi(&labels)?;
+        let wasi = config.wasi(&limits, &labels)?;
         let mut guest = Guest::instantiate(image, &task, &limits, wasi, deadline).await?;
         let started = async {
             guest.check_version(deadline).await?;
@@ -96,7 +99,14 @@ impl Sandbox {
             Ok(()) => {}
             Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
         }
-        Ok(Self { task, limits, labels, functions: HashMap::new(), condition: Condition::Ready(Box::new(guest)) })
+        Ok(Self {
+            task,
+            configured: Arc::clone(&limits),
+            limits,
+            labels,
+            functions: HashMap::new(),
+            condition: Condition::Ready(Box::new(guest)),
+        })
     }
 
     /// Sends a control request (`wasm-python/ABI.md`, "Control requests") and returns the reply.
@@ -175,9 +185,18 @@ impl Sandbox {
         &self.task
     }
 
-    /// What it may use.
+    /// What its next call may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Holds calls from now on to less than the sandbox may use. What is given here replaces what was given before; it never
+    /// goes beyond the limits that the sandbox was started with.
+    pub fn limit_calls(&mut self, limits: &CallLimits) {
+        self.limits = Arc::new(limits.applied_to(&self.configured));
+        if let Condition::Ready(guest) = &mut self.condition {
+            guest.set_limits(Arc::clone(&self.limits));
+        }
     }
 
     /// Size of its linear memory in bytes; 0 when it is dead.
