@@ -5,6 +5,7 @@
 //!     └─ Image   a compiled guest: an interpreter that has already started
 //!          └─ Pool   the sandboxes of one task
 //!               └─ Sandbox   one instance: control requests and record batches
+//!                    └─ EnvironmentSnapshot   what a job's packages leave in its memory, for the next ones to start from
 //! ```
 //!
 //! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
@@ -53,6 +54,7 @@ mod cpu;
 mod epoch;
 mod error;
 pub mod exchange;
+mod function_metrics;
 mod guest_error;
 mod image;
 mod limiter;
@@ -70,10 +72,12 @@ mod snapshot;
 mod state;
 mod tenant;
 mod text;
+mod warm;
 pub mod wasi;
 
 pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
 pub use exchange::ExchangeError;
+pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use image::{CompileEvent, Image, ImageError};
 pub use limits::{CallLimits, Limits, LimitsError};
@@ -82,7 +86,8 @@ pub use output::{Capture, Input, Output};
 pub use pool::{Lease, Pool};
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use runtime::{Runtime, RuntimeConfig};
-pub use sandbox::{Invocation, RowErrors, Sandbox, SandboxConfig};
+pub use sandbox::{Answer, Call, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
 pub use second_wall::{RaisedWall, SecondWall, SecondWallError};
 pub use snapshot::{SnapshotError, snapshot};
 pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
+pub use warm::{EnvironmentSnapshot, WarmError};

@@ -53,14 +53,16 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// A reply: such a value below one of the names that count, and now and then damaged text.
 fn reply() -> impl Strategy<Value = String> {
-    let entries = prop::collection::vec((prop::sample::select(NAMES.to_vec()), value()), 0..5);
-    let object = entries.prop_map(|entries| {
-        Value::Object(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
-    });
+    let object = || {
+        let entries = prop::collection::vec((prop::sample::select(NAMES.to_vec()), value()), 0..5);
+        entries.prop_map(|entries| {
+            Value::Object(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
+        })
+    };
     prop_oneof![
-        6 => object.clone(),
+        6 => object(),
         1 => value().prop_map(|value| value.to_string()),
-        1 => (object, any::<prop::sample::Index>()).prop_map(|(text, end)| {
+        1 => (object(), any::<prop::sample::Index>()).prop_map(|(text, end)| {
             text.chars().take(end.index(text.len().max(1))).collect()
         }),
         1 => ".{0,60}",

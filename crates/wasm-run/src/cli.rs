@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::guest_test::GuestTest;
-use crate::options::{OutputOptions, SandboxOptions};
+use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
 
 /// Run Python functions over tables inside WebAssembly.
 ///
@@ -33,19 +34,27 @@ pub enum Command {
     Exec(Exec),
     Check(Check),
     #[command(subcommand)]
+    Env(Env),
+    #[command(subcommand)]
     Guest(Guest),
 }
 
-/// Apply a function to every row of a table and add its result as a column.
+/// Apply a function to a table.
 ///
-/// Parameters take the columns of their names; the result column has the function's name. The order of rows is kept,
-/// whatever the number of instances.
+/// Parameters take the columns of their names. A function of one value per row adds its result as a column of its own name; a
+/// table function's rows each come with their input row; an aggregate function gives one row for each group, in the order of
+/// the groups' first rows. The order of rows is kept, whatever the number of instances.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   wasm-run run pricing.py --input lineitem.parquet --output priced.parquet
   wasm-run run text.py::clean --input comments.csv --args comment --as cleaned
+  wasm-run run text.py::words --input comments.csv --args comment,=3 --as word,position
+  wasm-run run totals.py::total --input lineitem.parquet --group-by l_returnflag,l_linestatus
   cat rows.json | wasm-run run f.py --input - --input-format json --output - --output-format csv
+  wasm-run run score.py --input x.parquet -pyfs util.py,lib.zip -pyarch model.zip#model -pyreq requirements.txt
+
+Packages that FILE.py lists in a `# /// script` header are installed too.
 
 File formats by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a line), .arrow (IPC).
 An output file appears under its name only when it is complete. When the reader of standard output goes away, wasm-run ends \
@@ -75,20 +84,31 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 
-    /// Columns for the parameters, in order [default: the columns of the parameters' names].
+    /// Columns for the parameters, in order, and constants as `=VALUE` [default: the columns of the parameters' names].
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     pub args: Option<Vec<String>>,
 
-    /// Name of the result column [default: the function's name].
-    #[arg(long = "as", value_name = "NAME")]
-    pub result_name: Option<String>,
+    /// Name of the result column, or of all columns of a table function [default: the function's name, or its columns'].
+    #[arg(long = "as", value_name = "NAME,...", value_delimiter = ',')]
+    pub result_names: Vec<String>,
 
-    /// Write the rows for which the function raised to this table: row, function, type, message, traceback.
+    /// Columns that make the groups of an aggregate function [default: all rows are one group].
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub group_by: Vec<String>,
+
+    /// A setting that `open(context)` of a function finds in `context.job_parameters`; may be given several times.
+    #[arg(long = "job-parameter", value_name = "NAME=VALUE", value_parser = crate::options::parse_variable)]
+    pub job_parameters: Vec<(String, String)>,
+
+    /// Write the rows for which the function raised to this table: row, function, type, message, traceback, arguments.
     #[arg(long, value_name = "FILE")]
     pub errors: Option<Location>,
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub environment: EnvironmentOptions,
 
     #[command(flatten)]
     pub messages: OutputOptions,
@@ -97,7 +117,8 @@ pub struct Run {
 /// Run a Python script in a sandbox, as `python` would.
 ///
 /// Standard input, output and error are the script's, and its exit status is that of the command. It sees no file of the
-/// host: `/tmp`, the working directory, is empty and goes away at the end.
+/// host but what the options below ship: `/tmp`, the working directory unless there are archives, is empty and goes away
+/// at the end. Packages that the script lists in a `# /// script` header are installed.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "wasm-run exec [OPTIONS] SCRIPT.py [ARGS]...\n       wasm-run exec [OPTIONS] -c CODE [ARGS]...\n       \
@@ -107,6 +128,7 @@ Examples:
   wasm-run exec report.py --year 2024
   wasm-run exec -c 'import numpy; print(numpy.arange(5) ** 2)'
   echo '{\"a\": 1}' | wasm-run exec -m json.tool
+  wasm-run exec -pyarch venv.zip#venv -pyexec venv/bin/python -m mypackage
 
 What follows SCRIPT.py, CODE or MODULE belongs to the script. A `-` in place of SCRIPT.py reads it from standard input."
 )]
@@ -127,10 +149,13 @@ pub struct Exec {
     pub sandbox: SandboxOptions,
 
     #[command(flatten)]
+    pub environment: EnvironmentOptions,
+
+    #[command(flatten)]
     pub messages: OutputOptions,
 }
 
-/// Show the functions of a Python file and every problem with their declarations, without data.
+/// Show the functions and packages of a Python file and every problem with their declarations, without data.
 ///
 /// Ends with status 1 when there are problems.
 #[derive(Debug, Args)]
@@ -145,6 +170,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub environment: EnvironmentOptions,
 
     #[command(flatten)]
     pub messages: OutputOptions,

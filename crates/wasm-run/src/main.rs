@@ -6,6 +6,8 @@
 mod argv;
 mod cli;
 mod commands;
+mod env_command;
+mod environment;
 mod failure;
 mod files;
 mod guest;

@@ -13,6 +13,8 @@ use crate::files::Location;
 pub struct Reach<'a> {
     /// The Python environment.
     pub environment: Option<&'a Dir>,
+    /// Where its snapshots are kept.
+    pub snapshots: Option<PathBuf>,
     /// Tables that are read.
     pub inputs: &'a [&'a Location],
     /// Tables that are written: each under another name in its folder, and then renamed.
@@ -27,6 +29,9 @@ pub fn raise(reach: Reach<'_>) -> Result<(), Failure> {
     let mut wall = SecondWall::new();
     if let Some(environment) = reach.environment {
         wall = wall.allow_reading_open(environment).map_err(Failure::internal)?;
+    }
+    if let Some(snapshots) = reach.snapshots {
+        wall = wall.allow_writing_in(snapshots);
     }
     for input in reach.inputs {
         wall = match input {

@@ -130,9 +130,13 @@ pub const CASES: &[Case] = &[
     call(
         "bytecode that no compiler made",
         "
+        import opcode
+
         def attack():
+            # The constant number 268,435,455 of one: a gigabyte behind it.
+            extended, load, leave = (opcode.opmap[name] for name in ('EXTENDED_ARG', 'LOAD_CONST', 'RETURN_VALUE'))
             def f(): return None
-            code = f.__code__.replace(co_code=bytes([83, 255] * 64), co_stacksize=1)
+            code = f.__code__.replace(co_code=bytes([extended, 15, extended, 255, extended, 255, load, 255, leave, 0]), co_stacksize=9)
             type(f)(code, {})()
         ",
         Ends::Crashes,

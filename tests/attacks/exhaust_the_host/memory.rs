@@ -76,10 +76,8 @@ pub const CASES: &[Case] = &[
     call(
         "memory kept full while the error is formatted",
         "
-        import builtins
-
         def attack():
-            builtins.kept = kept = []
+            kept = []
             try:
                 while True: kept.append(bytes(1 << 20))
             except MemoryError:

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::output::{Input, Labels, Output, Stream};
 use crate::tenant::Task;
+use crate::warm::EnvironmentSnapshot;
 use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, WasiLimits};
 
 /// What a sandbox is started with: its task, its limits and what Python sees.
@@ -30,6 +31,9 @@ pub struct SandboxConfig {
     pub path: Vec<String>,
     /// The working directory. Default: `/tmp`, the scratch directory.
     pub directory: String,
+    /// The state after importing the environment's packages, to start from. Default: the image alone. It has to be of the same
+    /// image, environment and path, and of the same tenant.
+    pub snapshot: Option<Arc<EnvironmentSnapshot>>,
     /// What Python reads from stdin. Default: nothing.
     pub stdin: Input,
     /// Where stdout goes. Default: tracing events.
@@ -52,6 +56,7 @@ impl Default for SandboxConfig {
             variables: BTreeMap::new(),
             path: Vec::new(),
             directory: "/tmp".into(),
+            snapshot: None,
             stdin: Input::Empty,
             stdout: Output::Log,
             stderr: Output::Log,

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use arrow_schema::{DataType, FieldRef};
 use serde_json::json;
-use vivarium::{Error, FunctionSource, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
+use vivarium::{Error, FunctionSource, Kind, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
+use vivarium_env::Distribution;
 
 use crate::cli::Check;
 use crate::commands::sandbox_config;
+use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::{Failure, written};
 use crate::options::TimeLimit;
 use crate::table::TableWriter;
@@ -16,7 +19,8 @@ use crate::wall::Reach;
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
     let image = crate::guest::open(&command.messages, 1).await?;
-    let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
+    let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let report = match Module::load(&image, config, source).await {
         Ok(module) => {
@@ -30,7 +34,12 @@ pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     };
     let file = command.file.display().to_string();
     let mut out = io::stdout().lock();
-    written(if command.messages.json { report.json(&mut out, &file) } else { report.text(&mut out, &file) })?;
+    let packages = environment.as_ref().map_or(&[][..], |open| &open.environment.report().distributions);
+    written(if command.messages.json {
+        report.json(&mut out, &file, packages)
+    } else {
+        report.text(&mut out, &file, packages)
+    })?;
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -42,14 +51,15 @@ struct Report {
 }
 
 impl Report {
-    fn json(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
+    fn json(&self, out: &mut impl Write, file: &str, packages: &[Distribution]) -> io::Result<()> {
         let report = json!({
-            "file": file, "functions": self.signatures, "problems": self.problems, "error": self.error,
+            "file": file, "functions": self.signatures, "packages": packages, "problems": self.problems,
+            "error": self.error,
         });
         writeln!(out, "{report:#}")
     }
 
-    fn text(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
+    fn text(&self, out: &mut impl Write, file: &str, packages: &[Distribution]) -> io::Result<()> {
         let usable: Vec<_> = self.signatures.iter().filter(|signature| signature.usable()).collect();
         if usable.is_empty() && self.problems.is_empty() {
             writeln!(out, "{file} declares no function; put `@udf` above one (`from vivarium import udf`)")?;
@@ -59,6 +69,10 @@ impl Report {
             let rows: Vec<_> = usable.iter().map(|signature| row(signature)).collect();
             table.rows(&rows)?;
             table.finish()?;
+        }
+        if !packages.is_empty() {
+            let packages: Vec<_> = packages.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+            writeln!(out, "packages: {}", packages.join(", "))?;
         }
         if let Some(error) = &self.error {
             write!(out, "{}", error.traceback())?;
@@ -84,7 +98,7 @@ fn row(signature: &Signature) -> Vec<String> {
         signature.name.clone(),
         kind,
         parameters.join(", "),
-        signature.result.as_ref().map_or_else(|| "?".to_owned(), result),
+        signature.result.as_ref().map_or_else(|| "?".to_owned(), |value| result(signature.kind, value)),
         signature.null_handling.to_string(),
         signature.line.to_string(),
     ]
@@ -101,7 +115,14 @@ fn parameter(parameter: &Parameter) -> String {
     format!("{star}{}: {data_type}{nullable}{default}", parameter.name)
 }
 
-fn result(result: &ValueType) -> String {
+fn result(kind: Kind, result: &ValueType) -> String {
+    if let (Kind::Table | Kind::TableAggregate, DataType::Struct(columns)) = (kind, &result.data_type) {
+        let column = |column: &FieldRef| {
+            let data_type = types::print(column.data_type()).unwrap_or_else(|_| column.data_type().to_string());
+            format!("{}: {data_type}", column.name())
+        };
+        return format!("table({})", columns.iter().map(column).collect::<Vec<_>>().join(", "));
+    }
     let data_type = types::print(&result.data_type).unwrap_or_else(|_| result.data_type.to_string());
     if result.nullable { format!("{data_type} or NULL") } else { data_type }
 }

@@ -15,7 +15,8 @@ pub struct SandboxOptions {
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub memory: u64,
 
-    /// Time for each batch of rows (or for the whole script); `none` for no limit [default: 30s; none for exec].
+    /// Time for each batch of rows (or for the whole script), and for loading the file if that may take longer than 20s;
+    /// `none` for no limit [default: 30s; none for exec].
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<TimeLimit>,
 
@@ -46,6 +47,10 @@ impl SandboxOptions {
         let TimeLimit(time) = self.timeout.unwrap_or(default_timeout);
         let mut limits =
             Limits { memory: self.memory, scratch_bytes: self.scratch, batch_time: time, ..Limits::default() };
+        // Importing a large package compiles its sources, which can take longer than other code needs to start.
+        if let Some(TimeLimit(time)) = self.timeout {
+            limits.startup_time = limits.startup_time.max(time);
+        }
         // A small instance gets small batches: the default for a default instance, in proportion.
         limits.batch_bytes = limits.batch_bytes.min(self.memory / 16);
         for (name, value) in &self.other_limits {
@@ -123,7 +128,8 @@ fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String
     serde_json::from_value(fields).map_err(|error| error.to_string())
 }
 
-fn parse_variable(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`.
+pub fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the variable has no name; write NAME=VALUE".to_owned()),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
