@@ -19,8 +19,7 @@ int vv_errors_init(void) {
     return vv_result_error == NULL || vv_argument_error == NULL ? -1 : 0;
 }
 
-/* repr(value) cut to a length that fits in a message; "<type>" when it fails, except for want of memory. */
-static PyObject *shown(PyObject *value) {
+PyObject *vv_shown(PyObject *value) {
     PyObject *text = PyObject_Repr(value);
     if (text == NULL) {
         if (PyErr_ExceptionMatches(PyExc_MemoryError)) return NULL;
@@ -41,7 +40,7 @@ int vv_misfit(const vv_builder *builder, PyObject *value, const char *reason, ..
     va_start(arguments, reason);
     PyObject *why = PyUnicode_FromFormatV(reason, arguments);
     va_end(arguments);
-    PyObject *what = why == NULL ? NULL : shown(value);
+    PyObject *what = why == NULL ? NULL : vv_shown(value);
     if (what != NULL)
         PyErr_Format(vv_result_error, "%U: %U (%.100s) does not fit %U: %U", builder->type->path, what,
                      Py_TYPE(value)->tp_name, builder->type->spelling, why);

@@ -122,34 +122,66 @@ VV_EXPORT(vv_batch) void *vv_batch(size_t size) {
     return arena == NULL ? NULL : arena->memory;
 }
 
-static PyObject *row_errors_reply(vv_function *function) {
-    PyObject *module = PyImport_ImportModule("vivarium._errors");
-    if (module == NULL) return NULL;
-    PyObject *reply = PyObject_CallMethod(module, "row_errors", "OO", function->errors, function->error_rows);
-    Py_DECREF(module);
-    if (reply != NULL && !PyBytes_Check(reply)) {
-        Py_CLEAR(reply);
-        PyErr_SetString(PyExc_TypeError, "row_errors() returns bytes");
+/* What is to be said besides the result: rows that failed, that there is more of it, metrics that changed. */
+static int report(vv_function *owner, vv_function *function, PyObject **reply) {
+    PyObject *metrics = owner->measured != NULL && owner->measured != Py_None ? PyObject_CallNoArgs(owner->measured) : Py_NewRef(Py_None);
+    if (metrics == NULL) return -1;
+    *reply = NULL;
+    if (function->error_rows != NULL || function->more || metrics != Py_None) {
+        PyObject *errors = function->errors != NULL ? function->errors : Py_None;
+        PyObject *rows = function->error_rows != NULL ? function->error_rows : Py_None;
+        PyObject *module = PyImport_ImportModule("vivarium._errors");
+        if (module != NULL)
+            *reply = PyObject_CallMethod(module, "report", "OOOO", errors, rows, function->more ? Py_True : Py_False, metrics);
+        Py_XDECREF(module);
+        if (*reply != NULL && !PyBytes_Check(*reply)) {
+            Py_CLEAR(*reply);
+            PyErr_SetString(PyExc_TypeError, "report() returns bytes");
+        }
     }
-    return reply;
+    Py_DECREF(metrics);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Operation of every function: more of the last result. All other numbers are looked up in the function. */
+#define CONTINUE 1
+
+static struct ArrowArray *run(vv_function *function, uint32_t operation, void *batch, int64_t *row) {
+    if (operation == CONTINUE) return vv_function_resume(function, row);
+    if (arena == NULL || batch != arena->memory || arena->size < sizeof(struct ArrowArray)) {
+        PyErr_SetString(PyExc_BufferError, "the batch is not in the arena that vv_batch gave");
+        return NULL;
+    }
+    return vv_function_invoke(function, batch, (PyObject *)arena, row);
+}
+
+/* A continuation belongs to the operation that has more; at most one of a function's has. */
+static vv_function *operation_of(vv_function *owner, uint32_t operation) {
+    if (operation != CONTINUE || owner->more || owner->operations == NULL || !PyDict_Check(owner->operations))
+        return operation == CONTINUE ? owner : vv_function_operation(owner, operation);
+    Py_ssize_t position = 0;
+    PyObject *number, *value;
+    while (PyDict_Next(owner->operations, &position, &number, &value))
+        if (PyObject_TypeCheck(value, &vv_function_type) && ((vv_function *)value)->more) return (vv_function *)value;
+    return owner;
 }
 
 static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch) {
     int64_t row = -1;
     PyObject *name = NULL, *reply = NULL;
     struct ArrowArray *array = NULL;
-    vv_function *function = vv_function_of_handle(handle);
-    if (function != NULL && operation != 0) {
-        PyErr_Format(PyExc_LookupError, "a function has no operation %u", (unsigned)operation);
-    } else if (function != NULL && (arena == NULL || batch != arena->memory || arena->size < sizeof(struct ArrowArray))) {
-        PyErr_SetString(PyExc_BufferError, "the batch is not in the arena that vv_batch gave");
-    } else if (function != NULL) {
+    vv_function *owner = vv_function_of_handle(handle);
+    vv_function *function = owner == NULL ? NULL : operation_of(owner, operation);
+    if (function != NULL) {
         held_function = (vv_function *)Py_NewRef(function);
         name = function->name;
-        array = vv_function_invoke(function, batch, (PyObject *)arena, &row);
-        if (array != NULL && function->error_rows != NULL) reply = row_errors_reply(function);
+        array = run(function, operation, batch, &row);
+        if (array != NULL && report(owner, function, &reply) < 0) array = NULL;
     }
-    if (array == NULL || PyErr_Occurred()) return finish(1, vv_error_reply(name, row));
+    if (array == NULL || PyErr_Occurred()) {
+        Py_XDECREF(reply);
+        return finish(1, vv_error_reply(name, row));
+    }
     finish(0, reply);
     result.array = array;
     return &result;

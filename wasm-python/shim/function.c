@@ -21,19 +21,28 @@ static int compile_arguments(vv_function *self, PyObject *plans, PyObject *names
     return 0;
 }
 
-/* Function(callable, name, argument plans, argument names, result plan, on_error, dtypes) */
+/* Function(callable, name, argument plans, argument names, result plan, on_error, dtypes, mode=VV_ROWS, hidden=0, max_rows=0,
+ * max_bytes=0) */
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *callable, *name, *plans, *names, *result, *dtypes;
-    int on_error;
+    int on_error, mode = VV_ROWS;
+    Py_ssize_t hidden = 0, max_bytes = 0;
+    long long max_rows = 0;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
         PyErr_SetString(PyExc_TypeError, "Function takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OUO!O!O!iO:Function", &callable, &name, &PyTuple_Type, &plans, &PyTuple_Type, &names,
-                          &PyTuple_Type, &result, &on_error, &dtypes))
+    if (!PyArg_ParseTuple(args, "OUO!O!O!iO|inLn:Function", &callable, &name, &PyTuple_Type, &plans, &PyTuple_Type, &names,
+                          &PyTuple_Type, &result, &on_error, &dtypes, &mode, &hidden, &max_rows, &max_bytes))
         return NULL;
+    if (dtypes != Py_None) mode = VV_BATCHES;
     if (PyTuple_GET_SIZE(plans) != PyTuple_GET_SIZE(names) || on_error < VV_FAIL || on_error > VV_SKIP) {
         PyErr_SetString(PyExc_ValueError, "Function: one name for every argument, and on_error from 0 to 2");
+        return NULL;
+    }
+    bool table = mode >= VV_TABLE && mode <= VV_LENIENT;
+    if (mode < VV_ROWS || mode > VV_AWAITED || hidden < 0 || (table && (max_rows < 1 || max_bytes < 1))) {
+        PyErr_SetString(PyExc_ValueError, "Function: a mode, the number of hidden arguments, and limits of a table's results");
         return NULL;
     }
     if (dtypes != Py_None && vv_vectors_prepare() < 0) return NULL;
@@ -46,11 +55,24 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->callable = Py_NewRef(callable);
     self->name = Py_NewRef(name);
     self->dtypes = Py_NewRef(dtypes);
-    self->vectorized = dtypes != Py_None;
+    self->operations = Py_NewRef(Py_None);
+    self->measured = Py_NewRef(Py_None);
+    self->mode = (vv_mode)mode;
+    self->hidden = hidden;
+    self->table.max_rows = max_rows;
+    self->table.max_bytes = (size_t)max_bytes;
     self->on_error = (vv_on_error)on_error;
     if (compile_arguments(self, plans, names) < 0 || vv_type_compile(&self->result, result, "result") < 0 ||
         vv_builder_prepare(&self->builder, &self->result) < 0) {
         Py_DECREF(self);
+        return NULL;
+    }
+    const vv_type *result_type = &self->result;
+    if (table && (result_type->kind != VV_STRUCT || result_type->n_children != 2 || result_type->children[0].kind != VV_UINT32 ||
+                  result_type->children[1].kind != VV_STRUCT ||
+                  (mode == VV_VALUES && result_type->children[1].n_children != 1))) {
+        Py_DECREF(self);
+        PyErr_SetString(PyExc_ValueError, "Function: the result of a table function is a struct of a row's number and a struct");
         return NULL;
     }
     return (PyObject *)self;
@@ -62,6 +84,9 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->dtypes);
     Py_VISIT(self->held);
     Py_VISIT(self->errors);
+    Py_VISIT(self->operations);
+    Py_VISIT(self->measured);
+    Py_VISIT(self->table.iterator);
     return 0;
 }
 
@@ -69,6 +94,9 @@ static int function_clear(PyObject *object) {
     vv_function *self = (vv_function *)object;
     Py_CLEAR(self->callable);
     Py_CLEAR(self->dtypes);
+    Py_CLEAR(self->operations);
+    Py_CLEAR(self->measured);
+    vv_table_end(self);
     vv_function_release(self);
     return 0;
 }
@@ -89,6 +117,15 @@ static void function_dealloc(PyObject *object) {
     Py_TYPE(object)->tp_free(object);
 }
 
+PyDoc_STRVAR(operations_doc, "operations: dict of an operation's number to the Function that is it, or None");
+PyDoc_STRVAR(measured_doc, "measured: called without arguments after each call, returns the metrics that changed or None; or None");
+
+static PyMemberDef members[] = {
+    {"operations", Py_T_OBJECT_EX, offsetof(vv_function, operations), 0, operations_doc},
+    {"measured", Py_T_OBJECT_EX, offsetof(vv_function, measured), 0, measured_doc},
+    {NULL, 0, 0, 0, NULL},
+};
+
 PyTypeObject vv_function_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "_vivarium.Function",
@@ -99,7 +136,19 @@ PyTypeObject vv_function_type = {
     .tp_traverse = function_traverse,
     .tp_clear = function_clear,
     .tp_dealloc = function_dealloc,
+    .tp_members = members,
 };
+
+vv_function *vv_function_operation(vv_function *self, uint32_t operation) {
+    if (operation == 0) return self;
+    PyObject *number = PyLong_FromUnsignedLong(operation), *found = NULL;
+    if (number != NULL && self->operations != NULL && PyDict_Check(self->operations))
+        found = PyDict_GetItemWithError(self->operations, number);
+    Py_XDECREF(number);
+    if (found != NULL && PyObject_TypeCheck(found, &vv_function_type)) return (vv_function *)found;
+    if (!PyErr_Occurred()) PyErr_Format(PyExc_LookupError, "%U has no operation %u", self->name, (unsigned)operation);
+    return NULL;
+}
 
 /* ---- A call ---- */
 
@@ -116,14 +165,55 @@ struct ArrowArray *vv_function_invoke(vv_function *self, const struct ArrowArray
         PyErr_SetString(PyExc_BufferError, "the columns of a batch have one length");
         return NULL;
     }
-    if (self->vectorized) return vv_vectors_invoke(self, batch->length, owner, row);
-    if (vv_rows_invoke(self, batch->length, row) < 0) return NULL;
+    switch (self->mode) {
+    case VV_BATCHES: return vv_vectors_invoke(self, batch->length, owner, row);
+    case VV_ROWS:
+        if (vv_rows_invoke(self, batch->length, row) < 0) return NULL;
+        break;
+    case VV_AWAITED:
+        if (vv_awaited_invoke(self, batch->length, row) < 0) return NULL;
+        break;
+    case VV_TABLE:
+    case VV_VALUES:
+    case VV_LENIENT:
+        if (vv_table_begin(self, batch->length, owner) < 0) return NULL;
+        return vv_function_resume(self, row);
+    }
     return vv_builder_finish(&self->builder);
+}
+
+struct ArrowArray *vv_function_resume(vv_function *self, int64_t *row) {
+    *row = -1;
+    if (self->table.owner == NULL) {
+        PyErr_Format(PyExc_LookupError, "%U has no result that could be continued", self->name);
+        return NULL;
+    }
+    return vv_table_continue(self, row) < 0 ? NULL : vv_builder_finish(&self->builder);
 }
 
 /* Exhausted memory and an exit are never a matter of one row: when they strike depends on what else is in the batch. */
 static bool ends_the_call(void) {
     return PyErr_ExceptionMatches(PyExc_MemoryError) || !PyErr_ExceptionMatches(PyExc_Exception);
+}
+
+/* Adds what the function was called with to the description of an error: a list of reprs, cut. */
+static int describe_arguments(const vv_function *self, PyObject *description, int64_t row) {
+    PyObject *list = PyList_New(0);
+    int status = list == NULL ? -1 : 0;
+    for (Py_ssize_t i = self->hidden; i < self->n_arguments && status == 0; i++) {
+        PyObject *value = vv_read(&self->columns[i], row);
+        PyObject *text = value == NULL ? NULL : vv_shown(value);
+        if (value == NULL && PyErr_ExceptionMatches(vv_argument_error)) {
+            PyErr_Clear();
+            text = PyUnicode_FromString("?"); /* the error is about this very value */
+        }
+        status = text == NULL ? -1 : PyList_Append(list, text);
+        Py_XDECREF(text);
+        Py_XDECREF(value);
+    }
+    if (status == 0) status = PyDict_SetItemString(description, "arguments", list);
+    Py_XDECREF(list);
+    return status;
 }
 
 int vv_function_row_failed(vv_function *self, int64_t row) {
@@ -137,7 +227,8 @@ int vv_function_row_failed(vv_function *self, int64_t row) {
             PyErr_NoMemory();
             return -1;
         }
-        int status = PyList_Append(self->errors, description);
+        int status = describe_arguments(self, description, row);
+        if (status == 0) status = PyList_Append(self->errors, description);
         Py_DECREF(description);
         VV_TRY(status);
     }

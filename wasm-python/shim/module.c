@@ -42,9 +42,13 @@ vv_function *vv_function_of_handle(uint32_t handle) {
     return NULL;
 }
 
+PyDoc_STRVAR(seed_mt19937_doc,
+             "seed_mt19937(capsule, words) -> bool: seeds a numpy.random.MT19937; False where numpy is not linked in.");
+
 static PyMethodDef methods[] = {
     {"register", module_register, METH_O, register_doc},
     {"drop", module_drop, METH_O, drop_doc},
+    {"seed_mt19937", vv_seed_mt19937, METH_VARARGS, seed_mt19937_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -63,6 +67,7 @@ PyMODINIT_FUNC PyInit__vivarium(void) {
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
     if (PyType_Ready(&vv_arena_type) < 0 || PyModule_AddType(module, &vv_function_type) < 0 ||
+        PyModule_AddType(module, &vv_groups_type) < 0 || PyModule_AddType(module, &vv_group_method_type) < 0 ||
         PyModule_AddObjectRef(module, "ResultError", vv_result_error) < 0 ||
         PyModule_AddObjectRef(module, "ArgumentError", vv_argument_error) < 0) {
         Py_DECREF(module);

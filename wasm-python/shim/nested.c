@@ -164,10 +164,25 @@ static int append_dataclass(vv_builder *builder, PyObject *value) {
     return 0;
 }
 
+/* An object that says what it is as a struct: its class has __arrow_struct__, which returns a dict or a tuple. */
+static int append_other(vv_builder *builder, PyObject *value) {
+    PyObject *method;
+    VV_TRY(PyObject_GetOptionalAttrString((PyObject *)Py_TYPE(value), "__arrow_struct__", &method));
+    if (method == NULL) return append_dataclass(builder, value);
+    PyObject *fields = PyObject_CallOneArg(method, value);
+    Py_DECREF(method);
+    if (fields == NULL) return -1;
+    int status = PyDict_Check(fields)    ? append_dict(builder, fields)
+                 : PyTuple_Check(fields) ? append_tuple(builder, fields)
+                                         : vv_misfit(builder, value, "__arrow_struct__() returns a dict or a tuple");
+    Py_DECREF(fields);
+    return status;
+}
+
 static int write_struct(vv_builder *builder, PyObject *value) {
     if (PyDict_Check(value)) VV_TRY(append_dict(builder, value));
     else if (PyTuple_Check(value)) VV_TRY(append_tuple(builder, value));
-    else VV_TRY(append_dataclass(builder, value));
+    else VV_TRY(append_other(builder, value));
     builder->length++;
     return 0;
 }

@@ -2,13 +2,19 @@
  *
  *   exports.c       the functions of ../ABI.md, called by the host
  *   interpreter.c   vv_init: starts CPython, once, for the snapshot
+ *   settle.c        the end of vv_init: a heap that instances rarely write to
  *   types.c         a vv_type: the compiled plan of one Arrow type
  *   read.c          a vv_column: values of an Arrow array -> Python objects
  *   write.c         a vv_builder: Python objects -> an Arrow array; scalars.c: booleans, numbers, text, bytes
  *   temporal.c, decimal.c, nested.c   both directions of those types
  *   function.c      a vv_function: a callable bound to argument types and a result type
+ *   calls.h         one call of a function with the values of a row
  *   rows.c          calls a function once a row
  *   vectors.c       calls a function once a batch, with numpy arrays
+ *   seed.c          seeds numpy's global generator
+ *   tables.c        calls a function once a row and collects the rows it returns
+ *   awaited.c       calls an async function once a row and awaits the calls of a batch together
+ *   groups.c        accumulators by group, and their methods as functions of a row
  *   arena.c         the memory a batch arrives in
  *   errors.c        a raised exception -> the JSON of ABI.md
  *   module.c        `_vivarium`, what the Python half (../python/vivarium) sees of all this
@@ -23,6 +29,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VV_ABI_VERSION 1
@@ -189,6 +196,9 @@ void vv_builder_clear(vv_builder *builder);
 /* Empties the builder for a new array, keeping reasonably sized memory, and makes room for `rows` values. */
 int vv_builder_start(vv_builder *builder, int64_t rows);
 int vv_builder_grow(vv_builder *builder, int64_t rows);
+/* Bytes of what was appended, a byte for each validity bit, for a result that must not become too large: the sum of what each
+ * value takes, wherever it stands. */
+size_t vv_builder_bytes(const vv_builder *builder);
 int vv_append_null(vv_builder *builder);
 /* Takes values off the end, also off children; repairs children that a failed write left longer. */
 void vv_builder_truncate(vv_builder *builder, int64_t length);
@@ -212,13 +222,39 @@ vv_writer vv_nested_writer_of(const vv_type *type);
 
 typedef enum { VV_FAIL, VV_MAKE_NULL, VV_SKIP } vv_on_error;
 
+/* How the rows of a batch reach the callable. */
+typedef enum {
+    VV_ROWS,    /* one call a row, one value a row */
+    VV_BATCHES, /* one call a batch, with NumPy arrays */
+    VV_TABLE,   /* one call a row, which returns an iterable of rows, or nothing */
+    VV_VALUES,  /* the same with one column, whose values are not wrapped in rows */
+    VV_LENIENT, /* either, and anything else that is returned is one row: PyFlink's rule */
+    VV_AWAITED, /* one call a row, which returns an awaitable; those of a batch are awaited together */
+} vv_mode;
+
+/* Where a table function is within a batch: its rows may take several results. */
+typedef struct {
+    PyObject *owner;    /* what keeps the batch alive; NULL when there is none */
+    PyObject *iterator; /* of the row that is being computed, or NULL */
+    int64_t rows, row;  /* of the batch; the next one, or the one of `iterator` */
+    int64_t start;      /* where the output of that row begins in the builder */
+    size_t start_bytes; /* and how many bytes there are before it */
+    int64_t max_rows;   /* of one result */
+    size_t max_bytes;
+} vv_table;
+
 typedef struct {
     PyObject_HEAD
     PyObject *callable;
     PyObject *name;     /* registered name: str */
     PyObject *dtypes;   /* vectorized: tuple of numpy dtypes, the arguments' and last the result's (None: object array) */
-    bool vectorized;
+    vv_mode mode;
     vv_on_error on_error;
+    Py_ssize_t hidden;  /* leading arguments that are the runtime's, not the user's: a group's number */
+    PyObject *operations; /* dict: an operation's number -> the Function that is it; or NULL */
+    PyObject *measured; /* called without arguments after each call: the metrics that changed, or None; or NULL */
+    vv_table table;
+    bool more;          /* the result is not the last one of its batch */
     Py_ssize_t n_arguments;
     vv_type *arguments; /* `nullable`: a NULL reaches the function; else it makes the result NULL without a call */
     vv_column *columns;
@@ -237,13 +273,27 @@ struct ArrowArray *vv_function_invoke(vv_function *function, const struct ArrowA
 int vv_function_row_failed(vv_function *function, int64_t row);
 /* Lets go of everything that belongs to the last call. */
 void vv_function_release(vv_function *function);
+/* The function behind an operation: itself for 0. NULL with an exception set when there is none. Borrowed. */
+vv_function *vv_function_operation(vv_function *function, uint32_t operation);
+/* The next result of the last batch, for a function that has more of it. */
+struct ArrowArray *vv_function_resume(vv_function *function, int64_t *row);
 
-/* ---- rows.c, vectors.c ---- */
+/* ---- rows.c, vectors.c, tables.c, awaited.c ---- */
 
 /* Makes NumPy's C interface available; -1 with an exception set when NumPy cannot be imported. */
 int vv_vectors_prepare(void);
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row);
 struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObject *owner, int64_t *row);
+/* The result is a struct of the row (uint32) that a row belongs to, and of the row. */
+int vv_table_begin(vv_function *function, int64_t rows, PyObject *owner);
+int vv_table_continue(vv_function *function, int64_t *row);
+/* Forgets what is left of a batch. */
+void vv_table_end(vv_function *function);
+int vv_awaited_invoke(vv_function *function, int64_t rows, int64_t *row);
+
+/* ---- groups.c ---- */
+
+extern PyTypeObject vv_groups_type, vv_group_method_type;
 
 /* ---- arena.c ---- */
 
@@ -263,6 +313,8 @@ vv_arena *vv_arena_new(size_t size);
 extern PyObject *vv_result_error, *vv_argument_error;
 
 int vv_errors_init(void);
+/* repr(value) cut to a length that fits in a message; "<type>" when it fails, except for want of memory. */
+PyObject *vv_shown(PyObject *value);
 /* "result 300 does not fit int8: <reason>", as a vv_result_error; always -1. */
 int vv_misfit(const vv_builder *builder, PyObject *value, const char *reason, ...);
 /* The same for a value of an argument; always NULL. */
@@ -275,6 +327,10 @@ PyObject *vv_error_reply(PyObject *name, int64_t row);
 /* ---- module.c ---- */
 
 PyMODINIT_FUNC PyInit__vivarium(void);
+
+PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
+
+void vv_settle(void);
 /* A handle's function, or NULL with an exception set. Borrowed. */
 vv_function *vv_function_of_handle(uint32_t handle);
 

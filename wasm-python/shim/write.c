@@ -122,6 +122,14 @@ int vv_builder_grow(vv_builder *builder, int64_t rows) {
     return 0;
 }
 
+size_t vv_builder_bytes(const vv_builder *builder) {
+    const vv_type *type = builder->type;
+    size_t width = offset_width(type->kind) != 0 ? offset_width(type->kind) : (size_t)type->width;
+    size_t bytes = builder->data.size + (size_t)builder->length * (width + 1);
+    for (Py_ssize_t i = 0; i < type->n_children; i++) bytes += vv_builder_bytes(&builder->children[i]);
+    return bytes;
+}
+
 /* The end of the variable-size data or of the child's values that belong to the first `length` values. */
 static int64_t end_offset(const vv_builder *builder, int64_t length) {
     return offset_width(builder->type->kind) == 8 ? ((const int64_t *)builder->values.data)[length]

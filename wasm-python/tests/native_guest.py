@@ -18,7 +18,8 @@ import pyarrow as pa
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
-SOURCES = sorted(path for path in (ROOT / "shim").glob("*.c") if path.name != "interpreter.c")  # that one starts CPython
+SNAPSHOT_ONLY = {"interpreter.c", "settle.c"}  # they start a CPython of their own
+SOURCES = sorted(path for path in (ROOT / "shim").glob("*.c") if path.name not in SNAPSHOT_ONLY)
 from vivarium import types  # noqa: E402  found through the path above
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-Wno-unused-parameter"]
@@ -114,10 +115,10 @@ class Guest:
     def load(self, source, filename="functions.py"):
         return self.control(op="load", source=source, filename=filename)
 
-    def bind(self, function, types, on_error="fail"):
+    def bind(self, function, types, on_error="fail", **options):
         """(handle, result type) of a function over columns of these pyarrow types (or spelled types)."""
         arguments = [{"type": str(type).replace("child 0, ", ""), "nullable": True} for type in types]
-        reply = self.control(op="bind", function=function, arguments=arguments, on_error=on_error)
+        reply = self.control(op="bind", function=function, arguments=arguments, on_error=on_error, **options)
         return reply["handle"], reply["result"]["type"]
 
     def fill(self, columns, rows):
@@ -136,16 +137,43 @@ class Guest:
         ctypes.memmove(arena, ctypes.byref(batch), ctypes.sizeof(Array))
         return arena, (arrays, children, structs, schemas)
 
-    def invoke(self, handle, columns, type, rows=None):
+    def invoke(self, handle, columns, type, rows=None, op=0):
         """(result as a pyarrow array of `type`, reply)."""
-        arena, alive = self.fill(columns, len(columns[0]) if rows is None else rows)
-        result = self.library.vv_invoke(handle, 0, arena).contents
+        arena, alive = (None, None) if op == CONTINUE else self.fill(columns, len(columns[0]) if rows is None else rows)
+        result = self.library.vv_invoke(handle, op, arena).contents
         reply = self.reply(result)
         self.last_arena = result.arena
         array = import_array(result.array.contents, type)
         array.validate(full=True)
         del alive
         return array, reply
+
+    def table(self, function, *columns, on_error="fail", rows=None, **options):
+        """([(row, output row)], row errors, number of results) of a table function."""
+        handle, spelled = self.bind(function, [column.type for column in columns], on_error, **options)
+        found, errors, results = [], [], 0
+        try:
+            more, op, alive = True, 0, None
+            while more:
+                if op == 0:
+                    arena, alive = self.fill(columns, len(columns[0]) if rows is None else rows)
+                else:
+                    arena = None
+                result = self.library.vv_invoke(handle, op, arena).contents
+                reply = self.reply(result)
+                array = import_array(result.array.contents, table_type(spelled))
+                array.validate(full=True)
+                found += zip(array.field(0).to_pylist(), array.field(1).to_pylist())
+                errors += reply.get("row_errors", [])
+                more, op, results = reply.get("more", False), CONTINUE, results + 1
+        finally:
+            self.control(op="drop", handle=handle)
+        return found, errors, results
+
+    def aggregate(self, function, types, on_error="fail", **options):
+        """A bound aggregate function."""
+        handle, spelled = self.bind(function, types, on_error, **options)
+        return Aggregate(self, handle, spelled)
 
     def call(self, function, *columns, on_error="fail", type=None, rows=None):
         """Binds and invokes: the result column."""
@@ -154,6 +182,55 @@ class Guest:
             return self.invoke(handle, columns, type or pa_type(spelled), rows)[0]
         finally:
             self.control(op="drop", handle=handle)
+
+
+def table_type(spelled):
+    return pa.struct([pa.field("row", pa.uint32(), False), pa.field("row_values", pa_type(spelled), False)])
+
+
+CONTINUE, RETRACT, VALUE, STATE, MERGE, RESTORE, FORGET = range(1, 8)
+
+
+class Aggregate:
+    """An aggregate function bound in the guest, driven as the host drives it."""
+
+    def __init__(self, guest, handle, spelled):
+        self.guest, self.handle, self.spelled = guest, handle, spelled
+        self.errors = []
+
+    def rows(self, groups, *columns, op=0):
+        groups = pa.array(groups, pa.uint32())
+        _, reply = self.guest.invoke(self.handle, [groups, *columns], pa.null(), len(groups), op)
+        self.errors += reply.get("row_errors", [])
+        return reply.get("rows", [])
+
+    def retract(self, groups, *columns):
+        return self.rows(groups, *columns, op=RETRACT)
+
+    def values(self, groups):
+        array, reply = self.guest.invoke(self.handle, [pa.array(groups, pa.uint32())], pa_type(self.spelled), op=VALUE)
+        self.errors += reply.get("row_errors", [])
+        return array.to_pylist()
+
+    def emitted(self, groups):
+        array, reply = self.guest.invoke(self.handle, [pa.array(groups, pa.uint32())], table_type(self.spelled), op=VALUE)
+        found = list(zip(array.field(0).to_pylist(), array.field(1).to_pylist()))
+        while reply.get("more"):
+            array, reply = self.guest.invoke(self.handle, [], table_type(self.spelled), op=CONTINUE)
+            found += zip(array.field(0).to_pylist(), array.field(1).to_pylist())
+        return found
+
+    def states(self, groups):
+        return self.guest.invoke(self.handle, [pa.array(groups, pa.uint32())], pa.large_binary(), op=STATE)[0]
+
+    def merge(self, groups, states, op=MERGE):
+        self.guest.invoke(self.handle, [pa.array(groups, pa.uint32()), states], pa.null(), op=op)
+
+    def forget(self):
+        self.guest.invoke(self.handle, [], pa.null(), 1, op=FORGET)
+
+    def drop(self):
+        return self.guest.control(op="drop", handle=self.handle)
 
 
 def import_array(struct, type):

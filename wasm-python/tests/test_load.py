@@ -129,13 +129,13 @@ def plain(x: complex):
             "parameter 'd': the annotation `list` stands for no Arrow type; write one of int, float, str, bytes, bool, "
             "datetime.date, datetime.datetime, or give the type as a string in input_types=",
         ),
-        ("second", 14, "name= must be a printable string of 1 to 255 characters"),
+        ("second", 14, "name= must be a printable string of 1 to 255 bytes"),
         ("second", 14, "null_handling='maybe' is not one of 'skip', 'call'"),
         ("second", 14, "on_error='retry' is not one of 'fail', 'null', 'skip'"),
         ("second", 14, "input_types= lists 1 types for 2 parameters"),
         ("second", 14, "parameter 'y' has no type: annotate it (`y: int`) or give input_types="),
         ("second", 14, "result_type=: 'strng' is not the name of a type: 'strng' is not known"),
-        ("third", 18, "a function of one value per row cannot yield: use return"),
+        ("third", 18, "a function of one value per row cannot yield: use return, or declare a table function (@udtf)"),
         ("third", 18, "parameter 'key' can only be given by name, and arguments are given in order"),
         ("third", 18, "parameter 'x': the annotation `Missing` cannot be evaluated: NameError: name 'Missing' is not defined"),
         (
@@ -144,7 +144,6 @@ def plain(x: complex):
             "result: the annotation `object` stands for no Arrow type; write one of int, float, str, bytes, bool, "
             "datetime.date, datetime.datetime, or give the type as a string in result_type=",
         ),
-        ("third", 22, "async functions are not supported: write def instead of async def"),
         ("third", 22, "the name 'third' is taken by the function in line 18: give name="),
         ("fifth", 26, "a vectorized function has at least one parameter: the number of rows is that of its arguments"),
     ]
@@ -233,7 +232,7 @@ def test_a_decorated_function_stays_callable():
         return x * 2
 
     assert f(1) == 2 and g(2.0) == 4.0 and f.__name__ == "f"
-    with pytest.raises(TypeError, match="udf\\(\\) decorates a function, not int"):
+    with pytest.raises(TypeError, match="udf\\(\\) decorates a function or a class, not int"):
         udf(3)
 
 
@@ -252,3 +251,30 @@ def test_what_cannot_be_bound(guest, function, types, message):
         guest.bind(function, types)
     assert caught.value.error["kind"] == "definition"
     assert guest.call("f", pa.array([1])).to_pylist() == [1]
+
+
+def test_what_a_file_declares_is_bounded(guest):
+    name, parameters = "n" * 300, ", ".join(f"p{index}: int" for index in range(300))
+    source = f"""
+from vivarium import udf
+@udf
+def {name}({name}: int) -> int:
+    return 1
+@udf
+def wide({parameters}) -> int:
+    return 1
+@udf
+def f(x: int) -> int:
+    {"d" * 5000!r}
+for _ in range(1100):
+    globals()["f%d" % _] = udf(lambda x: 1)
+"""
+    loaded = guest.load(source, "bounded.py")
+    assert len(loaded["functions"]) == len(loaded["problems"]) == 1000
+    assert max(len(function["name"]) for function in loaded["functions"]) == 255
+    assert max(len(function["parameters"]) for function in loaded["functions"]) == 255
+    assert max(len(function["doc"]) for function in loaded["functions"]) == 1000
+    messages = [problem["message"] for problem in loaded["problems"]]
+    for said in ("its name has more than 255 bytes", "it has 300 parameters; at most 255 are possible", "a file declares at most 1000 functions"):
+        assert said in messages
+    assert messages[-1].endswith(" more problems")

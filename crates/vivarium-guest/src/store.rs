@@ -80,7 +80,7 @@ impl ImageStore {
     }
 
     /// The tests that CPython and NumPy ship, of the image's versions, laid out now if they are missing: their pinned
-    /// sources are then fetched, but nothing is compiled.
+    /// sources are then fetched.
     ///
     /// # Errors
     /// As [`ImageStore::ensure`].

@@ -17,6 +17,10 @@ const MAX_FRAMES: usize = 50;
 const MAX_CAUSES: usize = 5;
 /// Bytes kept of a message.
 const MAX_MESSAGE: usize = 64 << 10;
+/// Arguments kept: a function has no more.
+const MAX_ARGUMENTS: usize = 255;
+/// Bytes kept of an argument's `repr`, which the guest cuts to 100 characters.
+const MAX_ARGUMENT: usize = 512;
 /// Bytes kept of a line of source.
 const MAX_SOURCE: usize = 4096;
 
@@ -40,6 +44,9 @@ pub struct GuestError {
     pub traceback: Vec<Frame>,
     /// Frames left out in the middle of `traceback`.
     pub omitted_frames: u64,
+    /// What the function was called with, as `repr` shows it, for a row that failed under the policies `null` and `skip`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
     /// The status given to `sys.exit`, for `kind` [`GuestErrorKind::Exit`].
     pub exit: Option<i64>,
     /// The exception that this one was raised from, at most five deep.
@@ -128,6 +135,8 @@ pub(crate) struct WireError {
     #[serde(default)]
     omitted: Option<u64>,
     #[serde(default)]
+    arguments: Bounded<String, MAX_ARGUMENTS>,
+    #[serde(default)]
     exit: Option<i64>,
     // serde_json stops at 128 levels, so a chain without end is an error and not a stack overflow.
     #[serde(default)]
@@ -170,6 +179,7 @@ impl WireError {
                     source: frame.source.map(|source| text::line(&source, MAX_SOURCE)),
                 })
                 .collect(),
+            arguments: self.arguments.items.iter().map(|argument| text::line(argument, MAX_ARGUMENT)).collect(),
             exit: self.exit,
             cause: match causes {
                 0 => None,

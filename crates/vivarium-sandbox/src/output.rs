@@ -37,7 +37,8 @@ impl Input {
 #[derive(Debug, Clone, Default)]
 pub enum Output {
     /// Tracing events of the target `vivarium::python`: at level `INFO` from stdout and `WARN` from stderr, one a line,
-    /// with the fields `tenant`, `job`, `task`, `function` and `stream`. Control characters are escaped.
+    /// with the fields `tenant`, `job`, `task`, `function`, `first_row` and `rows` (the rows of the input that the call was
+    /// for) and `stream`. Control characters are escaped.
     #[default]
     Log,
     /// The same stream of this process, byte for byte. Writing blocks the thread while the reader of a pipe is slow: for
@@ -126,21 +127,28 @@ impl OutputSink for Inherited {
 /// Whose lines they are.
 pub(crate) struct Labels {
     task: Arc<Task>,
-    /// The function that is running.
-    function: Mutex<Option<Arc<str>>>,
+    /// What is running.
+    call: Mutex<Running>,
+}
+
+/// The function that is running, and the first and the number of the rows it is called for.
+#[derive(Clone, Default)]
+struct Running {
+    function: Option<Arc<str>>,
+    rows: Option<(u64, u64)>,
 }
 
 impl Labels {
     pub(crate) fn new(task: &Arc<Task>) -> Self {
-        Self { task: Arc::clone(task), function: Mutex::new(None) }
+        Self { task: Arc::clone(task), call: Mutex::default() }
     }
 
-    pub(crate) fn set_function(&self, function: Option<Arc<str>>) {
-        *self.function.lock().unwrap_or_else(PoisonError::into_inner) = function;
+    pub(crate) fn set_call(&self, function: Option<Arc<str>>, rows: Option<(u64, u64)>) {
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = Running { function, rows };
     }
 
-    fn function(&self) -> Option<Arc<str>> {
-        self.function.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn call(&self) -> Running {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -159,14 +167,15 @@ impl LogLines {
     fn emit(&mut self) {
         let line = text::line(&String::from_utf8_lossy(&self.line), usize::MAX);
         self.line.clear();
-        let (task, function) = (&self.labels.task, self.labels.function());
+        let (task, Running { function, rows }) = (&self.labels.task, self.labels.call());
         let (tenant, job, id, function) = (task.tenant().id(), task.job(), task.id(), function.as_deref());
+        let (first_row, rows) = rows.unzip();
         match self.stream {
             Stream::Stdout => {
-                tracing::info!(target: "vivarium::python", %tenant, %job, task = %id, function, stream = "stdout", "{line}");
+                tracing::info!(target: "vivarium::python", %tenant, %job, task = %id, function, first_row, rows, stream = "stdout", "{line}");
             }
             Stream::Stderr => {
-                tracing::warn!(target: "vivarium::python", %tenant, %job, task = %id, function, stream = "stderr", "{line}");
+                tracing::warn!(target: "vivarium::python", %tenant, %job, task = %id, function, first_row, rows, stream = "stderr", "{line}");
             }
         }
     }
@@ -228,7 +237,7 @@ mod tests {
         let tenant = Tenant::new(TenantId::new("acme").unwrap(), &TenantLimits::default());
         let task = tenant.task(JobId::new("j1").unwrap(), TaskId::new("t2").unwrap());
         let labels = Arc::new(Labels::new(&task));
-        labels.set_function(Some("price".into()));
+        labels.set_call(Some("price".into()), Some((100, 20)));
         let log = Log::default();
         let writer = log.clone();
         let subscriber =
@@ -249,7 +258,9 @@ mod tests {
         let lines: Vec<&str> = log.lines().collect();
         assert_eq!(lines.len(), 3, "{log}");
         assert!(lines[1].contains("INFO vivarium::python: two"), "{log}");
-        for label in ["tenant=acme", "job=j1", "task=t2", "function=\"price\"", "stream=\"stdout\""] {
+        for label in
+            ["tenant=acme", "job=j1", "task=t2", "function=\"price\"", "first_row=100", "rows=20", "stream=\"stdout\""]
+        {
             assert!(lines[0].contains(label), "{label}: {log}");
         }
         assert!(logged(Stream::Stderr, &[b"careful\n"]).contains("WARN vivarium::python: careful"));

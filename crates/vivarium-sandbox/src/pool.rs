@@ -115,6 +115,12 @@ impl<T: Send + 'static> Pool<T> {
 }
 
 impl<T> Pool<T> {
+    /// Takes the sandboxes out that nobody works with now, to say goodbye to them. The pool starts others when it has to.
+    pub fn take_idle(&self) -> Vec<(Sandbox, T)> {
+        let idle = std::mem::take(&mut *self.shared.lock_idle());
+        idle.into_iter().map(|member| (member.sandbox, member.value)).collect()
+    }
+
     /// The most sandboxes it has at one time.
     pub fn size(&self) -> usize {
         self.shared.size

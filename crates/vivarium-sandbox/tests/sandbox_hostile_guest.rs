@@ -55,6 +55,16 @@ async fn a_guest_that_behaves_is_answered() {
 }
 
 #[tokio::test]
+async fn more_of_a_result_that_has_no_more_is_refused() {
+    let reply = r#"{"more": true}"#;
+    let body = format!("(i32.store (i32.const {}) (i32.const {}))", RESULT + 8, reply.len());
+    let guest = Guest { reply: reply.into(), ..invoke(&format!("{body}{ECHO}")) };
+    let (result, sandbox) = call(guest, config()).await;
+    assert!(matches!(result, Err(Error::Protocol(ProtocolError::Continuation))), "{result:?}");
+    assert_dead(sandbox, "there is more of a result").await;
+}
+
+#[tokio::test]
 async fn an_endless_loop_ends_at_the_deadline() {
     let (result, sandbox) = call(invoke(LOOP), config()).await;
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::BatchTime));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use arrow::array::{Array, ArrayRef, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::convert::{Conversion, crossing_type, plain};
@@ -9,7 +10,7 @@ use crate::signature::{Parameter, Signature};
 use crate::types;
 
 /// How columns become arguments.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Arguments {
     /// Each parameter takes the column of its name: exactly spelled, or else the only one that differs in case alone.
     /// Parameters with a default value may have no column.
@@ -17,13 +18,35 @@ pub enum Arguments {
     ByName,
     /// These columns, in the order of the parameters.
     Columns(Vec<String>),
+    /// These columns and constants, in the order of the parameters.
+    Values(Vec<ArgumentValue>),
+}
+
+/// Where an argument comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArgumentValue {
+    /// The column of this name.
+    Column(String),
+    /// The only value of this array, for every row.
+    Constant(ArrayRef),
+    /// A constant as text, which is read as the parameter's type.
+    Text(String),
+}
+
+/// Where a bound argument comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Source {
+    /// The column at this position of the schema.
+    Column(usize),
+    /// An array of one value, of the type that crosses.
+    Constant(ArrayRef),
 }
 
 /// One argument of a bound function.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Argument {
-    /// Index of the column in the schema.
-    pub column: usize,
+    /// The column or the constant.
+    pub source: Source,
     /// The column's name.
     pub column_name: String,
     /// The column's type.
@@ -106,6 +129,26 @@ pub enum BindError {
         /// What the parameter's declaration would have to say.
         suggestion: String,
     },
+    /// A constant is not one value, or not one of the parameter's type.
+    #[error("the constant {value} cannot be parameter \"{parameter}\" of {function}, which takes {parameter_type}")]
+    Constant {
+        /// The constant as text.
+        value: String,
+        /// The parameter.
+        parameter: String,
+        /// Its type.
+        parameter_type: String,
+        /// The function and where it is defined.
+        function: Place,
+    },
+    /// A column cannot be a key of groups.
+    #[error("column \"{column}\" of type {column_type} cannot be a key of groups")]
+    Key {
+        /// The column.
+        column: String,
+        /// Its type.
+        column_type: String,
+    },
     /// The column's type cannot cross into Python at all.
     #[error("column \"{column}\" cannot be an argument of {function}: {error}; convert the column")]
     Unsupported {
@@ -147,8 +190,15 @@ pub(crate) fn bind(
     };
     match arguments {
         Arguments::ByName => binder.by_name(),
-        Arguments::Columns(columns) => binder.in_order(columns),
+        Arguments::Columns(columns) => binder.in_order(columns.iter().cloned().map(ArgumentValue::Column).collect()),
+        Arguments::Values(values) => binder.in_order(values.clone()),
     }
+}
+
+/// The columns of these names: keys of groups.
+pub(crate) fn find_columns(schema: &Schema, names: &[String], place: &Place) -> Result<Vec<usize>, BindError> {
+    let binder = Finder { schema, place };
+    names.iter().map(|name| binder.column(name)).collect()
 }
 
 struct Binder<'a> {
@@ -161,7 +211,7 @@ impl Binder<'_> {
     fn by_name(&self) -> Result<Vec<Argument>, BindError> {
         let mut arguments = Vec::new();
         for parameter in self.signature.parameters.iter().filter(|parameter| !parameter.variadic) {
-            match self.column_named(&parameter.name)? {
+            match (Finder { schema: self.schema, place: &self.place }).named(&parameter.name)? {
                 Some(column) => arguments.push(self.argument(column, parameter)?),
                 // Arguments are passed by position, so the defaults from here on stay.
                 None if parameter.default => break,
@@ -169,7 +219,7 @@ impl Binder<'_> {
                     return Err(BindError::NoColumn {
                         parameter: parameter.name.clone(),
                         function: self.place.clone(),
-                        columns: self.all_columns(),
+                        columns: all_columns(self.schema),
                     });
                 }
             }
@@ -177,38 +227,127 @@ impl Binder<'_> {
         Ok(arguments)
     }
 
-    fn in_order(&self, columns: &[String]) -> Result<Vec<Argument>, BindError> {
+    fn in_order(&self, values: Vec<ArgumentValue>) -> Result<Vec<Argument>, BindError> {
         let parameters = &self.signature.parameters;
         let required = parameters.iter().filter(|p| !p.default && !p.variadic).count();
         let positional = parameters.iter().filter(|p| !p.variadic).count();
         let variadic = parameters.iter().find(|p| p.variadic);
-        if columns.len() < required || (columns.len() > positional && variadic.is_none()) {
+        if values.len() < required || (values.len() > positional && variadic.is_none()) {
             let takes = match (required, positional, variadic) {
                 (1, 1, None) => "1 argument".to_owned(),
                 (least, most, None) if least == most => format!("{least} arguments"),
                 (least, most, None) => format!("{least} to {most} arguments"),
                 (least, _, Some(_)) => format!("at least {least} arguments"),
             };
-            return Err(BindError::ArgumentCount { function: self.place.clone(), takes, given: columns.len() });
+            return Err(BindError::ArgumentCount { function: self.place.clone(), takes, given: values.len() });
         }
         let parameters = parameters.iter().filter(|p| !p.variadic).chain(std::iter::repeat(variadic).flatten());
-        columns
-            .iter()
+        let finder = Finder { schema: self.schema, place: &self.place };
+        values
+            .into_iter()
             .zip(parameters)
-            .map(|(column, parameter)| {
-                let found = self.column_named(column).ok().flatten();
-                let column = found.ok_or_else(|| BindError::UnknownColumn {
-                    column: column.clone(),
-                    function: self.place.clone(),
-                    columns: self.all_columns(),
-                })?;
-                self.argument(column, parameter)
+            .map(|(value, parameter)| match value {
+                ArgumentValue::Column(name) => self.argument(finder.column(&name)?, parameter),
+                ArgumentValue::Constant(value) => self.constant(value, parameter),
+                ArgumentValue::Text(text) => self.text(text, parameter),
             })
             .collect()
     }
 
+    /// A constant that is text: as text alone for a parameter without a type.
+    fn text(&self, text: String, parameter: &Parameter) -> Result<Argument, BindError> {
+        let value: ArrayRef = std::sync::Arc::new(StringArray::from(vec![text]));
+        let target = parameter.data_type.clone().unwrap_or(DataType::Utf8);
+        let options = arrow::compute::CastOptions { safe: false, ..Default::default() };
+        match arrow::compute::cast_with_options(&value, &target, &options) {
+            Ok(constant) => self.constant(constant, parameter),
+            Err(_) => Err(self.wrong_constant(&value, parameter, &target)),
+        }
+    }
+
+    fn constant(&self, value: ArrayRef, parameter: &Parameter) -> Result<Argument, BindError> {
+        let column_type = value.data_type().clone();
+        let data_type = match &parameter.data_type {
+            Some(declared) => crossing_type(&column_type, declared),
+            None => plain(&column_type),
+        };
+        let wrong = || self.wrong_constant(&value, parameter, &data_type);
+        types::print(&data_type).map_err(|_| wrong())?;
+        let conversion =
+            Conversion::between(&column_type, &data_type).filter(|_| value.len() == 1).ok_or_else(wrong)?;
+        let converted = conversion.apply(&value).map_err(|_| wrong())?;
+        Ok(Argument {
+            source: Source::Constant(converted),
+            column_name: "a constant".to_owned(),
+            column_type: data_type.clone(),
+            parameter: parameter.name.clone(),
+            data_type,
+            nullable: value.null_count() > 0,
+            conversion: Conversion::Identity,
+        })
+    }
+
+    fn wrong_constant(&self, value: &ArrayRef, parameter: &Parameter, data_type: &DataType) -> BindError {
+        let shown = if value.len() == 1 {
+            arrow::util::display::array_value_to_string(value, 0).unwrap_or_else(|_| "?".to_owned())
+        } else {
+            format!("of {} values", value.len())
+        };
+        BindError::Constant {
+            value: format!("{shown:.200}"),
+            parameter: parameter.name.clone(),
+            parameter_type: types::print(data_type).unwrap_or_else(|_| data_type.to_string()),
+            function: self.place.clone(),
+        }
+    }
+
+    fn argument(&self, column: usize, parameter: &Parameter) -> Result<Argument, BindError> {
+        let field: &Field = self.schema.field(column);
+        let unsupported =
+            |error| BindError::Unsupported { column: field.name().clone(), function: self.place.clone(), error };
+        let column_type = types::print(&plain(field.data_type())).map_err(unsupported)?;
+        let data_type = match &parameter.data_type {
+            Some(declared) => crossing_type(field.data_type(), declared),
+            None => plain(field.data_type()),
+        };
+        let conversion = Conversion::between(field.data_type(), &data_type).ok_or_else(|| BindError::TypeMismatch {
+            column: field.name().clone(),
+            suggestion: suggestion(field.data_type(), &column_type),
+            column_type,
+            parameter: parameter.name.clone(),
+            parameter_type: types::print(&data_type).unwrap_or_else(|_| data_type.to_string()),
+            function: self.place.clone(),
+        })?;
+        Ok(Argument {
+            source: Source::Column(column),
+            column_name: field.name().clone(),
+            column_type: field.data_type().clone(),
+            parameter: parameter.name.clone(),
+            data_type,
+            nullable: field.is_nullable(),
+            conversion,
+        })
+    }
+}
+
+/// Finds columns by name.
+struct Finder<'a> {
+    schema: &'a Schema,
+    place: &'a Place,
+}
+
+impl Finder<'_> {
+    /// The only column of that name.
+    fn column(&self, name: &str) -> Result<usize, BindError> {
+        self.named(name).ok().flatten().ok_or_else(|| BindError::UnknownColumn {
+            column: name.to_owned(),
+            function: self.place.clone(),
+            columns: all_columns(self.schema),
+        })
+    }
+
     /// The column of that name, or the only one that differs from it in case alone.
-    fn column_named(&self, name: &str) -> Result<Option<usize>, BindError> {
+    fn named(&self, name: &str) -> Result<Option<usize>, BindError> {
         let matching = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
             self.schema
                 .fields()
@@ -233,38 +372,10 @@ impl Binder<'_> {
             }),
         }
     }
+}
 
-    fn argument(&self, column: usize, parameter: &Parameter) -> Result<Argument, BindError> {
-        let field: &Field = self.schema.field(column);
-        let unsupported =
-            |error| BindError::Unsupported { column: field.name().clone(), function: self.place.clone(), error };
-        let column_type = types::print(&plain(field.data_type())).map_err(unsupported)?;
-        let data_type = match &parameter.data_type {
-            Some(declared) => crossing_type(field.data_type(), declared),
-            None => plain(field.data_type()),
-        };
-        let conversion = Conversion::between(field.data_type(), &data_type).ok_or_else(|| BindError::TypeMismatch {
-            column: field.name().clone(),
-            suggestion: suggestion(field.data_type(), &column_type),
-            column_type,
-            parameter: parameter.name.clone(),
-            parameter_type: types::print(&data_type).unwrap_or_else(|_| data_type.to_string()),
-            function: self.place.clone(),
-        })?;
-        Ok(Argument {
-            column,
-            column_name: field.name().clone(),
-            column_type: field.data_type().clone(),
-            parameter: parameter.name.clone(),
-            data_type,
-            nullable: field.is_nullable(),
-            conversion,
-        })
-    }
-
-    fn all_columns(&self) -> ColumnNames {
-        ColumnNames(self.schema.fields().iter().map(|field| field.name().clone()).collect())
-    }
+fn all_columns(schema: &Schema) -> ColumnNames {
+    ColumnNames(schema.fields().iter().map(|field| field.name().clone()).collect())
 }
 
 /// What to write in Python for a column's type.

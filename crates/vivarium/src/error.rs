@@ -6,7 +6,7 @@ use arrow_schema::ArrowError;
 use vivarium_sandbox::{GuestErrorKind, LimitError};
 
 use crate::bind::{BindError, Place};
-use crate::python_error::PythonError;
+use crate::python_error::{PythonError, RowNumbers};
 use crate::signature::{Kind, Problem, SignatureError};
 use crate::source::SourceError;
 
@@ -60,9 +60,11 @@ pub enum Error {
         source_name: String,
     },
 
-    /// The function's kind has no result for each row.
-    #[error("{function} is {} {kind} function; only scalar and vectorized functions give one value a row", article(*kind))]
+    /// The function's kind is applied in another way.
+    #[error("{function} is {} {kind} function, which {wanted}", article(*kind))]
     Kind {
+        /// How it is applied instead.
+        wanted: &'static str,
         /// The function.
         function: Place,
         /// Its kind.
@@ -80,6 +82,37 @@ pub enum Error {
         name: String,
         /// The function.
         function: Place,
+    },
+
+    /// As many names for the result's columns as there are columns, or none, are expected.
+    #[error("{given} names were given for the {columns} result columns of {function}; name all of them or none (--as)")]
+    ResultNames {
+        /// How many names.
+        given: usize,
+        /// How many columns.
+        columns: usize,
+        /// The function.
+        function: Place,
+    },
+
+    /// More groups than the host may keep.
+    #[error(
+        "the keys of {groups} groups take more than the {limit} bytes that they may take; group by fewer or shorter columns"
+    )]
+    Groups {
+        /// How many groups there were.
+        groups: usize,
+        /// How many bytes their keys may take.
+        limit: u64,
+    },
+
+    /// An aggregate function lacks an operation.
+    #[error("{function} has no method {method}(), which this needs; add it to the class")]
+    Operation {
+        /// The function.
+        function: Place,
+        /// The method.
+        method: &'static str,
     },
 
     /// A value has no equal in the parameter's type.
@@ -220,16 +253,20 @@ impl Error {
             Self::Python(error) if error.error.kind == GuestErrorKind::Memory => ErrorClass::Limit,
             Self::Python(error) if error.error.kind == GuestErrorKind::Argument => ErrorClass::Input,
             Self::Python(error) if error.error.kind == GuestErrorKind::Protocol => ErrorClass::Internal,
-            Self::Python(_) | Self::Problems { .. } | Self::Kind { .. } | Self::Unstable { .. } => ErrorClass::Python,
+            Self::Python(_) | Self::Problems { .. } | Self::Operation { .. } | Self::Unstable { .. } => {
+                ErrorClass::Python
+            }
+            Self::Kind { .. } => ErrorClass::Usage,
             Self::Source(_)
             | Self::NoFunction { .. }
             | Self::SeveralFunctions { .. }
             | Self::NoFunctions { .. }
             | Self::ResultName { .. }
+            | Self::ResultNames { .. }
             | Self::SkipNeedsRun => ErrorClass::Usage,
-            Self::Bind(BindError::ArgumentCount { .. }) => ErrorClass::Usage,
+            Self::Bind(BindError::ArgumentCount { .. } | BindError::Constant { .. }) => ErrorClass::Usage,
             Self::Bind(_) | Self::Value { .. } | Self::SchemaChanged { .. } | Self::Input(_) => ErrorClass::Input,
-            Self::Limit { .. } | Self::RowTooLarge { .. } => ErrorClass::Limit,
+            Self::Limit { .. } | Self::RowTooLarge { .. } | Self::Groups { .. } => ErrorClass::Limit,
             Self::Sandbox { error, .. } => sandbox_class(error),
             Self::Environment(_) | Self::UnknownPython { .. } => ErrorClass::Environment,
             Self::Signature(_) | Self::Arrow(_) | Self::Worker(_) => ErrorClass::Internal,
@@ -254,13 +291,23 @@ impl Error {
     }
 
     /// Places a sandbox's error in the rows of the input that the call was about.
-    pub(crate) fn in_rows(error: vivarium_sandbox::Error, function: &str, first_row: u64, rows: u64) -> Self {
+    pub(crate) fn in_rows(error: vivarium_sandbox::Error, function: &str, rows: &RowNumbers<'_>) -> Self {
         match error {
             vivarium_sandbox::Error::Guest(error) => {
-                Self::Python(Box::new(PythonError::in_rows(*error, function, first_row, rows)))
+                Self::Python(Box::new(PythonError::in_rows(*error, function, rows)))
             }
-            vivarium_sandbox::Error::Limit(error) => Self::Limit { error, rows: Some((first_row, rows)) },
-            error => Self::Sandbox { error, rows: Some((first_row, rows)) },
+            vivarium_sandbox::Error::Limit(error) => Self::Limit { error, rows: Some(rows.range()) },
+            error => Self::Sandbox { error, rows: Some(rows.range()) },
+        }
+    }
+
+    /// The first row of the input that the error is about; after all of them when it is about none.
+    pub(crate) fn first_row(&self) -> u64 {
+        match self {
+            Self::Python(error) => error.row.or(error.batch.map(|(first, _)| first)).unwrap_or(u64::MAX),
+            Self::Value { row, .. } | Self::RowTooLarge { row, .. } | Self::SchemaChanged { row, .. } => *row,
+            Self::Limit { rows: Some((first, _)), .. } | Self::Sandbox { rows: Some((first, _)), .. } => *first,
+            _ => u64::MAX,
         }
     }
 }

@@ -30,6 +30,17 @@ impl Failures {
         Self { rows, errors }
     }
 
+    /// Adds failures of rows anywhere in the input.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.rows.sort_unstable();
+        self.rows.dedup();
+        self.errors.extend(other.errors);
+        self.errors.sort_by_key(|error| error.row);
+        self.errors.dedup_by_key(|error| error.row);
+        self.errors.truncate(MAX_DETAILED_FAILURES);
+    }
+
     /// Adds the failures of later rows.
     pub fn extend(&mut self, later: Self) {
         let room = MAX_DETAILED_FAILURES - self.errors.len().min(MAX_DETAILED_FAILURES);
@@ -52,7 +63,7 @@ impl Failures {
         self.rows.is_empty()
     }
 
-    /// The columns of [`to_batch`](Self::to_batch): `row` (uint64), `function`, `type`, `message`, `traceback` (strings).
+    /// The columns of [`to_batch`](Self::to_batch): `row` (uint64), `function`, `type`, `message`, `traceback`, `arguments` (strings).
     pub fn schema() -> SchemaRef {
         Arc::new(Schema::new(vec![
             Field::new("row", DataType::UInt64, false),
@@ -60,6 +71,7 @@ impl Failures {
             Field::new("type", DataType::Utf8, true),
             Field::new("message", DataType::Utf8, true),
             Field::new("traceback", DataType::Utf8, true),
+            Field::new("arguments", DataType::Utf8, true),
         ]))
     }
 
@@ -81,6 +93,7 @@ impl Failures {
                 texts(&|error| error.error.exception.clone()),
                 texts(&|error| Some(error.error.message.clone())),
                 texts(&|error| Some(error.traceback())),
+                texts(&|error| Some(error.error.arguments.join(", "))),
             ],
         )
     }
@@ -92,6 +105,7 @@ mod tests {
     use vivarium_sandbox::{GuestError, GuestErrorKind};
 
     use super::*;
+    use crate::python_error::RowNumbers;
 
     fn error(row: u64) -> PythonError {
         let error = GuestError {
@@ -102,10 +116,11 @@ mod tests {
             row: Some(row),
             traceback: Vec::new(),
             omitted_frames: 0,
+            arguments: vec![format!("{row}"), "'x'".to_owned()],
             exit: None,
             cause: None,
         };
-        PythonError::in_rows(error, "f", 0, u64::MAX)
+        PythonError::in_rows(error, "f", &RowNumbers::From(0, u64::MAX))
     }
 
     #[test]
@@ -121,6 +136,7 @@ mod tests {
         assert_eq!((batch.num_rows(), table.errors().len()), (300, MAX_DETAILED_FAILURES));
         assert_eq!((messages.value(99), messages.is_null(100)), ("row 109", true));
         assert_eq!(batch.column(4).as_string::<i32>().value(0), "ValueError: row 0\n");
+        assert_eq!(batch.column(5).as_string::<i32>().value(0), "0, 'x'");
     }
 
     #[test]

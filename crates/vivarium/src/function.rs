@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Field, Fields, Schema};
 
+use crate::aggregate::{Aggregation, DEFAULT_GROUP_BYTES};
 use crate::bind::{Arguments, Place, bind};
+use crate::columns::ArgumentColumns;
+use crate::context::JobContext;
 use crate::error::Error;
-use crate::instances::Instances;
+use crate::groups::Keys;
+use crate::instances::{Binding, Instances};
 use crate::module::Origin;
 use crate::signature::{Kind, OnError, Signature};
 use crate::task::Task;
@@ -19,16 +23,33 @@ pub struct Function {
 }
 
 /// How a function is applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskOptions {
-    /// Which columns are the arguments.
+    /// Which columns and constants are the arguments.
     pub arguments: Arguments,
-    /// The name of the result column; `None`: the function's.
-    pub result_name: Option<String>,
+    /// The names of the result columns; none: the function's name, or those that a table function gives its columns.
+    pub result_names: Vec<String>,
     /// What happens to rows for which the function raises; `None`: what its declaration says, else [`OnError::Fail`].
     pub on_error: Option<OnError>,
     /// How many instances work at the same time; `None`: one for each core.
     pub instances: Option<usize>,
+    /// What a function is told when it is opened.
+    pub context: JobContext,
+}
+
+/// How rows are grouped for an aggregate function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupBy {
+    /// The columns whose values make a group; none: all rows are one group.
+    pub columns: Vec<String>,
+    /// Bytes of host memory that the keys of all groups may take.
+    pub max_bytes: u64,
+}
+
+impl Default for GroupBy {
+    fn default() -> Self {
+        Self { columns: Vec::new(), max_bytes: DEFAULT_GROUP_BYTES }
+    }
 }
 
 impl Function {
@@ -54,24 +75,91 @@ impl Function {
     ///
     /// # Errors
     /// [`Error::Bind`] when columns and parameters do not go together, [`Error::ResultName`] when the result's name is taken,
-    /// [`Error::Kind`] when the function gives no value for each row, [`Error::Python`] when the declaration cannot be used.
+    /// [`Error::Kind`] for an aggregate function, [`Error::Python`] when the declaration cannot be used or `open` raises.
     pub async fn bind(&self, schema: &Schema, options: TaskOptions) -> Result<Task, Error> {
-        if !matches!(self.signature.kind, Kind::Scalar | Kind::Vectorized) {
-            return Err(Error::Kind { function: self.place(), kind: self.signature.kind });
+        if matches!(self.signature.kind, Kind::Aggregate | Kind::TableAggregate) {
+            let wanted = "has a result for groups of rows, not for each row";
+            return Err(Error::Kind { wanted, function: self.place(), kind: self.signature.kind });
         }
-        let arguments = bind(&self.signature, self.origin.source.name(), schema, &options.arguments)?;
-        let result_name = options.result_name.clone().unwrap_or_else(|| self.signature.name.clone());
-        if schema.fields().iter().any(|field| *field.name() == result_name) {
-            return Err(Error::ResultName { name: result_name, function: self.place() });
-        }
-        let on_error = options.on_error.or(self.signature.on_error).unwrap_or(OnError::Fail);
-        let instances = options.instances.unwrap_or_else(cores).max(1);
-        let place = self.place();
-        let instances =
-            Instances::start(&self.origin, place.clone(), &self.signature.attribute, &arguments, on_error, instances)
-                .await?;
-        Ok(Task::new(place, arguments, result_name, on_error, instances))
+        let taken: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let Bound { columns, results, on_error, instances } = self.start(schema, options, &taken).await?;
+        Ok(Task::new(columns, self.signature.kind, results, on_error, instances))
     }
+
+    /// Binds an aggregate function to columns.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), with [`Error::Kind`] for a function of any other kind.
+    pub async fn bind_aggregate(
+        &self,
+        schema: &Schema,
+        group_by: &GroupBy,
+        options: TaskOptions,
+    ) -> Result<Aggregation, Error> {
+        let kind = self.signature.kind;
+        if !matches!(kind, Kind::Aggregate | Kind::TableAggregate) {
+            let wanted = "has no result for groups of rows";
+            return Err(Error::Kind { wanted, function: self.place(), kind });
+        }
+        let keys = Keys::find(schema, &group_by.columns, &self.place())?;
+        let taken: Vec<_> = keys.fields.iter().map(|field| field.name().clone()).collect();
+        let Bound { columns, results, on_error, instances } = self.start(schema, options, &taken).await?;
+        Ok(Aggregation::new(columns, kind, keys, results, on_error, group_by.max_bytes, instances))
+    }
+
+    async fn start(&self, schema: &Schema, options: TaskOptions, taken: &[String]) -> Result<Bound, Error> {
+        let arguments = bind(&self.signature, self.origin.source.name(), schema, &options.arguments)?;
+        let on_error = options.on_error.or(self.signature.on_error).unwrap_or(OnError::Fail);
+        let binding = Binding {
+            place: self.place(),
+            attribute: &self.signature.attribute,
+            arguments: &arguments,
+            on_error,
+            context: &options.context,
+            instances: options.instances.unwrap_or_else(cores).max(1),
+        };
+        // What is known without an instance is checked before one starts.
+        if let Some(result) = &self.signature.result {
+            self.result_fields(&result.data_type, &options.result_names, taken)?;
+        }
+        let instances = Instances::start(&self.origin, binding).await?;
+        let results = self.result_fields(instances.result_type(), &options.result_names, taken)?;
+        let batch_bytes = usize::try_from(instances.limits().batch_bytes).unwrap_or(usize::MAX);
+        let columns = ArgumentColumns { place: self.place(), arguments, batch_bytes };
+        Ok(Bound { columns, results, on_error, instances })
+    }
+
+    /// The result columns. All may be NULL: any function may return None, and a failed row may become NULL.
+    fn result_fields(&self, result: &DataType, names: &[String], taken: &[String]) -> Result<Fields, Error> {
+        let fields: Vec<(String, DataType)> = match (self.signature.kind, result) {
+            (Kind::Table | Kind::TableAggregate, DataType::Struct(columns)) => {
+                columns.iter().map(|column| (column.name().clone(), column.data_type().clone())).collect()
+            }
+            _ => vec![(self.signature.name.clone(), result.clone())],
+        };
+        if !names.is_empty() && names.len() != fields.len() {
+            return Err(Error::ResultNames { given: names.len(), columns: fields.len(), function: self.place() });
+        }
+        let mut seen = taken.to_vec();
+        let mut results = Vec::with_capacity(fields.len());
+        for (index, (name, data_type)) in fields.into_iter().enumerate() {
+            let name = names.get(index).cloned().unwrap_or(name);
+            if seen.contains(&name) {
+                return Err(Error::ResultName { name, function: self.place() });
+            }
+            seen.push(name.clone());
+            results.push(Field::new(name, data_type, true));
+        }
+        Ok(results.into())
+    }
+}
+
+/// A function whose first instance has started.
+struct Bound {
+    columns: ArgumentColumns,
+    results: Fields,
+    on_error: OnError,
+    instances: Instances,
 }
 
 /// Cores this process may use.

@@ -1,31 +1,63 @@
 //! The instances of a task: sandboxes in which the function is loaded and bound.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::ArrayRef;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Fields};
 use serde_json::{Value, json};
-use vivarium_sandbox::exchange::Plan;
-use vivarium_sandbox::{Limits, Pool, ProtocolError, Sandbox};
+use vivarium_sandbox::exchange::{Plan, RowsOfRows};
+use vivarium_sandbox::{
+    Answer, Call, Expected, FunctionMetric, FunctionMetrics, Lease, LimitError, LimitKind, Limits, Pool, ProtocolError,
+    Returned, RowErrors, Sandbox,
+};
 
 use crate::bind::{Argument, Place};
+use crate::context::JobContext;
 use crate::error::Error;
 use crate::failures::Failures;
+use crate::metrics::TaskMetrics;
 use crate::module::Origin;
-use crate::python_error::PythonError;
+use crate::python_error::{PythonError, RowNumbers};
 use crate::signature::{OnError, ValueType, parse_value_type};
 use crate::types;
 
-/// The operation of `vv_invoke` that calls a scalar or vectorized function.
-const CALL: u32 = 0;
+/// The operations of `wasm-python/ABI.md`.
+pub(crate) mod operation {
+    pub(crate) const CALL: u32 = 0;
+    pub(crate) const CONTINUE: u32 = 1;
+    pub(crate) const RETRACT: u32 = 2;
+    pub(crate) const VALUE: u32 = 3;
+    pub(crate) const STATE: u32 = 4;
+    pub(crate) const MERGE: u32 = 5;
+    pub(crate) const RESTORE: u32 = 6;
+    pub(crate) const FORGET: u32 = 7;
+}
+
+/// Rows after which a result of rows is cut: enough that a crossing costs nothing for each.
+const RESULT_ROWS: u64 = 1 << 16;
+
+/// Bytes after which it is cut.
+const RESULT_BYTES: u64 = 16 << 20;
 
 /// A pool of sandboxes that are ready to call one function.
 #[derive(Debug)]
 pub(crate) struct Instances {
     pool: Pool<Bound>,
+    shared: Arc<Shared>,
+    operations: Vec<u32>,
+}
+
+/// What all workers of a task know.
+#[derive(Debug)]
+struct Shared {
     place: Place,
     result: DataType,
     limits: Limits,
+    metrics: TaskMetrics,
+    /// The most rows of one result of rows.
+    most_rows: usize,
 }
 
 /// The function within one instance.
@@ -33,13 +65,83 @@ pub(crate) struct Instances {
 struct Bound {
     handle: u32,
     result: ValueType,
+    operations: Vec<u32>,
+    /// What its metrics were when it last reported them.
+    reported: BTreeMap<String, FunctionMetric>,
+    /// Reported while it was bound, and not yet added to the task's.
+    opened: FunctionMetrics,
 }
 
-/// What one call returned.
+/// What one call returned: a value for each row.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub result: ArrayRef,
     pub failures: Failures,
+}
+
+/// What one call returned: rows for rows.
+#[derive(Debug)]
+pub(crate) struct RowsReply {
+    pub rows: RowsOfRows,
+    pub failures: Failures,
+    /// The result goes on.
+    pub more: bool,
+}
+
+/// A call for rows, or its continuation.
+pub(crate) struct RowsCall<'a> {
+    pub op: u32,
+    /// `None` continues.
+    pub batch: Option<&'a Plan>,
+    pub batch_rows: usize,
+    pub numbers: RowNumbers<'a>,
+    pub columns: &'a Fields,
+    /// The last row that the result before was about.
+    pub first: u32,
+    pub time: Duration,
+}
+
+/// Time that the calls for one batch may take together: an output without an end is stopped by it.
+pub(crate) struct TimeBudget {
+    all: Duration,
+    spent: Duration,
+}
+
+impl TimeBudget {
+    /// As long as one call may take.
+    pub(crate) fn of_call(limits: &Limits) -> Self {
+        Self { all: limits.batch_time, spent: Duration::ZERO }
+    }
+
+    /// What is left for the next call.
+    pub(crate) fn left(&self) -> Duration {
+        self.all.saturating_sub(self.spent)
+    }
+
+    /// Takes the time of a call off.
+    pub(crate) fn spend(&mut self, time: Duration) {
+        self.spent = self.spent.saturating_add(time);
+    }
+
+    /// An error of what was left as one of the whole limit, which is what the user set.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Limit { error, rows } if error.limit == LimitKind::BatchTime => {
+                Error::Limit { error: LimitError::time(LimitKind::BatchTime, self.all), rows }
+            }
+            error => error,
+        }
+    }
+}
+
+/// How the function is bound.
+pub(crate) struct Binding<'a> {
+    pub place: Place,
+    pub attribute: &'a str,
+    pub arguments: &'a [Argument],
+    pub on_error: OnError,
+    pub context: &'a JobContext,
+    pub instances: usize,
 }
 
 /// The requests that make a new sandbox ready.
@@ -49,43 +151,46 @@ struct Preparation {
 }
 
 impl Instances {
-    /// Starts the first instance of up to `size`; the others start when there is work for them.
-    pub(crate) async fn start(
-        origin: &Origin,
-        place: Place,
-        attribute: &str,
-        arguments: &[Argument],
-        on_error: OnError,
-        size: usize,
-    ) -> Result<Self, Error> {
+    /// Starts the first instance; the others start when there is work for them.
+    pub(crate) async fn start(origin: &Origin, binding: Binding<'_>) -> Result<Self, Error> {
+        let Binding { place, attribute, arguments, on_error, context, instances } = binding;
         let arguments = arguments
             .iter()
             .map(|argument| Ok(json!({"type": types::print(&argument.data_type)?, "nullable": argument.nullable})))
             .collect::<Result<Vec<_>, types::TypeError>>();
         // Binding printed each of these types before.
         let arguments = arguments.map_err(|error| Error::Signature(error.into()))?;
+        let limits = origin.config.effective_limits();
+        // Twice the rows may come: those of a row that may fail are added to those of the rows before it.
+        let rows = RESULT_ROWS.min(limits.output_rows / 2).max(1);
+        let output = json!({"rows": rows, "bytes": RESULT_BYTES.min(limits.output_bytes / 4).max(1)});
         let preparation = Arc::new(Preparation {
             load: origin.source.load_request(),
-            bind: json!({"op": "bind", "function": attribute, "arguments": arguments, "on_error": on_error}),
+            bind: json!({
+                "op": "bind", "function": attribute, "arguments": arguments, "on_error": on_error, "output": output,
+                "context": context,
+            }),
         });
-        let pool = Pool::new(&origin.image, origin.config.clone(), size, move |sandbox| {
+        let pool = Pool::new(&origin.image, origin.config.clone(), instances, move |sandbox| {
             let preparation = Arc::clone(&preparation);
             Box::pin(async move { preparation.apply(sandbox).await })
         });
         let first = pool.checkout().await.map_err(Error::without_rows)?;
-        let result = first.value().result.data_type.clone();
+        let (result, operations) = (first.value().result.data_type.clone(), first.value().operations.clone());
         drop(first);
-        Ok(Self { pool, place, result, limits: origin.config.limits.clone() })
+        let most_rows = usize::try_from(2 * rows).unwrap_or(usize::MAX);
+        let shared = Arc::new(Shared { place, result, limits, metrics: TaskMetrics::default(), most_rows });
+        Ok(Self { pool, shared, operations })
     }
 
     /// The type of the function's results.
     pub(crate) fn result_type(&self) -> &DataType {
-        &self.result
+        &self.shared.result
     }
 
     /// What each instance may use.
     pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
+        &self.shared.limits
     }
 
     /// The most instances at one time.
@@ -93,26 +198,120 @@ impl Instances {
         self.pool.size()
     }
 
-    /// Calls the function for the rows of `batch`; `first_row` is the first one's number in the whole input.
-    pub(crate) async fn invoke(&self, batch: &Plan, first_row: u64) -> Result<Reply, Error> {
-        let rows = batch.rows() as u64;
-        let function = &self.place.function;
-        let mut lease = self.pool.checkout().await.map_err(Error::without_rows)?;
-        let (sandbox, bound) = lease.parts();
-        if bound.result.data_type != self.result {
-            return Err(self.unstable(&bound.result.data_type));
-        }
-        let invocation = sandbox.invoke_plan(bound.handle, CALL, batch, &self.result, true).await;
-        let invocation = invocation.map_err(|error| Error::in_rows(error, function, first_row, rows))?;
-        let failed = invocation.row_errors.rows.iter().map(|&row| first_row + u64::from(row)).collect();
-        let errors = invocation.row_errors.errors.into_iter();
-        let errors = errors.map(|error| PythonError::in_rows(error, function, first_row, rows)).collect();
-        Ok(Reply { result: invocation.array, failures: Failures::new(failed, errors) })
+    /// Whether an aggregate function has an operation.
+    pub(crate) fn has(&self, operation: u32) -> bool {
+        self.operations.contains(&operation)
     }
 
+    /// The function's metrics over all instances.
+    pub(crate) fn metrics(&self) -> BTreeMap<String, FunctionMetric> {
+        self.shared.metrics.snapshot()
+    }
+
+    /// Lends an instance, waiting for one in the order of asking.
+    pub(crate) async fn worker(&self) -> Result<Worker, Error> {
+        let mut lease = self.pool.checkout().await.map_err(Error::without_rows)?;
+        let (_, bound) = lease.parts();
+        if bound.result.data_type != self.shared.result {
+            return Err(self.shared.unstable(&bound.result.data_type));
+        }
+        let opened = std::mem::take(&mut bound.opened);
+        self.shared.metrics.add(&mut bound.reported, opened);
+        Ok(Worker { lease, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Calls the function for the rows of `batch`; `first_row` is the first one's number in the whole input.
+    pub(crate) async fn invoke(&self, batch: &Plan, first_row: u64) -> Result<Reply, Error> {
+        let numbers = RowNumbers::From(first_row, batch.rows() as u64);
+        self.worker().await?.values(operation::CALL, batch, numbers, &self.shared.result).await
+    }
+
+    /// Closes the function in the instances that nobody works with, and ends them. The first error is returned, and all are closed.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        for (mut sandbox, mut bound) in self.pool.take_idle() {
+            let opened = std::mem::take(&mut bound.opened);
+            self.shared.metrics.add(&mut bound.reported, opened);
+            match sandbox.control(&json!({"op": "drop", "handle": bound.handle})).await {
+                Ok(reply) => self.shared.metrics.add(&mut bound.reported, FunctionMetrics::of_reply(&reply)),
+                Err(error) if outcome.is_ok() => outcome = Err(Error::without_rows(error)),
+                Err(_) => {}
+            }
+        }
+        outcome
+    }
+}
+
+impl Shared {
     fn unstable(&self, second: &DataType) -> Error {
         let name = |data_type: &DataType| types::print(data_type).unwrap_or_else(|_| data_type.to_string());
         Error::Unstable { function: self.place.clone(), first: name(&self.result), second: name(second) }
+    }
+
+    fn failures(&self, row_errors: RowErrors, numbers: &RowNumbers<'_>) -> Failures {
+        let failed = row_errors.rows.iter().filter_map(|&row| numbers.number(row.into())).collect();
+        let errors = row_errors.errors.into_iter();
+        let errors = errors.map(|error| PythonError::in_rows(error, &self.place.function, numbers)).collect();
+        Failures::new(failed, errors)
+    }
+}
+
+/// An instance on loan.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    lease: Lease<Bound>,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    /// Runs an operation that gives a value for each row of `batch`.
+    pub(crate) async fn values(
+        &mut self,
+        op: u32,
+        batch: &Plan,
+        numbers: RowNumbers<'_>,
+        data_type: &DataType,
+    ) -> Result<Reply, Error> {
+        let expected = Expected::Values { data_type, nullable: true };
+        let answer = self.call(op, Some(batch), batch.rows(), numbers, expected, None).await?;
+        let failures = self.shared.failures(answer.row_errors, &numbers);
+        Ok(Reply { result: answer.returned.into_array(), failures })
+    }
+
+    /// Runs an operation that gives rows for the rows of a batch.
+    pub(crate) async fn rows(&mut self, call: RowsCall<'_>) -> Result<RowsReply, Error> {
+        let RowsCall { op, batch, batch_rows, numbers, columns, first, time } = call;
+        let expected = Expected::Rows { columns, first, most: self.shared.most_rows };
+        let answer = self.call(op, batch, batch_rows, numbers, expected, Some(time)).await?;
+        let failures = self.shared.failures(answer.row_errors, &numbers);
+        match answer.returned {
+            Returned::Rows(rows) => Ok(RowsReply { rows, failures, more: answer.more }),
+            // Rows were expected, so that nothing else comes back.
+            Returned::Values(_) => Err(Error::Worker("rows were expected".to_owned())),
+        }
+    }
+
+    async fn call(
+        &mut self,
+        op: u32,
+        batch: Option<&Plan>,
+        batch_rows: usize,
+        numbers: RowNumbers<'_>,
+        expected: Expected<'_>,
+        time: Option<Duration>,
+    ) -> Result<Answer, Error> {
+        let (sandbox, bound) = self.lease.parts();
+        let (first_row, _) = numbers.range();
+        let call = Call { handle: bound.handle, op, batch, batch_rows, first_row, expected, time };
+        let mut answer =
+            sandbox.call(call).await.map_err(|error| Error::in_rows(error, &self.shared.place.function, &numbers))?;
+        self.shared.metrics.add(&mut bound.reported, std::mem::take(&mut answer.metrics));
+        Ok(answer)
+    }
+
+    /// What the instance may use.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 }
 
@@ -121,10 +320,15 @@ impl Preparation {
         sandbox.control(&self.load).await?;
         let reply = sandbox.control(&self.bind).await?;
         let malformed = |problem: String| ProtocolError::Reply { request: "bind", problem };
-        let handle = reply["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
+        let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+        // No function has more operations than there are.
+        let operations = reply["operations"].as_array().map(|all| all.iter().take(16).filter_map(number).collect());
         Ok(Bound {
-            handle: handle.ok_or_else(|| malformed("it has no handle".to_owned()))?,
+            handle: number(&reply["handle"]).ok_or_else(|| malformed("it has no handle".to_owned()))?,
             result: parse_value_type(&reply["result"]).map_err(|error| malformed(error.to_string()))?,
+            operations: operations.unwrap_or_default(),
+            reported: BTreeMap::new(),
+            opened: FunctionMetrics::of_reply(&reply),
         })
     }
 }

@@ -6,47 +6,60 @@
 //!                              Function::bind   columns against parameters, before data flows
 //!                                      |
 //!                                    Task       N instances; invoke(batch), or run(stream of batches)
+//!
+//!             Function::bind_aggregate --> Aggregation   groups; run(stream of batches), or Accumulators by hand
 //! ```
 //!
 //! The steps in order, each a file: [`in_environment`] (what a job ships besides), [`FunctionSource`] (where code comes
 //! from), [`Module`] and [`Signature`] (what it declares), [`Arguments`] and the conversions of [`Function::bind`] (which
-//! column becomes which argument), [`Task`] (how batches are cut, distributed and put together again), [`Failures`] (rows
-//! for which a function raised). [`types`] is the text form of Arrow types that host and guest share.
+//! column becomes which argument), [`Task`] (how batches are cut, distributed and put together again), [`Aggregation`] (the
+//! same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is the text form of Arrow types that
+//! host and guest share.
 //!
 //! Invariants:
 //! * This crate reads no tables, prints nothing and knows no engine.
 //! * Results, errors and their row numbers do not depend on how the input was cut into batches, nor on the number of
-//!   instances. (A function that keeps state between calls sees only the rows of its instance; do not.)
+//!   instances. (A function that keeps state between calls sees only the rows of its instance; aggregate functions are for that.)
 //! * What a guest says about itself is checked before it is used.
 #![doc = concat!("\n# Example\n```no_run\n", include_str!("../examples/add_tax.rs"), "```")]
 #![forbid(unsafe_code)]
 
+mod aggregate;
 mod bind;
 mod chunks;
+mod columns;
+mod context;
 mod convert;
 mod environment;
+mod environment_snapshots;
 mod error;
 mod failures;
 mod function;
+mod groups;
 mod instances;
+mod metrics;
 mod module;
 mod python_error;
 mod signature;
 mod source;
 mod spawn;
+mod tables;
 mod task;
 pub mod types;
 
-pub use bind::{Arguments, BindError, ColumnNames, Place};
+pub use aggregate::{Accumulators, Aggregation, DEFAULT_GROUP_BYTES};
+pub use bind::{ArgumentValue, Arguments, BindError, ColumnNames, Place};
 pub use chunks::CHUNK_ROWS;
+pub use context::JobContext;
 pub use environment::{guest_python, in_environment};
+pub use environment_snapshots::EnvironmentSnapshots;
 pub use error::{Error, ErrorClass};
 pub use failures::{Failures, MAX_DETAILED_FAILURES};
-pub use function::{Function, TaskOptions};
+pub use function::{Function, GroupBy, TaskOptions};
 pub use module::Module;
 pub use python_error::PythonError;
 pub use signature::{Kind, NullHandling, OnError, Parameter, Problem, Signature, SignatureError, ValueType};
 pub use source::{FunctionSource, SourceError};
 pub use task::{Evaluation, Output, Task};
 /// What functions run in, for users of this crate alone.
-pub use vivarium_sandbox::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig};
+pub use vivarium_sandbox::{FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};

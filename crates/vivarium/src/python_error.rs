@@ -26,11 +26,11 @@ impl PythonError {
         Self { function: error.function.clone(), row: None, batch: None, error }
     }
 
-    /// An error in a call of `function` for `rows` rows from row `first_row` of the input on.
-    pub(crate) fn in_rows(error: GuestError, function: &str, first_row: u64, rows: u64) -> Self {
+    /// An error in a call of `function` for these rows of the input.
+    pub(crate) fn in_rows(error: GuestError, function: &str, rows: &RowNumbers<'_>) -> Self {
         // A row beyond the batch is a lie; then it is the batch that failed.
-        let row = error.row.filter(|&row| row < rows).map(|row| first_row + row);
-        let batch = row.is_none().then_some((first_row, rows));
+        let row = error.row.and_then(|row| rows.number(row));
+        let batch = row.is_none().then(|| rows.range());
         Self { function: Some(function.to_owned()), row, batch, error }
     }
 
@@ -44,6 +44,36 @@ impl PythonError {
         let mut text = String::new();
         write_traceback(&mut text, &self.error);
         text
+    }
+}
+
+/// The rows of the input that a call is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RowNumbers<'a> {
+    /// This many from this one on.
+    From(u64, u64),
+    /// These, ascending.
+    Listed(&'a [u64]),
+}
+
+impl RowNumbers<'_> {
+    /// The number in the whole input of a row of the call.
+    pub(crate) fn number(&self, row: u64) -> Option<u64> {
+        match self {
+            Self::From(first, rows) => (row < *rows).then(|| first + row),
+            Self::Listed(rows) => rows.get(usize::try_from(row).ok()?).copied(),
+        }
+    }
+
+    /// The first row, and how many there are up to the last one.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        match self {
+            Self::From(first, rows) => (*first, *rows),
+            Self::Listed(rows) => match (rows.first(), rows.last()) {
+                (Some(first), Some(last)) => (*first, last - first + 1),
+                _ => (0, 0),
+            },
+        }
     }
 }
 
@@ -119,6 +149,7 @@ mod tests {
                 source: Some("  g(x)".to_owned()),
             }],
             omitted_frames: 0,
+            arguments: Vec::new(),
             exit: None,
             cause: cause.map(Box::new),
         }
@@ -126,9 +157,9 @@ mod tests {
 
     #[test]
     fn rows_count_in_the_whole_input() {
-        let error = PythonError::in_rows(guest_error("bad", Some(17), None), "f", 8192, 100);
+        let error = PythonError::in_rows(guest_error("bad", Some(17), None), "f", &RowNumbers::From(8192, 100));
         assert_eq!(error.to_string(), "f failed in row 8209 of the input (f.py:3): ValueError: bad");
-        let error = PythonError::in_rows(guest_error("bad", Some(100), None), "f", 8192, 100);
+        let error = PythonError::in_rows(guest_error("bad", Some(100), None), "f", &RowNumbers::From(8192, 100));
         assert_eq!(error.to_string(), "f failed in rows 8192 to 8291 of the input (f.py:3): ValueError: bad");
     }
 

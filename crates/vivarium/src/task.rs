@@ -11,23 +11,23 @@
 //! Outputs leave in input order, so the first error that leaves is that of the first failing row, whichever instance
 //! found one first. At most twice as many chunks as instances are in flight: a slow reader slows the input down.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_empty_array};
 use arrow::compute::{concat, filter_record_batch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{Fields, Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
-use vivarium_sandbox::exchange::{ExchangeError, parts};
+use vivarium_sandbox::FunctionMetric;
 
-use crate::bind::{Argument, Place};
 use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
-use crate::convert::ConversionError;
+use crate::columns::ArgumentColumns;
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::instances::{Instances, Reply};
-use crate::signature::OnError;
+use crate::signature::{Kind, OnError};
 use crate::spawn::spawn;
-use crate::types;
+use crate::tables;
 
 /// A function bound to columns and ready to be applied to batches of them. Cheap to clone; clones share the instances.
 #[derive(Debug, Clone)]
@@ -36,14 +36,13 @@ pub struct Task {
 }
 
 #[derive(Debug)]
-struct Shared {
-    place: Place,
-    arguments: Vec<Argument>,
-    result: Field,
+pub(crate) struct Shared {
+    pub(crate) columns: ArgumentColumns,
+    pub(crate) kind: Kind,
+    /// One result column; of a table function as many as its rows have.
+    pub(crate) results: Fields,
     on_error: OnError,
-    /// Bytes of one call's arguments.
-    batch_bytes: usize,
-    instances: Instances,
+    pub(crate) instances: Instances,
 }
 
 /// The result for the rows of one batch.
@@ -68,21 +67,39 @@ pub struct Output {
 
 impl Task {
     pub(crate) fn new(
-        place: Place,
-        arguments: Vec<Argument>,
-        result_name: String,
+        columns: ArgumentColumns,
+        kind: Kind,
+        results: Fields,
         on_error: OnError,
         instances: Instances,
     ) -> Self {
-        // A function may always return None, and a failed row may become NULL, so every result is nullable.
-        let result = Field::new(result_name, instances.result_type().clone(), true);
-        let batch_bytes = usize::try_from(instances.limits().batch_bytes).unwrap_or(usize::MAX);
-        Self { shared: Arc::new(Shared { place, arguments, result, on_error, batch_bytes, instances }) }
+        Self { shared: Arc::new(Shared { columns, kind, results, on_error, instances }) }
     }
 
-    /// The result column.
-    pub fn result_field(&self) -> &Field {
-        &self.shared.result
+    /// The result columns: one, or those of a table function's rows.
+    pub fn result_fields(&self) -> &Fields {
+        &self.shared.results
+    }
+
+    /// What happens to rows for which the function raises.
+    pub fn on_error(&self) -> OnError {
+        self.shared.on_error
+    }
+
+    /// The metrics that the function keeps, over all instances: counters, gauges, distributions and meters by name.
+    pub fn metrics(&self) -> BTreeMap<String, FunctionMetric> {
+        self.shared.instances.metrics()
+    }
+
+    /// Ends the task: calls `close` of the function in every instance that nobody works with, ends these instances, and writes the
+    /// function's metrics as events of the target `vivarium::metrics`. The task can still be used; instances start anew then.
+    ///
+    /// # Errors
+    /// What the first `close` raised.
+    pub async fn close(&self) -> Result<(), Error> {
+        let closed = self.shared.instances.close().await;
+        trace_metrics(&self.shared.columns.place.function, &self.metrics());
+        closed
     }
 
     /// How many instances may work at the same time.
@@ -93,7 +110,7 @@ impl Task {
     /// The schema of [`run`](Self::run)'s batches for an input of this schema.
     pub fn output_schema(&self, input: &Schema) -> SchemaRef {
         let mut fields: Vec<_> = input.fields().iter().cloned().collect();
-        fields.push(Arc::new(self.shared.result.clone()));
+        fields.extend(self.shared.results.iter().cloned());
         Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()))
     }
 
@@ -106,6 +123,10 @@ impl Task {
     /// # Errors
     /// The first failing row's under the policy `fail`; limits, values that do not convert and sandbox failures under any.
     pub async fn invoke(&self, batch: &RecordBatch, first_row: u64) -> Result<Evaluation, Error> {
+        if self.shared.kind == Kind::Table {
+            let wanted = "gives any number of rows for a row, and so no array for a batch; use `run`";
+            return Err(Error::Kind { wanted, function: self.shared.columns.place.clone(), kind: self.shared.kind });
+        }
         if self.shared.on_error == OnError::Skip {
             return Err(Error::SkipNeedsRun);
         }
@@ -114,13 +135,17 @@ impl Task {
 
     /// Applies the function to a stream of batches, with all instances at work at the same time.
     ///
-    /// Batches come out in input order; their sizes are the runtime's. The first error ends the stream, and it is that of
+    /// Batches come out in input order; their sizes are the runtime's. A table function's rows come with the row of the input
+    /// that they were made for; a row without any is left out. The first error ends the stream, and it is that of
     /// the first row that fails. Dropping the stream stops all guests.
     pub fn run<S, E>(&self, input: S) -> impl Stream<Item = Result<Output, Error>> + Send + 'static
     where
         S: Stream<Item = Result<RecordBatch, E>> + Send + Unpin + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
+        if self.shared.kind == Kind::Table {
+            return tables::run(Arc::clone(&self.shared), input).left_stream();
+        }
         let in_flight = 2 * self.shared.instances.size();
         let shared = Arc::clone(&self.shared);
         let outputs = chunks(input)
@@ -135,6 +160,7 @@ impl Task {
         futures::stream::try_unfold(Box::pin(outputs), |mut outputs| async move {
             Ok(outputs.next().await.transpose()?.map(|output| (output, outputs)))
         })
+        .right_stream()
     }
 }
 
@@ -144,7 +170,7 @@ impl Shared {
         let mut columns = batch.columns().to_vec();
         columns.push(result);
         let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
-        fields.push(Arc::new(self.result.clone()));
+        fields.extend(self.results.iter().cloned());
         let schema = Arc::new(Schema::new_with_metadata(fields, batch.schema().metadata().clone()));
         let mut output = RecordBatch::try_new(schema, columns)?;
         if self.on_error == OnError::Skip && !failures.is_empty() {
@@ -163,7 +189,7 @@ impl Shared {
         for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
             let chunk = batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start));
             let chunk_row = first_row + start as u64;
-            let columns = match self.arguments(&chunk, chunk_row) {
+            let columns = match self.columns.of(&chunk, chunk_row) {
                 Ok(columns) => columns,
                 Err(error) => {
                     // Rows before the value that does not convert may fail by themselves, and then theirs is the first error.
@@ -176,8 +202,8 @@ impl Shared {
                     return Err(error);
                 }
             };
-            for part in parts(&columns, chunk.num_rows(), self.batch_bytes, CHUNK_ROWS) {
-                let part = part.map_err(|error| too_large(error, chunk_row))?;
+            for part in self.columns.parts(&columns, chunk.num_rows(), chunk_row) {
+                let part = part?;
                 let part_row = chunk_row + part.rows.start as u64;
                 let Reply { result, failures: failed } = self.instances.invoke(&part.plan, part_row).await?;
                 results.push(result);
@@ -185,62 +211,29 @@ impl Shared {
             }
         }
         let result = match &results[..] {
-            [] => new_empty_array(self.result.data_type()),
+            [] => new_empty_array(self.instances.result_type()),
             [one] => Arc::clone(one),
             several => concat(&several.iter().map(|result| result.as_ref() as &dyn Array).collect::<Vec<_>>())?,
         };
         Ok(Evaluation { result, failures })
     }
+}
 
-    /// The argument columns of a chunk, converted to the parameters' types. The error is that of the first row.
-    fn arguments(&self, chunk: &RecordBatch, first_row: u64) -> Result<Vec<ArrayRef>, Error> {
-        let mut columns = Vec::with_capacity(self.arguments.len());
-        let mut first_error: Option<Error> = None;
-        for argument in &self.arguments {
-            match (self.argument(argument, chunk, first_row), &first_error) {
-                (Ok(column), _) => columns.push(column),
-                (Err(Error::Value { row, .. }), Some(Error::Value { row: first, .. })) if row >= *first => {}
-                (Err(error @ Error::Value { .. }), _) => first_error = Some(error),
-                (Err(error), _) => return Err(error),
+/// Writes metrics as events, one each.
+pub(crate) fn trace_metrics(function: &str, metrics: &BTreeMap<String, FunctionMetric>) {
+    for (metric, value) in metrics {
+        match *value {
+            FunctionMetric::Counter(count) => {
+                tracing::info!(target: METRICS, function, metric, kind = "counter", count);
+            }
+            FunctionMetric::Meter(count) => tracing::info!(target: METRICS, function, metric, kind = "meter", count),
+            FunctionMetric::Gauge(value) => tracing::info!(target: METRICS, function, metric, kind = "gauge", value),
+            FunctionMetric::Distribution { count, sum, min, max } => {
+                tracing::info!(target: METRICS, function, metric, kind = "distribution", count, sum, min, max);
             }
         }
-        match first_error {
-            None => Ok(columns),
-            Some(error) => Err(error),
-        }
-    }
-
-    fn argument(&self, argument: &Argument, chunk: &RecordBatch, first_row: u64) -> Result<ArrayRef, Error> {
-        let column = chunk.columns().get(argument.column).filter(|column| *column.data_type() == argument.column_type);
-        let column = column.ok_or_else(|| Error::SchemaChanged {
-            row: first_row,
-            column: argument.column_name.clone(),
-            column_type: name(&argument.column_type),
-        })?;
-        argument.conversion.apply(column).map_err(|error| match error {
-            ConversionError::Arrow(error) => Error::Arrow(error),
-            ConversionError::Inexact(inexact) => Error::Value {
-                row: first_row + inexact.row as u64,
-                column: argument.column_name.clone(),
-                column_type: name(&argument.column_type),
-                value: inexact.value,
-                parameter: argument.parameter.clone(),
-                parameter_type: name(&argument.data_type),
-                function: self.place.clone(),
-            },
-        })
     }
 }
 
-fn too_large(error: ExchangeError, first_row: u64) -> Error {
-    match error {
-        ExchangeError::RowTooLarge { row, bytes, limit } => {
-            Error::RowTooLarge { row: first_row + row as u64, bytes, limit }
-        }
-        error => Error::Sandbox { error: error.into(), rows: None },
-    }
-}
-
-fn name(data_type: &DataType) -> String {
-    types::print(data_type).unwrap_or_else(|_| data_type.to_string())
-}
+/// The target of events about metrics.
+const METRICS: &str = "vivarium::metrics";

@@ -39,15 +39,18 @@ pub enum Command {
     Guest(Guest),
 }
 
-/// Apply a function to every row of a table and add its result as a column.
+/// Apply a function to a table.
 ///
-/// Parameters take the columns of their names; the result column has the function's name. The order of rows is kept,
-/// whatever the number of instances.
+/// Parameters take the columns of their names. A function of one value per row adds its result as a column of its own name; a
+/// table function's rows each come with their input row; an aggregate function gives one row for each group, in the order of
+/// the groups' first rows. The order of rows is kept, whatever the number of instances.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   wasm-run run pricing.py --input lineitem.parquet --output priced.parquet
   wasm-run run text.py::clean --input comments.csv --args comment --as cleaned
+  wasm-run run text.py::words --input comments.csv --args comment,=3 --as word,position
+  wasm-run run totals.py::total --input lineitem.parquet --group-by l_returnflag,l_linestatus
   cat rows.json | wasm-run run f.py --input - --input-format json --output - --output-format csv
   wasm-run run score.py --input x.parquet -pyfs util.py,lib.zip -pyarch model.zip#model -pyreq requirements.txt
 
@@ -81,15 +84,23 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 
-    /// Columns for the parameters, in order [default: the columns of the parameters' names].
+    /// Columns for the parameters, in order, and constants as `=VALUE` [default: the columns of the parameters' names].
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     pub args: Option<Vec<String>>,
 
-    /// Name of the result column [default: the function's name].
-    #[arg(long = "as", value_name = "NAME")]
-    pub result_name: Option<String>,
+    /// Name of the result column, or of all columns of a table function [default: the function's name, or its columns'].
+    #[arg(long = "as", value_name = "NAME,...", value_delimiter = ',')]
+    pub result_names: Vec<String>,
 
-    /// Write the rows for which the function raised to this table: row, function, type, message, traceback.
+    /// Columns that make the groups of an aggregate function [default: all rows are one group].
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    pub group_by: Vec<String>,
+
+    /// A setting that `open(context)` of a function finds in `context.job_parameters`; may be given several times.
+    #[arg(long = "job-parameter", value_name = "NAME=VALUE", value_parser = crate::options::parse_variable)]
+    pub job_parameters: Vec<(String, String)>,
+
+    /// Write the rows for which the function raised to this table: row, function, type, message, traceback, arguments.
     #[arg(long, value_name = "FILE")]
     pub errors: Option<Location>,
 

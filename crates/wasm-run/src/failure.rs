@@ -120,14 +120,18 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The error's message and those of its causes that it does not say itself.
 fn with_causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    fmt::Display::fmt(error, f)?;
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        write!(f, ": {cause}")?;
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
         source = cause.source();
     }
-    Ok(())
+    f.write_str(&text)
 }
 
 impl From<vivarium::Error> for Failure {
@@ -154,6 +158,11 @@ fn option_for(error: &vivarium::Error) -> Option<&'static str> {
         vivarium::Error::Limit { error, .. } => match error.limit {
             LimitKind::Memory => Some("--memory"),
             LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
+            LimitKind::CpuTime
+            | LimitKind::OutputBytes
+            | LimitKind::OutputRows
+            | LimitKind::RequestBytes
+            | LimitKind::ReplyBytes => Some("--sandbox-limit"),
             _ => None,
         },
         _ => None,

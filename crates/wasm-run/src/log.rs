@@ -42,7 +42,10 @@ impl<S: Subscriber> Layer<S> for PythonOutput {
         if self.json {
             eprintln!(
                 "{}",
-                json!({"python": {"function": line.function, "stream": line.stream, "line": line.message}})
+                json!({"python": {
+                    "function": line.function, "first_row": line.first_row, "rows": line.rows, "stream": line.stream,
+                    "line": line.message,
+                }})
             );
         } else {
             match line.function {
@@ -58,6 +61,8 @@ struct Line {
     message: String,
     function: Option<String>,
     stream: Option<String>,
+    first_row: Option<u64>,
+    rows: Option<u64>,
 }
 
 impl Visit for Line {
@@ -65,6 +70,14 @@ impl Visit for Line {
         match field.name() {
             "function" => self.function = Some(value.to_owned()),
             "stream" => self.stream = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "first_row" => self.first_row = Some(value),
+            "rows" => self.rows = Some(value),
             _ => {}
         }
     }

@@ -16,6 +16,7 @@ mod log;
 mod options;
 mod progress;
 mod table;
+mod wall;
 
 use std::io;
 use std::process::ExitCode;

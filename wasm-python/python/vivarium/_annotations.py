@@ -117,6 +117,44 @@ def type_of(annotation, namespace, option="result_type=", vectorized=False, dept
     raise AnnotationError("stands for no Arrow type; " + _ADVICE.format(option=option))
 
 
+_ITERATORS = (
+    collections.abc.Iterator,
+    collections.abc.Iterable,
+    collections.abc.Generator,
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    list,
+)
+
+
+def rows_of(annotation, namespace, name, option="result_type="):
+    """(columns as fields, whether they are one column of plain values) for what a table function returns."""
+    annotation = resolve(annotation, namespace)
+    if isinstance(annotation, DataType):
+        return columns_of(annotation, name)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, python_types.UnionType):
+        parts = [part for part in arguments if part is not type(None)]
+        if len(parts) == 1:
+            return rows_of(parts[0], namespace, name, option)
+    if origin not in _ITERATORS or not arguments:
+        raise AnnotationError("says nothing of rows; write Iterator[tuple[str, int]], Iterator[int], or an Iterator of a NamedTuple")
+    row = resolve(arguments[0], namespace)
+    parts = typing.get_args(row)
+    if typing.get_origin(row) is tuple and parts and parts[-1] is not Ellipsis:
+        types = [type_of(part, namespace, option)[0] for part in parts]
+        return tuple(Field(f"f{index}", type) for index, type in enumerate(types)), False
+    type, _ = type_of(row, namespace, option)
+    return columns_of(type, name)
+
+
+def columns_of(type, name):
+    """The columns that a type stands for: a struct's fields, or one column."""
+    if type.id == "struct":
+        return tuple(Field(field.name, field.type) for field in type.fields), False
+    return (Field(name, type),), True
+
+
 def _annotated(arguments, inner):
     """Annotated[int, "int32"]: the first string or type among the metadata that names a type; else the type itself."""
     base, *metadata = arguments

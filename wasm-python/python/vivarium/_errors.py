@@ -167,6 +167,13 @@ def reply(exception, function=None, row=-1, kind=None):
     return encode({"error": describe(exception, function, row, kind)})
 
 
-def row_errors(errors, rows):
-    """The reply of a call that went on past failing rows."""
-    return encode({"row_errors": errors, "count": len(rows), "rows": rows})
+def report(errors, rows, more, metrics):
+    """The reply of a call that succeeded and has something to say besides its result."""
+    said = {}
+    if rows is not None:
+        said |= {"row_errors": errors, "count": len(rows), "rows": rows}
+    if more:
+        said["more"] = True
+    if metrics is not None:
+        said["metrics"] = metrics
+    return encode(said)

@@ -1,21 +1,22 @@
 """Control requests: the Python half of `vv_control`. What may be asked, and what is answered, is in ABI.md."""
 
-import importlib
+import gc
 import json
+import linecache
 import os
 import random
 import sys
 import time
 
 import _vivarium
-from vivarium import _annotations, _errors, _execute, _load
+from vivarium import _bind, _errors, _execute, _load
 from vivarium._errors import DefinitionError, ProtocolError
-from vivarium.types import TypeSpellingError, parse
 
 # What `load` found, by attribute; later loads win.
 _signatures = {}
 
-_POLICIES = {"fail": 0, "null": 1, "skip": 2}
+# What `bind` made, by handle.
+_bound = {}
 
 
 def control(request):
@@ -53,6 +54,9 @@ def _field(request, name, kind):
 
 # ---- start ----
 
+# Of the standard library and the bundled packages. Starting again, from an environment's snapshot, puts nothing there twice.
+_own_path = tuple(sys.path)
+
 
 def _seed(seed):
     try:
@@ -61,11 +65,11 @@ def _seed(seed):
         entropy = b""
     if len(entropy) != 32:
         raise ProtocolError("the seed is 64 hexadecimal digits")
-    random.seed(entropy)
-    if "numpy" in sys.modules:
-        import numpy.random
-
-        numpy.random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
+    random.seed(int.from_bytes(entropy))
+    if numpy_random := sys.modules.get("numpy.random"):
+        generator = numpy_random.mtrand._rand._bit_generator
+        if not _vivarium.seed_mt19937(generator.capsule, entropy):
+            numpy_random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
 
 
 def _strings(values, what):
@@ -82,15 +86,52 @@ def start(request):
         raise ProtocolError("the name of an environment variable is not empty and has no '='")
     os.environ.clear()
     os.environ.update(variables)
-    if hasattr(time, "tzset"):
+    if "TZ" in variables:
         time.tzset()
     sys.dont_write_bytecode = True
-    sys.path.extend(_strings(_field(request, "path", list), "paths"))
-    importlib.invalidate_caches()
+    sys.path[:] = [*_own_path, *_strings(_field(request, "path", list), "paths")]
     directory = request.get("directory")
     if directory is not None:
         os.chdir(_strings([directory], "directories")[0])
     return {"python": sys.version.split()[0]}
+
+
+# ---- warm ----
+
+
+class _Watched(type(os.environ)):
+    """`os.environ` while modules are imported ahead: notes the names that are asked for, and `*` for all of them."""
+
+    names = set()
+
+    def __getitem__(self, name):
+        self.names.add(os.fsdecode(name) if isinstance(name, (str, bytes)) else "*")
+        return super().__getitem__(name)
+
+    def __iter__(self):
+        self.names.add("*")
+        return super().__iter__()
+
+
+def warm(request):
+    """Imports what a source imports at its top level, so that instances which start from this one find it ready.
+
+    Variables come with the instances. So the names that modules asked for meanwhile are part of the answer: for a task that
+    has one of them, the modules have to be imported again.
+    """
+    source = _field(request, "source", str)
+    plain = type(os.environ)
+    try:
+        os.environ.__class__ = os.environb.__class__ = _Watched
+        imported = [name for name in _load.imports(source) if _load.try_import(name)]
+    finally:
+        os.environ.__class__ = os.environb.__class__ = plain
+    names = sorted(_Watched.names)
+    _Watched.names.clear()
+    linecache.clearcache()
+    gc.collect()
+    gc.freeze()
+    return {"modules": imported, "variables": names if len(names) <= 1000 else ["*"]}
 
 
 # ---- load, bind, drop ----
@@ -106,72 +147,33 @@ def load(request):
     }
 
 
-def _accepts(signature, count):
-    required = sum(not parameter.default and not parameter.variadic for parameter in signature.parameters)
-    variadic = any(parameter.variadic for parameter in signature.parameters)
-    if count < required or (count > len(signature.parameters) and not variadic):
-        names = ", ".join(("*" if parameter.variadic else "") + parameter.name for parameter in signature.parameters)
-        raise DefinitionError(f"{signature.name}({names}) cannot be called with {count} arguments")
-
-
-def _argument(signature, index, given):
-    """(plan, name) of the index-th argument, given the column's type."""
-    parameter = signature.parameters[min(index, len(signature.parameters) - 1)]
-    try:
-        type = parse(given["type"]) if isinstance(given, dict) else None
-    except (KeyError, TypeSpellingError) as error:
-        raise ProtocolError(f"the type of argument {index}: {error}") from None
-    if type is None:
-        raise ProtocolError("an argument is an object with a type")
-    if parameter.type is not None:
-        type = _annotations.graft(type, parameter.type)
-    # Here "nullable" tells the shim whether a NULL reaches the function.
-    return type, type.plan(parameter.name, parameter.nullable), f"argument '{parameter.name}'"
-
-
 def bind(request):
     attribute = _field(request, "function", str)
     signature = _signatures.get(attribute)
     if signature is None:
         raise DefinitionError(f"there is no function '{attribute[:100]}'")
-    policy = request.get("on_error", "fail")
-    if not isinstance(policy, str) or policy not in _POLICIES:
-        raise ProtocolError("on_error is fail, null or skip")
-    given = _field(request, "arguments", list)
-    _accepts(signature, len(given))
-    if signature.result is None:
-        raise DefinitionError(f"the result of {signature.name} has no type: annotate it (`-> int`) or use @udf(result_type=...)")
-    try:
-        arguments = [_argument(signature, index, item) for index, item in enumerate(given)]
-        result = signature.result.plan("result")
-    except TypeSpellingError as error:
-        raise DefinitionError(str(error)) from None
-    function = _vivarium.Function(
-        signature.function,
-        signature.name,
-        tuple(plan for _, plan, _ in arguments),
-        tuple(name for _, _, name in arguments),
-        result,
-        _POLICIES[policy],
-        _dtypes([type for type, _, _ in arguments] + [signature.result]) if signature.kind == "vectorized" else None,
-    )
-    return {"handle": _vivarium.register(function), "result": {"type": str(signature.result), "nullable": True}}
-
-
-def _dtypes(types):
-    try:
-        from vivarium import _vectors
-    except ImportError:
-        raise DefinitionError("vectorized functions need NumPy, which this image does not have") from None
-    return tuple(map(_vectors.dtype, types))
+    bound = _bind.bind(signature, request)
+    handle = _vivarium.register(bound.function)
+    _bound[handle] = bound
+    reply = {"handle": handle, "result": {"type": str(signature.result), "nullable": True}}
+    if bound.function.operations is not None:
+        reply["operations"] = sorted(bound.function.operations)
+    metrics = bound.context._take()
+    if metrics is not None:
+        reply["metrics"] = metrics
+    return reply
 
 
 def drop(request):
+    handle = _field(request, "handle", int)
     try:
-        _vivarium.drop(_field(request, "handle", int))
+        _vivarium.drop(handle)
     except (LookupError, OverflowError) as error:
         raise ProtocolError(str(error)) from None
-    return {}
+    bound = _bound.pop(handle)
+    bound.close()
+    metrics = bound.context._take()
+    return {} if metrics is None else {"metrics": metrics}
 
 
 # ---- eval ----
@@ -187,6 +189,7 @@ def evaluate(request):
 
 _OPERATIONS = {
     "start": start,
+    "warm": warm,
     "load": load,
     "bind": bind,
     "drop": drop,

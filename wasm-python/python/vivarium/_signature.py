@@ -1,15 +1,19 @@
 """Signatures: the functions a module offers, and every problem with them."""
 
-import ast
 import dataclasses
+import functools
+import importlib.util
 import inspect
 import types as python_types
 import typing
 
-from vivarium import _annotations, _declare
-from vivarium.types import DataType, TypeSpellingError, parse
+from vivarium import _annotations, _declare, _targets
+from vivarium._lines import Lines
+from vivarium.types import DataType, Field, TypeSpellingError, parse
 
 MAX_FUNCTIONS = 1000
+MAX_PARAMETERS = 255
+MAX_PROBLEMS = 1000
 MAX_NAME = 255
 MAX_DOC = 1000
 
@@ -36,9 +40,10 @@ class Parameter:
 
 @dataclasses.dataclass
 class Signature:
-    """A function as it can be bound. `result` is None when its type cannot be told."""
+    """A function as it can be bound. `result` is None when its type cannot be told; rows of a table are a struct."""
 
-    function: typing.Any
+    target: _targets.Target
+    options: _declare.Declaration
     attribute: str
     name: str
     kind: str
@@ -48,6 +53,7 @@ class Signature:
     on_error: str | None
     line: int
     decorated: bool
+    plain_rows: bool = False  # of a table function with one column: its values are not wrapped in rows
 
     def describe(self):
         skips = any(not parameter.nullable for parameter in self.parameters)
@@ -60,7 +66,7 @@ class Signature:
             "null_handling": "skip" if skips or not self.parameters else "call",
             "deterministic": self.deterministic,
             "on_error": self.on_error,
-            "doc": _first_line(self.function),
+            "doc": _first_line(self.target.declared),
             "line": self.line,
             "decorated": self.decorated,
         }
@@ -72,41 +78,6 @@ def _first_line(function):
     return lines[0][:MAX_DOC] if lines else ""
 
 
-class _Lines:
-    """Where things stand in the source: the def of a function by its first line, an annotation by its parameter."""
-
-    def __init__(self, source, filename):
-        self.filename = filename
-        self.nodes = {}
-        for node in ast.walk(ast.parse(source)) if source else ():
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                # A function's code begins at its first decorator.
-                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                self.nodes[first] = node
-
-    def node(self, function):
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        return self.nodes.get(code.co_firstlineno) if code is not None and code.co_filename == self.filename else None
-
-    def definition(self, function):
-        node = self.node(function)
-        if node is not None:
-            return node.lineno
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        return code.co_firstlineno if code is not None else 0
-
-    def parameter(self, function, name):
-        node = self.node(function)
-        for arg in ast.walk(node.args) if node is not None else ():
-            if isinstance(arg, ast.arg) and arg.arg == name:
-                return arg.lineno
-        return self.definition(function)
-
-    def result(self, function):
-        node = self.node(function)
-        return node.returns.lineno if node is not None and node.returns is not None else self.definition(function)
-
-
 class _Reader:
     """Reads one function's declaration, collecting problems instead of stopping at the first."""
 
@@ -116,22 +87,51 @@ class _Reader:
         self.lines = lines
         self.declared = _declare.declaration(function)
         self.options = self.declared or _declare.Declaration()
-        self.namespace = getattr(inspect.unwrap(function), "__globals__", {})
         self.problems = []
         self.name = self.registered_name()
+        self.target = self.find_target()
+        self.kind = self.find_kind()
+        self.namespace = getattr(inspect.unwrap(self.target.rows), "__globals__", {})
 
     def problem(self, message, line=None):
-        self.problems.append({"function": self.name, "line": line or self.lines.definition(self.function), "message": message})
+        """Notes a problem. `line` finds where it is; without it, it is the function's."""
+        found = line() if line is not None else self.lines.definition(self.function)
+        self.problems.append({"function": self.name, "line": found, "message": message})
 
     def registered_name(self):
-        self.name = self.attribute
+        self.name = _cut(self.attribute)
+        if self.name != self.attribute:
+            self.problem(f"its name has more than {MAX_NAME} bytes")
         name = self.options.name
         if name is None:
-            return self.attribute
-        if isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable():
+            return self.name
+        if isinstance(name, str) and name and name.isprintable() and _cut(name) == name:
             return name
-        self.problem(f"name= must be a printable string of 1 to {MAX_NAME} characters")
-        return self.attribute
+        self.problem(f"name= must be a printable string of 1 to {MAX_NAME} bytes")
+        return self.name
+
+    def find_target(self):
+        try:
+            return _targets.target_of(self.function, self.options.kind, self.options.vectorized)
+        except _targets.TargetError as error:
+            self.problem(str(error))
+            # Something without parameters to go on with, so that other problems are found too.
+            return _targets.Target(self.function, None, _nothing, 0, _nothing)
+
+    def find_kind(self):
+        kind, rows = self.options.kind, self.target.rows
+        asynchronous = inspect.iscoroutinefunction(rows) or inspect.isasyncgenfunction(rows)
+        if kind != "scalar":
+            if asynchronous:
+                self.problem("only functions of one value per row can be async: write def instead of async def")
+            return kind
+        if inspect.isgeneratorfunction(rows) or inspect.isasyncgenfunction(rows):
+            self.problem("a function of one value per row cannot yield: use return, or declare a table function (@udtf)")
+        if self.options.vectorized:
+            if asynchronous:
+                self.problem("a vectorized function cannot be async: write def instead of async def")
+            return "vectorized"
+        return "async" if asynchronous else "scalar"
 
     def choice(self, option, choices):
         value = getattr(self.options, option)
@@ -142,8 +142,8 @@ class _Reader:
 
     def given_type(self, given, option):
         """A type handed to the decorator: a string, a Python type, or a declaration object with a `type_string`."""
-        spelled = getattr(given, "type_string", given)
         try:
+            spelled = getattr(given, "type_string", given)
             if isinstance(spelled, str):
                 return parse(spelled), False
             return _annotations.type_of(spelled, self.namespace, option)
@@ -153,9 +153,8 @@ class _Reader:
             return None, False
 
     def annotated_type(self, annotation, option, what, line):
-        vectorized = self.options.kind == "vectorized"
         try:
-            return _annotations.type_of(annotation, self.namespace, option, vectorized)
+            return _annotations.type_of(annotation, self.namespace, option, bool(self.options.vectorized))
         except _annotations.AnnotationError as error:
             if self.declared is not None:
                 self.problem(f"{what}: the annotation `{_annotations.show(annotation)}` {error}", line)
@@ -174,75 +173,150 @@ class _Reader:
 
     def parameters(self, handling):
         try:
-            signature = inspect.signature(self.function)
+            signature = inspect.signature(self.target.rows)
         except (TypeError, ValueError):
             self.problem("its parameters cannot be told: wrap it in a def")
             return []
-        positional = []
+        positional, skip = [], self.target.skip
         for parameter in signature.parameters.values():
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty:
+            if skip and parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+                skip -= 1
+            elif parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty:
                 self.problem(f"parameter '{parameter.name}' can only be given by name, and arguments are given in order")
             elif parameter.kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
                 positional.append(parameter)
+        if skip and not (positional and positional[0].kind is inspect.Parameter.VAR_POSITIONAL):
+            self.problem(f"{self.target.rows.__name__}() takes too few parameters: {self.target.skip} come before the columns")
         types = self.input_types(positional)
         return [self.parameter(parameter, given, handling) for parameter, given in zip(positional, types)]
 
     def parameter(self, parameter, given, handling):
         type, nullable = None, False
         option = "input_types="
+        line = functools.partial(self.lines.parameter, self.target.rows, parameter.name)
         if given is not None:
             type, _ = self.given_type(given, option)
-        if parameter.annotation is not inspect.Parameter.empty and parameter.annotation is not typing.Any:
+        # A PyFlink file's annotations are for its readers; types that are not given are those of the columns.
+        annotated = parameter.annotation not in (inspect.Parameter.empty, typing.Any) and not self.options.pyflink
+        if annotated:
             what = f"parameter '{parameter.name}'"
             if given is None:
-                line = self.lines.parameter(self.function, parameter.name)
                 type, nullable = self.annotated_type(parameter.annotation, option, what, line)
             else:
                 nullable = _allows_none(parameter.annotation, self.namespace)
-        elif given is None and self.declared is not None:
-            line = self.lines.parameter(self.function, parameter.name)
+        elif given is None and self.declared is not None and not self.options.pyflink:
             self.problem(f"parameter '{parameter.name}' has no type: annotate it (`{parameter.name}: int`) or give input_types=", line)
-        if handling is not None:
+        if self.options.pyflink:
+            nullable = True
+        elif handling is not None:
             nullable = handling == "call"
         default = parameter.default is not inspect.Parameter.empty
-        return Parameter(parameter.name, type, nullable, default, parameter.kind is inspect.Parameter.VAR_POSITIONAL)
+        name = _cut(parameter.name)
+        if name != parameter.name:
+            self.problem(f"the name of parameter '{name[:20]}...' has more than {MAX_NAME} bytes")
+        return Parameter(name, type, nullable, default, parameter.kind is inspect.Parameter.VAR_POSITIONAL)
 
     def result(self):
+        """(type, whether a table's rows are plain values); the type is None when it cannot be told."""
+        tables = self.kind in ("table", "table_aggregate")
         if self.options.result_type is not None:
-            return self.given_type(self.options.result_type, "result_type=")[0]
+            if tables:
+                return self.given_columns(self.options.result_type)
+            return self.given_type(self.options.result_type, "result_type=")[0], False
         try:
-            annotation = inspect.signature(self.function).return_annotation
+            annotation = inspect.signature(self.target.result).return_annotation
         except (TypeError, ValueError):
-            return None
-        line = self.lines.result(self.function)
-        if annotation is inspect.Signature.empty:
+            return None, False
+        line = functools.partial(self.lines.result, self.target.result)
+        if annotation is inspect.Signature.empty or self.options.pyflink:
             if self.declared is not None:
-                self.problem("the result has no type: annotate it (`-> int`) or give result_type=", line)
+                example = "`-> Iterator[int]`" if tables else "`-> int`"
+                fix = "give result_type=" if self.options.pyflink else f"annotate it ({example}) or give result_type="
+                self.problem(f"the result has no type: {fix}", line)
+            return None, False
+        if not tables:
+            return self.annotated_type(annotation, "result_type=", "result", line)[0], False
+        try:
+            columns, plain = _annotations.rows_of(annotation, self.namespace, self.name)
+        except _annotations.AnnotationError as error:
+            self.problem(f"result: the annotation `{_annotations.show(annotation)}` {error}", line)
+            return None, False
+        return self.table(columns, line), plain
+
+    def given_columns(self, given):
+        """The columns of a table that were handed to the decorator: one type, or a list of them as in PyFlink."""
+        if isinstance(given, (list, tuple)):
+            types = [self.given_type(part, "result_type=")[0] for part in given]
+            if None in types:
+                return None, False
+            return self.table([Field(f"f{index}", type) for index, type in enumerate(types)]), False
+        try:
+            if typing.get_origin(given) is not None:
+                columns, plain = _annotations.rows_of(given, self.namespace, self.name)
+                return self.table(columns), plain
+        except _annotations.AnnotationError as error:
+            self.problem(f"result_type=`{_annotations.show(given)}` {error}")
+            return None, False
+        type, _ = self.given_type(given, "result_type=")
+        if type is None:
+            return None, False
+        columns, plain = _annotations.columns_of(type, self.name)
+        return self.table(columns), plain
+
+    def table(self, columns, line=None):
+        if not columns:
+            self.problem("a table function returns at least one column", line)
             return None
-        return self.annotated_type(annotation, "result_type=", "result", line)[0]
+        return DataType("struct", fields=tuple(columns))
 
     def read(self):
         handling = self.choice("null_handling", ("skip", "call"))
         on_error = self.choice("on_error", ("fail", "null", "skip"))
-        if inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function):
-            self.problem("async functions are not supported: write def instead of async def")
-        elif inspect.isgeneratorfunction(self.function):
-            self.problem("a function of one value per row cannot yield: use return")
+        if problem := _pandas_problem(self.options.func_type):
+            self.problem(problem)
         parameters = self.parameters(handling)
-        if self.options.kind == "vectorized" and not parameters:
+        if self.options.vectorized and not parameters:
             self.problem("a vectorized function has at least one parameter: the number of rows is that of its arguments")
+        if len(parameters) > MAX_PARAMETERS:
+            self.problem(f"it has {len(parameters)} parameters; at most {MAX_PARAMETERS} are possible")
+        result, plain = self.result()
         return Signature(
-            function=self.function,
-            attribute=self.attribute,
+            target=self.target,
+            options=self.options,
+            attribute=_cut(self.attribute),
             name=self.name,
-            kind=self.options.kind,
-            parameters=parameters,
-            result=self.result(),
+            kind=self.kind,
+            parameters=parameters[:MAX_PARAMETERS],
+            result=result,
             deterministic=bool(self.options.deterministic),
             on_error=on_error,
             line=self.lines.definition(self.function),
             decorated=self.declared is not None,
+            plain_rows=plain,
         )
+
+
+def _cut(name):
+    """A name as long as the host takes one, in bytes of UTF-8."""
+    return name.encode("utf-8", "replace")[:MAX_NAME].decode("utf-8", "ignore")
+
+
+def _nothing():
+    """Stands for a function that is missing."""
+
+
+def _pandas_problem(func_type):
+    """Why a PyFlink func_type cannot be used here, or None."""
+    if func_type == "general":
+        return None
+    if func_type != "pandas":
+        return f"func_type={func_type!r:.100} is not one of 'general', 'pandas'"
+    if importlib.util.find_spec("pandas") is not None:
+        return None
+    return (
+        'func_type="pandas" needs the guest image "pandas", and this one ("base") has no pandas; run the file with that image, or '
+        "declare the function with @udf(vectorized=True) of `vivarium`, which gets NumPy arrays"
+    )
 
 
 def _allows_none(annotation, namespace):
@@ -256,10 +330,12 @@ def _candidates(module, filename):
     """(attribute, function): decorated functions wherever they come from, and plain ones defined in this file."""
     seen = set()
     for attribute, value in list(vars(module).items()):
-        if not isinstance(attribute, str) or id(value) in seen or not isinstance(value, python_types.FunctionType):
+        if not isinstance(attribute, str) or id(value) in seen:
             continue
-        plain = value.__module__ == module.__name__ and value.__code__.co_filename == filename
-        if _declare.declaration(value) is not None or (plain and value.__name__ == attribute):
+        plain = False
+        if isinstance(value, python_types.FunctionType):
+            plain = value.__module__ == module.__name__ and value.__code__.co_filename == filename and value.__name__ == attribute
+        if plain or _declare.declaration(value) is not None:
             seen.add(id(value))
             yield attribute, value
 
@@ -267,7 +343,7 @@ def _candidates(module, filename):
 def collect(module, source):
     """(signatures, problems) of a module that was just executed; `source` may be empty."""
     filename = getattr(module, "__file__", None) or ""
-    lines = _Lines(source, filename)
+    lines = Lines(source, filename)
     signatures, problems, names = [], [], {}
     for attribute, function in _candidates(module, filename):
         if len(signatures) == MAX_FUNCTIONS:
@@ -283,4 +359,7 @@ def collect(module, source):
                 problems.append({"function": signature.name, "line": signature.line, "message": message})
         signatures.append(signature)
     problems.sort(key=lambda problem: problem["line"])
+    if len(problems) > MAX_PROBLEMS:
+        more = {"function": None, "line": 0, "message": f"and {len(problems) - MAX_PROBLEMS + 1} more problems"}
+        problems[MAX_PROBLEMS - 1 :] = [more]
     return signatures, problems

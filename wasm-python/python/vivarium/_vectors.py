@@ -30,6 +30,34 @@ def dtype(type):
     return np.dtype(_DTYPES[type.id]) if type.id in _DTYPES else None
 
 
+def with_series(function, result_type):
+    """A function of pandas Series as one of NumPy arrays: PyFlink's func_type="pandas".
+
+    pandas turns a column of ints with a missing one into floats; a result that is whole again becomes ints, as in PyFlink.
+    """
+    import pandas as pd
+
+    whole = result_type.id.lstrip("u").startswith("int")
+
+    def column(array):
+        if not isinstance(array, np.ma.MaskedArray):
+            return pd.Series(array)
+        return pd.Series(array.data).mask(array.mask) if array.mask.any() else pd.Series(array.data)
+
+    def call(*arrays):
+        result = function(*map(column, arrays))
+        if not isinstance(result, pd.Series):
+            return result
+        missing, values = result.isna().to_numpy(), result.to_numpy()
+        if whole and values.dtype.kind == "f":
+            return [None if lost else int(value) if value.is_integer() else value for lost, value in zip(missing, values.tolist())]
+        if missing.any():
+            return [None if lost else value for lost, value in zip(missing, result.tolist())]
+        return values
+
+    return call
+
+
 def masked(array, mask):
     """A column that may hold NULLs."""
     return np.ma.MaskedArray(array, mask)

@@ -433,20 +433,47 @@ class _Parser:
 
     def type_struct(self, depth):
         self.expect("<")
+        return self.fields(">", depth)
+
+    def fields(self, end, depth):
         fields = []
-        while not self.accept(">"):
+        while not self.accept(end):
             if fields:
                 self.expect(",")
             name = self.field_name()
             if name is None:
                 self.error(f"a field name and ':' are missing at position {self.at}")
             fields.append(self.field(name, depth))
+        return self.struct(fields)
+
+    def struct(self, fields):
         names = [field.name for field in fields]
         if len(set(names)) != len(names):
             self.error("two fields have the same name")
         return DataType("struct", fields=tuple(fields))
 
-    type_row = type_struct
+    def sql_fields(self, end, depth):
+        """Fields as SQL writes them: name and type, without a colon (which is accepted)."""
+        fields = []
+        while not self.accept(end):
+            if fields:
+                self.expect(",")
+            name = self.field_name()
+            if name is None:
+                word = self.match(re.compile(r"`([^`]+)`|([A-Za-z_]\w*)"))
+                if not word:
+                    self.error(f"a column's name is missing at position {self.at}")
+                name = word[1] or word[2]
+            fields.append(self.field(name, depth))
+        return self.struct(fields)
+
+    def type_row(self, depth):
+        if self.accept("("):
+            return self.sql_fields(")", depth)
+        self.expect("<")
+        return self.sql_fields(">", depth)
+
+    type_table = type_row
 
     def type_map(self, depth):
         self.expect("<")

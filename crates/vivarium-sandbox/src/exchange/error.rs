@@ -55,6 +55,20 @@ pub enum ExchangeError {
         /// Bytes a batch may have.
         limit: u64,
     },
+    /// A row that belongs to no row of the batch, or to one before the last.
+    #[error(
+        "row {index} of the result belongs to row {number} of the batch, not to one of {least} to {rows} (exclusive)"
+    )]
+    RowNumber {
+        /// Its position in the result, from 0.
+        index: usize,
+        /// The row of the batch that it names.
+        number: u32,
+        /// The lowest that it may name.
+        least: u32,
+        /// Rows of the batch.
+        rows: usize,
+    },
     /// Arrow could not gather the values of a dictionary or of run ends.
     #[error("the values that {at} stands for could not be gathered")]
     Gather {

@@ -31,6 +31,7 @@ mod layout;
 mod memory;
 mod path;
 mod plan;
+mod rows;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ mod write;
 pub use decode::{DecodeLimits, Rows, decode};
 pub use error::ExchangeError;
 pub use plan::{MAX_BATCH_BYTES, Plan};
+pub use rows::{RowsOfRows, RowsWithin, decode_rows};
 pub use split::{Part, Parts, parts};
 pub use types::{MAX_DEPTH, guest_type};
 

@@ -3,23 +3,25 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
-use arrow::array::{Array, ArrayRef};
-use arrow_schema::DataType;
 use serde_json::Value;
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, WasmParams, WasmResults};
 
-use super::reply::{self, RawResult, ReplyError, RowErrors};
+use super::call::{Answer, Call, Expected, Returned};
+use super::reply::{self, RawResult, ReplyError, Report};
 use crate::cpu::CpuMeter;
 use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
-use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, decode};
+use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, RowsWithin, decode, decode_rows};
 use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::second_wall;
 use crate::state::{Deadline, State, on_tick};
 use crate::tenant::Task;
+use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
 use crate::wasi::WasiCtx;
 
 /// An arena starts at a multiple of this, so that every buffer in it does.
@@ -68,6 +70,8 @@ struct Exports {
     control: TypedFunc<(u32, u32), u32>,
     batch: TypedFunc<u32, u32>,
     invoke: TypedFunc<(u32, u32, u32), u32>,
+    /// Only for making snapshots; guests that have none of it work all the same.
+    settle: Option<TypedFunc<(), ()>>,
 }
 
 /// One of the instances that a tenant may have, until it is dropped.
@@ -109,7 +113,7 @@ impl Guest {
         let instance = match metered(image, &cpu, deadline, image.pre().instantiate_async(&mut store)).await {
             Ok(Ok(instance)) => instance,
             Ok(Err(error)) => return Err(not_instantiated(error, &mut store, image)),
-            Err(limit) => return Err(limit.into()),
+            Err(error) => return Err(error),
         };
         // The image was checked to have these exports with these types.
         let exports = Exports {
@@ -118,6 +122,7 @@ impl Guest {
             control: instance.get_typed_func(&mut store, "vv_control").map_err(Error::Start)?,
             batch: instance.get_typed_func(&mut store, "vv_batch").map_err(Error::Start)?,
             invoke: instance.get_typed_func(&mut store, "vv_invoke").map_err(Error::Start)?,
+            settle: instance.get_typed_func(&mut store, "vv_settle").ok(),
         };
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -135,6 +140,11 @@ impl Guest {
         })
     }
 
+    /// What calls may use from now on. The size of memory is not among it: that was set when the instance was made.
+    pub(super) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
     /// Size of linear memory in bytes.
     pub(super) fn memory_size(&self) -> u64 {
         self.memory.data_size(&self.store) as u64
@@ -144,6 +154,43 @@ impl Guest {
         match self.call(self.exports.abi_version.clone(), (), deadline).await? {
             ABI_VERSION => Ok(()),
             found => Err(ProtocolError::Version { found, expected: ABI_VERSION }.into()),
+        }
+    }
+
+    /// Makes the memory of an instance that has just been made that of a snapshot.
+    pub(super) async fn restore(&mut self, snapshot: &EnvironmentSnapshot) -> Result<(), Failure> {
+        if !snapshot.is_of(&self.image) {
+            return Err(Failure::Fatal(Error::Start(wasmtime::Error::msg(
+                "the environment snapshot is of another image",
+            ))));
+        }
+        let size = snapshot.difference().memory_size();
+        let growth = size.saturating_sub(self.memory_size()).div_ceil(WASM_PAGE);
+        self.store.data_mut().limiter.take_refused();
+        if growth > 0 && self.memory.grow_async(&mut self.store, growth).await.is_err() {
+            return Err(self.out_of_memory(size));
+        }
+        snapshot.difference().apply(self.memory.data_mut(&mut self.store));
+        Ok(())
+    }
+
+    pub(super) async fn settle(&mut self, deadline: Deadline) -> Result<bool, Failure> {
+        match self.exports.settle.clone() {
+            Some(settle) => self.call(settle, (), deadline).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    pub(super) fn state_outside_memory(&self) -> Option<&'static str> {
+        let wasi = &self.store.data().wasi;
+        match () {
+            () if wasi.open_files() > WasiCtx::FIXED_DESCRIPTORS => Some("open files"),
+            () if wasi.scratch_usage().files > 0 => Some("files in /tmp"),
+            () => None,
         }
     }
 
@@ -183,27 +230,25 @@ impl Guest {
         }
     }
 
-    /// Sends a batch through a bound function and returns the result with the rows that failed.
-    pub(super) async fn invoke(
-        &mut self,
-        handle: u32,
-        op: u32,
-        batch: &Plan,
-        data_type: &DataType,
-        nullable: bool,
-        deadline: Deadline,
-    ) -> Result<(ArrayRef, RowErrors), Failure> {
-        let rows = batch.rows();
-        if rows as u64 > self.limits.output_rows {
-            let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows).observed(rows as u64);
-            return Err(Failure::Call(limit.into()));
+    /// Runs an operation of a bound function and returns what came back.
+    pub(super) async fn invoke(&mut self, call: &Call<'_>, deadline: Deadline) -> Result<Answer, Failure> {
+        if call.batch_rows as u64 > self.limits.output_rows {
+            let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows);
+            return Err(Failure::Call(limit.observed(call.batch_rows as u64).into()));
         }
-        let address = self.arena(batch, deadline).await?;
-        let start = Instant::now();
-        batch.write(self.memory.data_mut(&mut self.store), address).map_err(encode_failure)?;
-        self.task.metrics().add_copy_in(start.elapsed(), batch.size());
+        let address = match call.batch {
+            // The guest kept the batch that it goes on with.
+            None => 0,
+            Some(batch) => {
+                let address = self.arena(batch, deadline).await?;
+                let start = Instant::now();
+                batch.write(self.memory.data_mut(&mut self.store), address).map_err(encode_failure)?;
+                self.task.metrics().add_copy_in(start.elapsed(), batch.size());
+                address
+            }
+        };
 
-        let result = self.call(self.exports.invoke.clone(), (handle, op, address), deadline).await?;
+        let result = self.call(self.exports.invoke.clone(), (call.handle, call.op, address), deadline).await?;
 
         let start = Instant::now();
         let memory = self.memory.data(&self.store);
@@ -212,13 +257,13 @@ impl Guest {
         let reply = result.reply(memory, &self.limits)?;
         match result.status {
             0 => {
-                let limits =
-                    DecodeLimits { max_bytes: usize::try_from(self.limits.output_bytes).unwrap_or(usize::MAX) };
-                let row_errors = RowErrors::parse(reply, rows, &self.limits)?;
-                let array = decode(memory, result.array, data_type, nullable, Rows::Exactly(rows), &limits)
-                    .map_err(|error| decode_failure(error, &self.limits))?;
-                self.task.metrics().add_copy_out(start.elapsed(), array.get_buffer_memory_size());
-                Ok((array, row_errors))
+                let Report { row_errors, more, metrics } = Report::parse(reply, call.batch_rows, &self.limits)?;
+                if more && !matches!(call.expected, Expected::Rows { .. }) {
+                    return Err(ProtocolError::Continuation.into());
+                }
+                let returned = self.decode(memory, result.array, call)?;
+                self.task.metrics().add_copy_out(start.elapsed(), returned.bytes());
+                Ok(Answer { returned, row_errors, more, metrics })
             }
             1 => {
                 let error = reply::failure("invoke", reply, &self.limits)?;
@@ -226,6 +271,22 @@ impl Guest {
             }
             status => Err(ProtocolError::Status(status).into()),
         }
+    }
+
+    /// Copies a result out and checks it.
+    fn decode(&self, memory: &[u8], address: u32, call: &Call<'_>) -> Result<Returned, Failure> {
+        let limits = DecodeLimits { max_bytes: usize::try_from(self.limits.output_bytes).unwrap_or(usize::MAX) };
+        let returned = match call.expected {
+            Expected::Values { data_type, nullable } => {
+                decode(memory, address, data_type, nullable, Rows::Exactly(call.batch_rows), &limits)
+                    .map(Returned::Values)
+            }
+            Expected::Rows { columns, first, most } => {
+                let within = RowsWithin { first, batch: call.batch_rows, most };
+                decode_rows(memory, address, columns, within, &limits).map(Returned::Rows)
+            }
+        };
+        returned.map_err(|error| decode_failure(error, &self.limits))
     }
 
     /// The address of an arena for `batch`: the one left from the last batch if it is large enough, or a new one.
@@ -270,7 +331,7 @@ impl Guest {
                 let refused = self.store.data_mut().limiter.take_refused();
                 Err(Failure::Fatal(from_call(error, refused, self.image.runtime().config().wasm_stack)))
             }
-            Err(limit) => Err(Failure::Fatal(limit.into())),
+            Err(error) => Err(Failure::Fatal(error)),
         }
     }
 
@@ -291,29 +352,31 @@ impl Guest {
     }
 }
 
-/// Polls `call` with the epoch advancing and its processor time charged, until the deadline.
+/// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until the deadline.
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
 /// dropping `call` unwinds the guest's stack.
-async fn metered<F: Future>(
-    image: &Image,
-    cpu: &CpuMeter,
-    deadline: Deadline,
-    call: F,
-) -> Result<F::Output, LimitError> {
+async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: Deadline, call: F) -> Result<F::Output, Error> {
     let mut call = pin!(call);
     let mut exhausted = None;
+    let (ticker, tenant) = (image.runtime().ticker(), cpu.task().tenant());
+    let mut place = image.runtime().scheduler().place(ticker, tenant);
     let polled = poll_fn(|context| {
-        let _running = image.runtime().ticker().run();
+        let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
+        if let Err(error) = second_wall::enter_thread() {
+            return Poll::Ready(Err(error));
+        }
+        let _running = ticker.run();
         cpu.resume();
         let poll = call.as_mut().poll(context);
         exhausted = cpu.charge().err();
-        poll
+        turn.end(cpu.poll_time(), (poll.is_pending() && cpu.was_interrupted()).then(|| context.waker()));
+        poll.map(Ok)
     });
-    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())?;
+    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())??;
     match exhausted {
         // A call shorter than a tick is never asked. One that just ended in success has used its task's last time.
-        Some(limit) => Err(limit),
+        Some(limit) => Err(limit.into()),
         None => Ok(output),
     }
 }

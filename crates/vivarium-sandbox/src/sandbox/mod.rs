@@ -11,6 +11,7 @@
 //! given back at once, and every later call gets [`Error::Dead`] with the reason. A dead sandbox is never revived and its
 //! instance is never used again; a [`Pool`](crate::Pool) replaces it.
 
+mod call;
 mod config;
 mod guest;
 mod reply;
@@ -23,6 +24,7 @@ use arrow_schema::DataType;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+pub use call::{Answer, Call, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
 use guest::{Failure, Guest};
 pub use reply::RowErrors;
@@ -30,7 +32,7 @@ pub use reply::RowErrors;
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
 use crate::image::Image;
-use crate::limits::{Limits, LimitsError};
+use crate::limits::{CallLimits, Limits, LimitsError};
 use crate::output::Labels;
 use crate::state::Deadline;
 use crate::tenant::Task;
@@ -40,7 +42,9 @@ use crate::tenant::Task;
 /// All calls must be polled within a tokio runtime that has its timer enabled.
 pub struct Sandbox {
     task: Arc<Task>,
+    /// Those that hold for the next call, and those that it was started with.
     limits: Arc<Limits>,
+    configured: Arc<Limits>,
     labels: Arc<Labels>,
     /// Names of bound functions by handle, for log lines.
     functions: HashMap<u32, Arc<str>>,
@@ -54,15 +58,6 @@ enum Condition {
     Dead(String),
 }
 
-/// What a call of a function returned.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// One value for each row, of the declared result type. Failed rows are NULL.
-    pub array: ArrayRef,
-    /// The rows that failed, under the policies `null` and `skip`.
-    pub row_errors: RowErrors,
-}
-
 impl Sandbox {
     /// Instantiates `image` and starts its interpreter.
     ///
@@ -70,25 +65,48 @@ impl Sandbox {
     /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
     /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
     pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
-        config.limits.validate()?;
-        if config.limits.memory > image.runtime().config().sandbox_memory {
+        let request = start_request(config)?;
+        Self::start_with(image, config, Some(&request)).await
+    }
+
+    /// Instantiates `image`, and starts its interpreter if there is a `request` to do it with.
+    pub(crate) async fn start_with(
+        image: &Image,
+        config: &SandboxConfig,
+        request: Option<&Value>,
+    ) -> Result<Self, Error> {
+        let limits = config.effective_limits();
+        limits.validate()?;
+        if limits.memory > image.runtime().config().sandbox_memory {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
         }
-        let (task, limits) = (Arc::clone(&config.task), Arc::new(config.limits.clone()));
+        let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
-        let request = start_request(config)?;
-        let wasi = config.wasi(&labels)?;
+        let wasi = config.wasi(&limits, &labels)?;
         let mut guest = Guest::instantiate(image, &task, &limits, wasi, deadline).await?;
         let started = async {
             guest.check_version(deadline).await?;
-            guest.control("start", &request, deadline).await
+            if let Some(snapshot) = &config.snapshot {
+                guest.restore(snapshot).await?;
+            }
+            match request {
+                Some(request) => guest.control("start", request, deadline).await.map(|_| ()),
+                None => Ok(()),
+            }
         };
         match started.await {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
         }
-        Ok(Self { task, limits, labels, functions: HashMap::new(), condition: Condition::Ready(Box::new(guest)) })
+        Ok(Self {
+            task,
+            configured: Arc::clone(&limits),
+            limits,
+            labels,
+            functions: HashMap::new(),
+            condition: Condition::Ready(Box::new(guest)),
+        })
     }
 
     /// Sends a control request (`wasm-python/ABI.md`, "Control requests") and returns the reply.
@@ -120,7 +138,7 @@ impl Sandbox {
     /// each row. Columns are copied in and the result is copied out; neither shares memory with the guest.
     ///
     /// # Errors
-    /// As [`invoke_plan`](Self::invoke_plan), and [`Error::Exchange`] for columns that cannot be sent.
+    /// As [`call`](Self::call), and [`Error::Exchange`] for columns that cannot be sent.
     pub async fn invoke(
         &mut self,
         handle: u32,
@@ -129,33 +147,32 @@ impl Sandbox {
         columns: &[ArrayRef],
         result: &DataType,
     ) -> Result<Invocation, Error> {
-        self.invoke_plan(handle, op, &Plan::new(columns, rows)?, result, true).await
+        let batch = Plan::new(columns, rows)?;
+        let expected = Expected::Values { data_type: result, nullable: true };
+        let call = Call { handle, op, batch: Some(&batch), batch_rows: rows, first_row: 0, expected, time: None };
+        let Answer { returned, row_errors, .. } = self.call(call).await?;
+        Ok(Invocation { array: returned.into_array(), row_errors })
     }
 
-    /// As [`invoke`](Self::invoke), for a batch whose size has been planned already, and with NULLs in the result being an
-    /// error unless it is `nullable`.
+    /// Runs one operation of a bound function.
     ///
     /// # Errors
     /// [`Error::Guest`] when the function fails; [`Error::Limit`] when a limit is reached; [`Error::Exchange`] when the result
-    /// is not an array of that type; [`Error::Trap`], [`Error::Exit`] and [`Error::Protocol`] when the guest is destroyed.
-    pub async fn invoke_plan(
-        &mut self,
-        handle: u32,
-        op: u32,
-        batch: &Plan,
-        result: &DataType,
-        nullable: bool,
-    ) -> Result<Invocation, Error> {
-        let deadline = Deadline::after(LimitKind::BatchTime, self.limits.batch_time);
+    /// is not what was expected; [`Error::Trap`], [`Error::Exit`] and [`Error::Protocol`] when the guest is destroyed.
+    pub async fn call(&mut self, call: Call<'_>) -> Result<Answer, Error> {
+        let rows = call.batch_rows;
+        let time = call.time.map_or(self.limits.batch_time, |time| time.min(self.limits.batch_time));
+        let deadline = Deadline::after(LimitKind::BatchTime, time);
         let mut guest = self.begin()?;
-        let function = self.functions.get(&handle).cloned();
-        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.as_deref(), rows = batch.rows());
-        self.labels.set_function(function);
-        self.task.metrics().add_call(batch.rows());
-        let returned = guest.invoke(handle, op, batch, result, nullable, deadline).instrument(span).await;
-        self.labels.set_function(None);
-        let (array, row_errors) = self.finish(guest, returned)?;
-        Ok(Invocation { array, row_errors })
+        let function = self.functions.get(&call.handle).cloned();
+        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.as_deref(), first_row = call.first_row, rows);
+        self.labels.set_call(function, Some((call.first_row, rows as u64)));
+        if call.batch.is_some() {
+            self.task.metrics().add_call(rows);
+        }
+        let returned = guest.invoke(&call, deadline).instrument(span).await;
+        self.labels.set_call(None, None);
+        self.finish(guest, returned)
     }
 
     /// Whether the next call will be answered.
@@ -168,9 +185,18 @@ impl Sandbox {
         &self.task
     }
 
-    /// What it may use.
+    /// What its next call may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Holds calls from now on to less than the sandbox may use. What is given here replaces what was given before; it never
+    /// goes beyond the limits that the sandbox was started with.
+    pub fn limit_calls(&mut self, limits: &CallLimits) {
+        self.limits = Arc::new(limits.applied_to(&self.configured));
+        if let Condition::Ready(guest) = &mut self.condition {
+            guest.set_limits(Arc::clone(&self.limits));
+        }
     }
 
     /// Size of its linear memory in bytes; 0 when it is dead.
@@ -178,6 +204,30 @@ impl Sandbox {
         match &self.condition {
             Condition::Ready(guest) => guest.memory_size(),
             _ => 0,
+        }
+    }
+
+    /// Has the guest arrange its heap so that instances which share it write little; false when the image cannot.
+    pub(crate) async fn settle(&mut self) -> Result<bool, Error> {
+        let deadline = Deadline::after(LimitKind::StartupTime, self.limits.startup_time);
+        let mut guest = self.begin()?;
+        let settled = guest.settle(deadline).await;
+        self.finish(guest, settled)
+    }
+
+    /// All of linear memory; nothing when it is dead.
+    pub(crate) fn memory(&self) -> &[u8] {
+        match &self.condition {
+            Condition::Ready(guest) => guest.memory(),
+            _ => &[],
+        }
+    }
+
+    /// What the guest has that is not in its memory: open files, or files in scratch.
+    pub(crate) fn state_outside_memory(&self) -> Option<&'static str> {
+        match &self.condition {
+            Condition::Ready(guest) => guest.state_outside_memory(),
+            _ => Some("no sandbox"),
         }
     }
 
@@ -255,7 +305,7 @@ fn start_request(config: &SandboxConfig) -> Result<Value, Error> {
 
 /// The request's name, if it is one of those the contract knows.
 fn request_name(request: &Value) -> &'static str {
-    const NAMES: [&str; 6] = ["load", "bind", "drop", "exec", "eval", "start"];
+    const NAMES: [&str; 7] = ["load", "bind", "drop", "exec", "eval", "start", "warm"];
     let name = request["op"].as_str().unwrap_or_default();
     NAMES.into_iter().find(|known| *known == name).unwrap_or("control")
 }

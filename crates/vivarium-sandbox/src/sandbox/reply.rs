@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{LimitError, LimitKind, ProtocolError};
+use crate::function_metrics::FunctionMetrics;
 use crate::guest_error::{Bounded, GuestError, WireError};
 use crate::limits::Limits;
 
@@ -128,22 +129,38 @@ impl RowErrors {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+}
 
-    /// Parses the reply to a call that succeeded: no reply, or a report of failed rows.
+/// What a call says besides its array.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) row_errors: RowErrors,
+    /// The result goes on.
+    pub(super) more: bool,
+    /// Metrics that changed.
+    pub(super) metrics: FunctionMetrics,
+}
+
+impl Report {
+    /// Parses the reply to a call that succeeded: no reply, or a report.
     pub(super) fn parse(reply: &[u8], batch_rows: usize, limits: &Limits) -> Result<Self, ProtocolError> {
         #[derive(Deserialize)]
-        struct Report {
+        struct Wire {
             #[serde(default)]
             row_errors: Bounded<WireError, MAX_ROW_ERRORS>,
             #[serde(default)]
             rows: Vec<u32>,
+            #[serde(default)]
+            more: bool,
+            #[serde(default)]
+            metrics: FunctionMetrics,
         }
         let problem = |problem| Err(invalid("invoke", problem));
         if reply.is_empty() {
             return Ok(Self::default());
         }
         // Each row number takes two bytes of text and four of memory, so `rows` is bounded by the size of the reply.
-        let report: Report = serde_json::from_slice(reply).map_err(|error| invalid("invoke", error))?;
+        let report: Wire = serde_json::from_slice(reply).map_err(|error| invalid("invoke", error))?;
         if report.rows.len() > batch_rows || report.rows.iter().any(|row| *row as usize >= batch_rows) {
             return problem(format!("it reports failed rows that the batch of {batch_rows} rows does not have"));
         }
@@ -158,7 +175,8 @@ impl RowErrors {
         if !errors.iter().all(|error| is_failed_row(error.row)) {
             return problem("it reports an error of a row that is not among the failed ones".into());
         }
-        Ok(Self { rows: report.rows, errors })
+        let row_errors = RowErrors { rows: report.rows, errors };
+        Ok(Self { row_errors, more: report.more, metrics: report.metrics })
     }
 }
 
@@ -190,7 +208,7 @@ mod tests {
     use super::*;
 
     fn parse_rows(report: Value) -> Result<RowErrors, ProtocolError> {
-        RowErrors::parse(report.to_string().as_bytes(), 10, &Limits::default())
+        Report::parse(report.to_string().as_bytes(), 10, &Limits::default()).map(|report| report.row_errors)
     }
 
     #[test]
@@ -198,7 +216,7 @@ mod tests {
         let error = |row: u64| json!({"kind": "exception", "message": "no", "row": row});
         let good = parse_rows(json!({"row_errors": [error(1), error(7)], "count": 2, "rows": [1, 7]})).unwrap();
         assert_eq!((good.rows, good.errors.len()), (vec![1, 7], 2));
-        assert!(RowErrors::parse(b"", 10, &Limits::default()).unwrap().is_empty());
+        assert!(Report::parse(b"", 10, &Limits::default()).unwrap().row_errors.is_empty());
         for bad in [
             json!({"rows": [10]}),
             json!({"rows": [2, 1]}),

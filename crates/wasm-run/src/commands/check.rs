@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use arrow_schema::{DataType, FieldRef};
 use serde_json::json;
-use vivarium::{Error, FunctionSource, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
+use vivarium::{Error, FunctionSource, Kind, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
 use vivarium_env::Distribution;
 
 use crate::cli::Check;
@@ -13,12 +14,14 @@ use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::{Failure, written};
 use crate::options::TimeLimit;
 use crate::table::TableWriter;
+use crate::wall::Reach;
 
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
     let image = crate::guest::open(&command.messages, 1).await?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let report = match Module::load(&image, config, source).await {
         Ok(module) => {
             Report { signatures: module.signatures().to_vec(), problems: module.problems().to_vec(), error: None }
@@ -95,7 +98,7 @@ fn row(signature: &Signature) -> Vec<String> {
         signature.name.clone(),
         kind,
         parameters.join(", "),
-        signature.result.as_ref().map_or_else(|| "?".to_owned(), result),
+        signature.result.as_ref().map_or_else(|| "?".to_owned(), |value| result(signature.kind, value)),
         signature.null_handling.to_string(),
         signature.line.to_string(),
     ]
@@ -112,7 +115,14 @@ fn parameter(parameter: &Parameter) -> String {
     format!("{star}{}: {data_type}{nullable}{default}", parameter.name)
 }
 
-fn result(result: &ValueType) -> String {
+fn result(kind: Kind, result: &ValueType) -> String {
+    if let (Kind::Table | Kind::TableAggregate, DataType::Struct(columns)) = (kind, &result.data_type) {
+        let column = |column: &FieldRef| {
+            let data_type = types::print(column.data_type()).unwrap_or_else(|_| column.data_type().to_string());
+            format!("{}: {data_type}", column.name())
+        };
+        return format!("table({})", columns.iter().map(column).collect::<Vec<_>>().join(", "));
+    }
     let data_type = types::print(&result.data_type).unwrap_or_else(|_| result.data_type.to_string());
     if result.nullable { format!("{data_type} or NULL") } else { data_type }
 }

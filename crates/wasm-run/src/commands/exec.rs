@@ -11,6 +11,7 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::options::TimeLimit;
+use crate::wall::Reach;
 
 pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let config = sandbox_config(&command.sandbox, TimeLimit::NONE);
@@ -27,6 +28,7 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let environment =
         OpenEnvironment::open(&command.environment, request["source"].as_str(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), config)?;
+    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {

@@ -1,11 +1,17 @@
 //! `wasm-run run`: a function over a table.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use arrow_schema::SchemaRef;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use serde_json::json;
-use vivarium::{Arguments, Error, Failures, FunctionSource, Module, OnError, Task, TaskOptions};
+use vivarium::{
+    Aggregation, ArgumentValue, Arguments, EnvironmentSnapshots, Error, Failures, Function, FunctionMetric,
+    FunctionSource, GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
+};
 
 use crate::cli::Run;
 use crate::commands::sandbox_config;
@@ -14,6 +20,7 @@ use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
+use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -24,6 +31,17 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    let outputs: Vec<_> = [&command.output, &command.errors].into_iter().flatten().collect();
+    crate::wall::raise(Reach {
+        environment: config.environment.as_deref(),
+        snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
+        inputs: &[&command.input],
+        outputs: &outputs,
+    })?;
+    let config = match &environment {
+        Some(open) => EnvironmentSnapshots::default().warm(&image, config, &open.environment, &source).await,
+        None => config,
+    };
     let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,
@@ -34,14 +52,8 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         Some(rows) => input.limit(rows),
         None => input,
     };
-    let options = TaskOptions {
-        arguments: command.args.clone().map_or(Arguments::ByName, Arguments::Columns),
-        result_name: command.result_name.clone(),
-        on_error: command.sandbox.on_error.map(OnError::from),
-        instances: Some(plan.instances),
-    };
-    let task = function.bind(&input.schema, options).await?;
-    let schema = task.output_schema(&input.schema);
+    let applied = Applied::bind(&command, &function, &input.schema, plan.instances).await?;
+    let schema = applied.output_schema(&input.schema);
     let results = match (&command.output, plan.output_format) {
         (Some(location), Some(format)) => Output::create(location, format, schema)?,
         _ if command.messages.json => Output::create(&Location::Standard, Format::Json, schema)?,
@@ -51,16 +63,86 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         (Some(location), Some(format)) => Some(Output::create(location, format, Failures::schema())?),
         _ => None,
     };
-    let done = apply(&task, input, results, ProgressMode::new(&command.messages)).await?;
+    let done = apply(&applied, input, results, ProgressMode::new(&command.messages)).await?;
     if let Some(errors) = errors {
         let table = done.failures.to_batch().map_err(Error::from)?;
         errors.write(table).await;
         errors.finish().await?;
     }
     if !command.messages.quiet {
-        done.tell(&command, started);
+        done.tell(&command, &applied, started);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The function, bound to the table's columns.
+enum Applied {
+    /// To every row.
+    Rows(Task),
+    /// To groups of rows.
+    Groups(Aggregation),
+}
+
+impl Applied {
+    async fn bind(command: &Run, function: &Function, schema: &SchemaRef, instances: usize) -> Result<Self, Error> {
+        let argument = |text: &String| match text.strip_prefix('=') {
+            Some(constant) => ArgumentValue::Text(constant.to_owned()),
+            None => ArgumentValue::Column(text.clone()),
+        };
+        let arguments = command.args.as_ref().map(|all| Arguments::Values(all.iter().map(argument).collect()));
+        let options = TaskOptions {
+            arguments: arguments.unwrap_or_default(),
+            result_names: command.result_names.clone(),
+            on_error: command.sandbox.on_error.map(OnError::from),
+            instances: Some(instances),
+            context: JobContext {
+                job_parameters: command.job_parameters.iter().cloned().collect(),
+                ..JobContext::default()
+            },
+        };
+        let aggregate = matches!(function.signature().kind, Kind::Aggregate | Kind::TableAggregate);
+        if aggregate || !command.group_by.is_empty() {
+            let group_by = GroupBy { columns: command.group_by.clone(), ..GroupBy::default() };
+            Ok(Self::Groups(function.bind_aggregate(schema, &group_by, options).await?))
+        } else {
+            Ok(Self::Rows(function.bind(schema, options).await?))
+        }
+    }
+
+    fn output_schema(&self, input: &SchemaRef) -> SchemaRef {
+        match self {
+            Self::Rows(task) => task.output_schema(input),
+            Self::Groups(aggregation) => aggregation.output_schema(),
+        }
+    }
+
+    fn run(&self, input: Input) -> BoxStream<'static, Result<vivarium::Output, Error>> {
+        match self {
+            Self::Rows(task) => task.run(input.batches).boxed(),
+            Self::Groups(aggregation) => aggregation.run(input.batches).boxed(),
+        }
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        match self {
+            Self::Rows(task) => task.close().await,
+            Self::Groups(aggregation) => aggregation.close().await,
+        }
+    }
+
+    fn on_error(&self) -> OnError {
+        match self {
+            Self::Rows(task) => task.on_error(),
+            Self::Groups(aggregation) => aggregation.on_error(),
+        }
+    }
+
+    fn metrics(&self) -> BTreeMap<String, FunctionMetric> {
+        match self {
+            Self::Rows(task) => task.metrics(),
+            Self::Groups(aggregation) => aggregation.metrics(),
+        }
+    }
 }
 
 /// What the options come to, known before anything is opened.
@@ -91,12 +173,15 @@ struct Done {
     rows_in: u64,
     rows_out: u64,
     failures: Failures,
+    /// Failed rows are left out, not NULL.
+    skips: bool,
 }
 
-async fn apply(task: &Task, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
+async fn apply(applied: &Applied, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
     let mut progress = RowProgress::start(mode, input.rows);
-    let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default() };
-    let mut outputs = Box::pin(task.run(input.batches));
+    let skips = applied.on_error() == OnError::Skip;
+    let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default(), skips };
+    let mut outputs = applied.run(input);
     while let Some(output) = outputs.next().await {
         let output = output?;
         let rows = output.batch.num_rows() as u64;
@@ -104,25 +189,29 @@ async fn apply(task: &Task, input: Input, results: Output, mode: ProgressMode) -
         done.rows_in += output.rows_in;
         progress.add(output.rows_in);
         done.failures.extend(output.failures);
-        if !results.write(output.batch).await {
+        // Aggregation tells of its progress before it has rows.
+        if rows > 0 && !results.write(output.batch).await {
             break;
         }
     }
     drop(progress);
+    // Instances that a reader who went away did not wait for come back now.
+    drop(outputs);
+    applied.close().await?;
     results.finish().await?;
     Ok(done)
 }
 
 impl Done {
     /// Tells on standard error what was done.
-    fn tell(&self, command: &Run, started: Instant) {
+    fn tell(&self, command: &Run, applied: &Applied, started: Instant) {
         let seconds = started.elapsed().as_secs_f64();
         let output = command.output.as_ref().map(Location::to_string);
         let first = self.failures.errors().first();
         if command.messages.json {
             let summary = json!({
                 "rows_in": self.rows_in, "rows_out": self.rows_out, "failed_rows": self.failures.rows().len(),
-                "first_failure": first, "seconds": seconds, "output": output,
+                "first_failure": first, "seconds": seconds, "output": output, "metrics": applied.metrics(),
             });
             eprintln!("{}", json!({ "summary": summary }));
             return;
@@ -130,7 +219,7 @@ impl Done {
         if let Some(first) = first {
             let failed = self.failures.rows().len();
             let rows = if failed == 1 { "1 row" } else { &format!("{failed} rows") };
-            let became = if self.rows_out < self.rows_in { "left out" } else { "set to NULL" };
+            let became = if self.skips { "left out" } else { "set to NULL" };
             eprintln!(
                 "wasm-run: {rows} failed and {} {became}; the first: {first}",
                 if failed == 1 { "was" } else { "were" }

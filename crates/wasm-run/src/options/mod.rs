@@ -6,4 +6,4 @@ mod sandbox;
 
 pub use environment::{EnvironmentOptions, PackageOptions, StoreOptions};
 pub use output::OutputOptions;
-pub use sandbox::{SandboxOptions, TimeLimit};
+pub use sandbox::{SandboxOptions, TimeLimit, parse_variable};

@@ -5,4 +5,5 @@ mod attacks;
 mod guest;
 mod mutation;
 mod round_trip;
+mod row_numbers;
 mod splitting;
