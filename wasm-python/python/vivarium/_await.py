@@ -65,6 +65,9 @@ def together(calls):
         results = _loop.run_until_complete(_gather([calls[index] for index in waiting])) if waiting else []
     except BaseException:
         _drop(_loop)
+        for call in calls:
+            if inspect.iscoroutine(call):
+                call.close()  # those that never began
         raise
     for index, result in zip(waiting, results):
         outcomes[index] = _outcome(result)
