@@ -1,22 +1,50 @@
 # The two commands of the README, and what they need. Everything else is cargo's.
 CARGO ?= cargo
-WASM_RUN = $(CARGO) run --quiet --package wasm-run --
+# What `cargo build --workspace` makes. Building a package alone would compile its dependencies again, with fewer features.
+BIN = $(or $(CARGO_TARGET_DIR),target)/debug
+WASM_RUN = $(BIN)/wasm-run
 DATA = target/example-data
+ENVIRONMENT = examples/environment
 
-.PHONY: demo test guest
+.PHONY: demo test test-shim guest environment-example packages
 
 demo: guest $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --limit 5
 
-test: guest
-	$(CARGO) test --workspace
-	$(WASM_RUN) guest test --suite cpython --subset ci --quiet
+test: guest test-shim
+	$(WASM_RUN) guest info --json | python3 -B wasm-python/tests/with_pip.py $(CARGO) test --workspace
+	$(WASM_RUN) guest test --subset ci --strict --quiet
+
+# The C shim and the SDK on the native CPython that the guest's build leaves.
+test-shim: guest
+	$(WASM_RUN) guest info --json | python3 wasm-python/tests/environment.py -m pytest -q -p no:cacheprovider wasm-python/tests
+
+# A function with a module, a requirement, an archive of data and a packed virtual environment.
+environment-example: guest $(DATA)/lineitem.parquet $(DATA)/holidays.zip $(DATA)/venv.tar.gz
+	$(WASM_RUN) run $(ENVIRONMENT)/delivery.py --input $(DATA)/lineitem.parquet --limit 10 \
+	    -pyfs $(ENVIRONMENT)/calendars.py -pyreq $(ENVIRONMENT)/requirements.txt \
+	    -pyarch $(DATA)/holidays.zip#holidays,$(DATA)/venv.tar.gz#venv -pyexec venv/bin/python
+
+# Forty widely used packages in the sandbox; needs a network and takes a quarter of an hour.
+packages: guest
+	python3 tests/packages/run.py
 
 # Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
 guest:
 	$(CARGO) build --workspace
 	$(WASM_RUN) guest build
 
-$(DATA)/lineitem.parquet:
-	$(CARGO) run --quiet --package vivarium-examples -- --scale 0.05 --output $(DATA)
+$(DATA)/lineitem.parquet: | guest
+	$(BIN)/vivarium-examples --scale 0.05 --output $(DATA)
+
+$(DATA)/holidays.zip: $(ENVIRONMENT)/holidays/fixed.csv
+	mkdir -p $(DATA)
+	python3 -m zipfile -c $@ $<
+
+# As a data engineer packs it: a virtual environment with packages, in one archive.
+$(DATA)/venv.tar.gz: $(ENVIRONMENT)/venv-requirements.txt
+	rm -rf $(DATA)/venv
+	python3 -m venv --without-pip $(DATA)/venv
+	python3 -m pip --python $(DATA)/venv/bin/python install --quiet --require-hashes --requirement $<
+	tar -C $(DATA)/venv -czf $@ .

@@ -6,8 +6,9 @@
 //!
 //! Sandbox and native CPython take turns, round by round, so that whatever else the machine does hits both. Reported are
 //! medians over the rounds; a ratio comes with the spread (quartiles) of the rounds' own ratios. The native side is the same C shim, compiled for the
-//! native CPython that the guest's build leaves (`wasm-python/benches/native.py`); it is timed without any copy across a
-//! boundary, the sandbox side with both copies, the checks, limits and epochs on.
+//! native CPython that the guest's build leaves (`wasm-python/benches/native.py`), with the packages that
+//! `wasm-python/tests/environment.py` puts beside it; it is timed without any copy across a boundary, the sandbox side with
+//! both copies, the checks, limits and epochs on.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -298,10 +299,12 @@ struct Native {
 
 impl Native {
     fn start(python: &Path) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm-python/benches/native.py");
-        let mut child = Command::new(python)
-            .arg(script)
+        let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm-python");
+        let python = environment(&guest.join("tests/environment.py"), python)?;
+        let mut child = Command::new(&python)
+            .arg(guest.join("benches/native.py"))
             .args(["--serve", "--rows", &ROWS.to_string(), "--batches", &BATCHES.to_string()])
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -320,6 +323,17 @@ impl Native {
             serde_json::from_str(&line).context("the native side did not answer; its message is above")?;
         Ok(reply["median"].as_f64().context("a median")? * 1e-9)
     }
+}
+
+/// The interpreter of the native side's virtual environment, which `script` makes for this native CPython.
+fn environment(script: &Path, python: &Path) -> Result<PathBuf> {
+    let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut info = child.stdin.take().context("stdin of the script")?;
+    write!(info, "{}", json!({ "native_python": python }))?;
+    drop(info);
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "{} ended with {}", script.display(), output.status);
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
 }
 
 impl Drop for Native {

@@ -55,7 +55,7 @@ def main() -> int:
         with _lock(work, reporter) as lock:
             build = Build(work, arguments.cache.resolve(), arguments.jobs, reporter, lock)
             if arguments.tests:
-                build.run_steps([fetch.STEP, test_trees.STEP])
+                build.run_steps(test_trees.STEPS)
                 test_trees.publish(build, output)
             else:
                 build.run_steps(STEPS)
@@ -76,7 +76,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--cache", type=Path, default=user_cache / "vivarium" / "downloads", help="folder for downloads (%(default)s)"
     )
     parser.add_argument(
-        "--tests", action="store_true", help="lay out the tests of CPython and numpy in OUTPUT/tests, and build nothing"
+        "--tests", action="store_true", help="lay out the tests of CPython and numpy in OUTPUT/tests, and build no guest"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time (%(default)s)")
     parser.add_argument("--json-progress", action="store_true", help="write one JSON object a line about the progress")

@@ -1,8 +1,9 @@
 """The native side of the benchmarks: the same shim, built for the CPython that runs this, over the same batches.
 
-    python3.13 wasm-python/benches/native.py [--rows 8192] [--batches 200] [--serve]
+    wasm-run guest info --json |
+        python3 wasm-python/tests/environment.py wasm-python/benches/native.py [--rows 8192] [--batches 200] [--serve]
 
-needs gcc, numpy and pyarrow beside that CPython. Prints one JSON object: for each function the median and the fastest
+needs gcc; environment.py finds the CPython and gives it numpy and pyarrow. Prints one JSON object: for each function the median and the fastest
 nanoseconds per row of one vv_invoke, the arguments already in the arena; `numpy_add` is numpy alone, without the shim.
 With --serve it measures one function for each name it reads from standard input, so that another program can take turns
 with it (benches/figures.rs).

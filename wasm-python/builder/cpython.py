@@ -62,7 +62,7 @@ def _build(build: Build) -> None:
     build.command(
         source / "configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu",
         f"--with-build-python={python(build)}", "--prefix=/python", "--disable-test-modules", "--disable-ipv6",
-        "--with-ensurepip=no", cwd=folder, env=env,
+        "--with-ensurepip=no", "--with-pymalloc", cwd=folder, env=env,
     )  # fmt: skip
     build.command("make", f"-j{build.jobs}", *_ARCHIVES, cwd=folder, env=env)
     config = (folder / "Modules" / "config.c").read_text()

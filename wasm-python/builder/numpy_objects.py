@@ -86,6 +86,7 @@ for argument; do
   -Wl,--version) echo "LLD 22.1.8 (compatible with GNU linkers)"; exit 0 ;;
   -E) cpu= ;;
   -fPIC) continue ;;
+  -ftrapping-math) continue ;;  # there are no exceptions to keep in order, and loops become vector instructions
   esac
   set -- "$@" "$argument"
 done

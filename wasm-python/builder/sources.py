@@ -9,16 +9,25 @@ from .patch import apply_patch
 from .pins import Pin
 from .steps import SOURCES, Build, Step
 
-_CPYTHON_PATCHES = ("cpython-asyncio.patch", "cpython-parser.patch", "cpython-socket.patch")
+_CPYTHON_PATCHES = (
+    "cpython-asyncio.patch",
+    "cpython-branches.patch",
+    "cpython-ints.patch",
+    "cpython-parser.patch",
+    "cpython-socket.patch",
+)
 _NUMPY_PATCHES = (
     "numpy-target.patch",
     "numpy-int64.patch",
     "numpy-indices.patch",
+    "numpy-loops.patch",
     "numpy-strings.patch",
     "numpy-random.patch",
     "numpy-signatures.patch",
     "numpy-files.patch",
     "numpy-cython-names.patch",
+    "numpy-f2py.patch",
+    "numpy-module-names.patch",
 )
 
 CPYTHON = Step(

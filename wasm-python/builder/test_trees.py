@@ -1,8 +1,8 @@
 """Lays out the tests that CPython and numpy ship, for `wasm-run guest test`.
 
-The image does not depend on them: `build.py --tests` runs this step and nothing that compiles. Each tree is mounted
-read-only as a sandbox's /env, so a tree holds what is not in the image: the package `test` for CPython; for numpy its
-packages' `tests` folders and pytest with what it needs.
+The image does not depend on them: `build.py --tests` runs this step and what it needs. Each tree is mounted read-only as a
+sandbox's /env, so a tree holds what is not in the image: the package `test` for CPython; for numpy its packages' `tests`
+folders and pytest with what it needs, compiled to bytecode, because every sandbox imports it again.
 """
 
 import shutil
@@ -11,9 +11,9 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
-from . import fetch, pins
+from . import fetch, native, pins, sources
 from .pins import Pin
-from .steps import Build, Step
+from .steps import SOURCES, Build, Step
 
 WHEELS = {
     "pytest==8.3.5": Pin(
@@ -54,9 +54,13 @@ STEP = Step(
     "test-trees",
     "lay out the tests that CPython and numpy ship",
     lambda build: _lay_out(build),
-    files=("builder/test_trees.py",),
+    after=(native.STEP.name,),
+    files=("builder/test_trees.py", "builder/compile_tree.py"),
     values={"pins": repr([asdict(pin) for pin in (pins.CPYTHON, pins.wheel("numpy"), *WHEELS.values())])},
 )
+
+STEPS = [fetch.STEP, sources.CPYTHON, native.STEP, STEP]
+"""What has to run, in order; all but the last are steps of the image too."""
 
 
 def publish(build: Build, output: Path) -> None:
@@ -78,6 +82,7 @@ def _lay_out(build: Build) -> None:
         with zipfile.ZipFile(fetch.cached(build, pin)) as wheel:
             wheel.extractall(folder / "numpy")
     _numpy_tests(fetch.cached(build, pins.wheel("numpy")), folder / "numpy")
+    build.command(native.python(build), "-I", SOURCES / "builder" / "compile_tree.py", folder / "numpy", "/env")
 
 
 def _cpython_tests(tarball: Path, folder: Path) -> None:

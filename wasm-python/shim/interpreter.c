@@ -64,4 +64,5 @@ void vv_init(void) {
     /* The standard library and the packages move from /env into memory; warm imports come from there. */
     call("_vivarium_boot", "load", "/env");
     call("vivarium._snapshot", "prepare", NULL);
+    vv_settle();
 }

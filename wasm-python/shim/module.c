@@ -42,9 +42,13 @@ vv_function *vv_function_of_handle(uint32_t handle) {
     return NULL;
 }
 
+PyDoc_STRVAR(seed_mt19937_doc,
+             "seed_mt19937(capsule, words) -> bool: seeds a numpy.random.MT19937; False where numpy is not linked in.");
+
 static PyMethodDef methods[] = {
     {"register", module_register, METH_O, register_doc},
     {"drop", module_drop, METH_O, drop_doc},
+    {"seed_mt19937", vv_seed_mt19937, METH_VARARGS, seed_mt19937_doc},
     {NULL, NULL, 0, NULL},
 };
 

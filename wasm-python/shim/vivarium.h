@@ -2,6 +2,7 @@
  *
  *   exports.c       the functions of ../ABI.md, called by the host
  *   interpreter.c   vv_init: starts CPython, once, for the snapshot
+ *   settle.c        the end of vv_init: a heap that instances rarely write to
  *   types.c         a vv_type: the compiled plan of one Arrow type
  *   read.c          a vv_column: values of an Arrow array -> Python objects
  *   write.c         a vv_builder: Python objects -> an Arrow array; scalars.c: booleans, numbers, text, bytes
@@ -10,6 +11,7 @@
  *   calls.h         one call of a function with the values of a row
  *   rows.c          calls a function once a row
  *   vectors.c       calls a function once a batch, with numpy arrays
+ *   seed.c          seeds numpy's global generator
  *   tables.c        calls a function once a row and collects the rows it returns
  *   awaited.c       calls an async function once a row and awaits the calls of a batch together
  *   groups.c        accumulators by group, and their methods as functions of a row
@@ -325,6 +327,10 @@ PyObject *vv_error_reply(PyObject *name, int64_t row);
 /* ---- module.c ---- */
 
 PyMODINIT_FUNC PyInit__vivarium(void);
+
+PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
+
+void vv_settle(void);
 /* A handle's function, or NULL with an exception set. Borrowed. */
 vv_function *vv_function_of_handle(uint32_t handle);
 

@@ -52,6 +52,23 @@ static void *more_core(ptrdiff_t size) {
 #define MALLOC_FAILURE_ACTION errno = ENOMEM;
 #include DLMALLOC_C
 
+/* Takes every free chunk that lies between others, for good, so that all later ones come from the end of the heap; there,
+ * `reserve` bytes are then free without growing linear memory. For the snapshot: see shim/settle.c. */
+__attribute__((no_builtin("malloc", "free"))) /* or clang removes allocations that nobody uses */
+void vv_use_up_free_chunks(size_t reserve) {
+    for (size_t size = (size_t)1 << 20; size >= MALLOC_ALIGNMENT; size -= size > 1024 ? size / 16 : MALLOC_ALIGNMENT) {
+        for (;;) {
+            char *end = (char *)gm->top;
+            char *chunk = malloc(size);
+            if (chunk == NULL) ABORT;
+            if (chunk < end) continue;
+            free(chunk);
+            break;
+        }
+    }
+    free(malloc(reserve));
+}
+
 void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
 
 void *reallocarray(void *memory, size_t count, size_t size) {

@@ -94,6 +94,12 @@ impl PythonEnvironment {
         self.key.as_deref()
     }
 
+    /// Where what is computed from a stored environment can be kept, in its tenant's part of the store; it goes when the
+    /// environment is collected. It may not exist yet. `None` without a store.
+    pub fn derived_directory(&self) -> Option<PathBuf> {
+        self.key.as_ref().and_then(|_| self.path.parent()).map(|entry| entry.join("derived"))
+    }
+
     /// Distributions that the guest brings, in the form of those in the tree.
     pub(crate) fn bundled(&self) -> &[Distribution] {
         &self.bundled

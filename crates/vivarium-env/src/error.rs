@@ -85,6 +85,8 @@ pub enum EnvironmentError {
     OpenTree { path: PathBuf, source: io::Error },
     #[error("job {job} is open in this process with other Python dependencies; close it first")]
     OtherDependencies { job: String },
+    #[error("opening the environment was cancelled")]
+    Cancelled,
     #[error("the environment of job {job} is not open")]
     NotOpen { job: String },
     #[error(transparent)]

@@ -9,6 +9,13 @@ pub struct BundledPackage {
     pub version: String,
 }
 
+impl BundledPackage {
+    /// A package of that name and version.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { name: name.into(), version: version.into() }
+    }
+}
+
 /// The interpreter inside the guest image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestPython {
@@ -38,6 +45,14 @@ impl GuestPython {
             standard_modules: include_str!("stdlib_module_names_3_13.txt").lines().map(str::to_owned).collect(),
             sdk_modules,
         }
+    }
+
+    /// The interpreter of an image, as its manifest describes it: a version such as `3.13.5`, and packages by name.
+    /// `None` for a version of Python whose standard library is not known here.
+    pub fn of_image<'a>(version: &str, packages: impl IntoIterator<Item = (&'a String, &'a String)>) -> Option<Self> {
+        let micro = version.strip_prefix("3.13.")?.parse().ok()?;
+        let bundled = packages.into_iter().map(|(name, version)| BundledPackage::new(name, version)).collect();
+        Some(Self::cpython_3_13(micro, bundled))
     }
 
     /// `3.13`.

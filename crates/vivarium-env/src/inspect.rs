@@ -5,9 +5,8 @@ use std::io;
 use cap_std::fs::MetadataExt;
 use serde::Serialize;
 
-use crate::archive::LeftOut;
 use crate::environment::PythonEnvironment;
-use crate::report::{Distribution, NativeModule, ShadowedModule};
+use crate::report::Distribution;
 use crate::tree::{Kind, Visit, WalkError, walk};
 use crate::view::EnvironmentView;
 
@@ -15,7 +14,7 @@ use crate::view::EnvironmentView;
 const DEPTH: usize = 256;
 
 /// An environment as both sides see it. Serialised, the host's side comes first, as Flink would show it, and `guest`
-/// holds the same fields for the guest's.
+/// holds the same fields for the guest's. What its user should know besides is in the [`TreeReport`](crate::TreeReport).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EnvironmentInspection {
     /// The host's side.
@@ -23,14 +22,6 @@ pub struct EnvironmentInspection {
     pub host: SideInspection,
     /// The guest's side.
     pub guest: SideInspection,
-    /// Extension modules, which the guest cannot load.
-    pub native_modules: Vec<NativeModule>,
-    /// Files a native Python would run when it starts and the guest does not.
-    pub startup_files: Vec<String>,
-    /// User modules hidden by the guest's own.
-    pub shadowed: Vec<ShadowedModule>,
-    /// Links that were not extracted.
-    pub left_out: Vec<LeftOut>,
 }
 
 /// One side of an [`EnvironmentInspection`].
@@ -74,18 +65,13 @@ impl PythonEnvironment {
     /// Lists everything. Walks the tree.
     pub fn inspect(&self) -> io::Result<EnvironmentInspection> {
         let files = self.list_files()?;
-        let report = self.report().clone();
-        let distributions = report.distributions;
+        let distributions = self.report().distributions.clone();
         let mut guest_distributions = distributions.clone();
         guest_distributions.extend_from_slice(self.bundled());
         guest_distributions.sort();
         Ok(EnvironmentInspection {
             host: SideInspection { view: self.host().clone(), files: files.clone(), distributions },
             guest: SideInspection { view: self.guest().clone(), files, distributions: guest_distributions },
-            native_modules: report.native_modules,
-            startup_files: report.startup_files,
-            shadowed: report.shadowed,
-            left_out: report.left_out,
         })
     }
 

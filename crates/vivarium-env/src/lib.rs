@@ -63,6 +63,7 @@ mod limits;
 mod manager;
 mod materialize;
 mod options;
+mod progress;
 mod report;
 mod requirements;
 mod scan;
@@ -81,6 +82,7 @@ pub use interpreter::{ExecutionMode, ExecutionType, PythonInterpreterConfig, is_
 pub use limits::MaterializeLimits;
 pub use manager::{EnvironmentSettings, JobId, PythonEnvironmentManager};
 pub use options::{PythonOptions, keys};
+pub use progress::{OpenEvent, OpenProgress};
 pub use report::{Distribution, NativeModule, ShadowedBy, ShadowedModule, TreeReport};
 pub use requirements::{
     AllowedLines, LockedPackage, Requirement, RequirementsError, RequirementsFile, RequirementsLock,

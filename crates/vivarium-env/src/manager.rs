@@ -14,6 +14,7 @@ use crate::guest::GuestPython;
 use crate::interpreter::ArchivedPython;
 use crate::limits::MaterializeLimits;
 use crate::materialize::{InputHashes, Materials, materialize};
+use crate::progress::{OpenEvent, OpenProgress};
 use crate::report::TreeReport;
 use crate::requirements::{RequirementsLock, RequirementsSettings, Resolver};
 use crate::store::{Store, StoreLease, TenantId};
@@ -51,6 +52,8 @@ pub struct EnvironmentSettings {
     pub limits: MaterializeLimits,
     /// How requirements are resolved.
     pub requirements: RequirementsSettings,
+    /// Who hears of what takes a while.
+    pub progress: OpenProgress,
 }
 
 impl Default for EnvironmentSettings {
@@ -63,6 +66,7 @@ impl Default for EnvironmentSettings {
             guest: GuestPython::default(),
             limits: MaterializeLimits::default(),
             requirements: RequirementsSettings::default(),
+            progress: OpenProgress::default(),
         }
     }
 }
@@ -143,6 +147,7 @@ impl PythonEnvironmentManager {
             &settings.limits,
             &settings.temporary_directories,
             tenant.as_ref(),
+            &settings.progress,
         )?;
         let resolution = resolver.as_ref().map(Resolver::resolve).transpose()?;
         let lock = resolution.as_ref().map(|resolution| resolution.lock.clone()).unwrap_or_default();
@@ -151,6 +156,7 @@ impl PythonEnvironmentManager {
                 (Some(resolver), Some(resolution)) => Some(resolver.fetch(resolution)?),
                 _ => None,
             };
+            settings.progress.begin(OpenEvent::Materializing)?;
             let materials = Materials {
                 info,
                 python: python.as_ref(),
@@ -175,6 +181,9 @@ impl PythonEnvironmentManager {
                 (Place::Stored(lease), report, Some(key))
             }
         };
+        for shadowed in &report.shadowed {
+            tracing::warn!(job = self.job.0, module = shadowed.module, file = shadowed.path, "{shadowed}");
+        }
         Ok(OpenJob { info: self.info.clone(), python, report, lock, key, place })
     }
 }

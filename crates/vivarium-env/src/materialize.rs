@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cap_std::fs::Dir;
 
-use crate::archive::{self, Format};
+use crate::archive::{self, Destination, Format};
 use crate::dependencies::{PythonArchive, PythonDependencyInfo, PythonFile};
 use crate::error::{EnvironmentError, Origin, Role};
 use crate::guest::GuestPython;
@@ -145,7 +145,9 @@ fn python_file(
         }
         (Input::File(mut source), Some((format, target))) => {
             let origin = archive::origin(Role::PythonFile, &file.path, &target);
-            let hash = archive::extract(writer, &target, &mut source, format, &origin, &mut report.left_out)?;
+            let left_out = &mut report.left_out;
+            let destination = Destination { writer, target: &target, origin: &origin, left_out };
+            let hash = destination.extract(&mut source, format)?;
             changed(&|| source.changed(), hash)?;
             Ok(target.as_str().to_owned())
         }
@@ -180,7 +182,8 @@ fn python_archive(
         Format::Zip
     });
     let origin = archive::origin(Role::Archive, &archive.path, &target);
-    let hash = archive::extract(writer, &target, &mut source, format, &origin, &mut report.left_out)?;
+    let destination = Destination { writer, target: &target, origin: &origin, left_out: &mut report.left_out };
+    let hash = destination.extract(&mut source, format)?;
     match expected {
         Some(expected) if expected != hash => Err(source.changed()),
         _ => Ok(()),

@@ -1,5 +1,7 @@
 //! What was found in an environment's tree that its user should know.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::archive::LeftOut;
@@ -65,6 +67,17 @@ pub enum ShadowedBy {
     StandardLibrary,
     /// The SDK or a package bundled with the guest.
     Sdk,
+}
+
+impl fmt::Display for ShadowedModule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { module, path, by } = self;
+        let whose = match by {
+            ShadowedBy::StandardLibrary => "the standard library",
+            ShadowedBy::Sdk => "the sandbox",
+        };
+        write!(formatter, "'{path}' is never imported: module '{module}' is that of {whose}")
+    }
 }
 
 impl TreeReport {

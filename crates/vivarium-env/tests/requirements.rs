@@ -1,71 +1,16 @@
 //! Requirements: resolved by pip, wheels only, and no code of any package runs.
 
+#[path = "support/resolving.rs"]
+mod resolving;
 mod support;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use resolving::{message, open, settings};
 use support::archives::{ZipEntry, zip};
 use support::wheels::Wheel;
 use support::{Place, with_causes};
-use vivarium_env::{
-    BundledPackage, EnvironmentError, EnvironmentSettings, GuestPython, PythonDependencyInfo, PythonEnvironment,
-    PythonEnvironmentManager, RequirementsError, RequirementsLock, Store,
-};
-
-/// An opened environment with requirements, offline from the directory `cache`.
-struct Opened {
-    manager: PythonEnvironmentManager,
-    environment: PythonEnvironment,
-}
-
-fn guest() -> GuestPython {
-    GuestPython::cpython_3_13(1, vec![BundledPackage { name: "numpy".into(), version: "2.3.5".into() }])
-}
-
-fn settings(place: &Place) -> EnvironmentSettings {
-    let mut settings = EnvironmentSettings { guest: guest(), ..place.settings() };
-    // Nothing in these tests may reach the network.
-    settings.requirements.use_index = false;
-    settings
-}
-
-fn info(place: &Place, requirements: &str) -> PythonDependencyInfo {
-    std::fs::create_dir_all(place.path("cache")).unwrap();
-    PythonDependencyInfo {
-        requirements_file: Some(place.write("requirements.txt", requirements)),
-        requirements_cache_directory: Some(place.path("cache")),
-        ..Default::default()
-    }
-}
-
-fn open_with(place: &Place, settings: EnvironmentSettings, requirements: &str) -> Result<Opened, EnvironmentError> {
-    let mut manager = PythonEnvironmentManager::new(info(place, requirements), Arc::new(settings), place.job());
-    let result = manager.open();
-    if result.is_err() {
-        assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
-    }
-    result?;
-    let environment = manager.create_environment()?;
-    Ok(Opened { manager, environment })
-}
-
-fn open(place: &Place, requirements: &str) -> Result<Opened, EnvironmentError> {
-    open_with(place, settings(place), requirements)
-}
-
-fn message(place: &Place, requirements: &str) -> String {
-    match open(place, requirements) {
-        Ok(_) => panic!("{requirements} was accepted"),
-        Err(error) => with_causes(&error),
-    }
-}
-
-impl Opened {
-    fn site(&self) -> PathBuf {
-        self.environment.host_path().join("python-requirements/lib/python3.13/site-packages")
-    }
-}
+use vivarium_env::{PythonDependencyInfo, PythonEnvironmentManager};
 
 #[test]
 fn packages_and_their_dependencies_are_importable_in_the_right_place() {
@@ -130,6 +75,14 @@ fn a_dependency_that_cannot_be_satisfied_is_named() {
     Wheel::new("markup", "2.0").tag("cp313-cp313-manylinux_2_17_x86_64").write(&cache);
     let message = message(&place, "template\n");
     assert!(message.contains("\n  markup: only native wheels exist"), "{message}");
+    // A pure wheel of a version that nobody wants makes no difference.
+    Wheel::new("core", "0.0.1").write(&cache);
+    for version in ["2.1", "2.2"] {
+        Wheel::new("core", version).tag("cp313-cp313-manylinux_2_17_x86_64").write(&cache);
+        Wheel::new("model", version).requires(&format!("core=={version}")).write(&cache);
+    }
+    let message = resolving::message(&place, "model\n");
+    assert!(message.contains("\n  core: only native wheels exist"), "{message}");
 }
 
 #[test]
@@ -172,76 +125,6 @@ fn lines_that_are_options_are_refused() {
         let message = message(&place, &format!("fine\n{line}\n"));
         assert!(message.contains(&format!("line 2 of the requirements, '{line}', is refused")), "{message}");
     }
-}
-
-#[test]
-fn a_lock_needs_no_resolver() {
-    let place = Place::new();
-    let (alpha, beta) = (Wheel::new("alpha", "1.0").requires("beta"), Wheel::new("beta", "2.0"));
-    alpha.write(&place.path("cache"));
-    beta.write(&place.path("cache"));
-    let lock = open(&place, "alpha\n").unwrap().environment.requirements_lock().clone();
-    assert_eq!(
-        lock.to_string(),
-        format!(
-            "alpha==1.0 \\\n    --hash=sha256:{}\nbeta==2.0 \\\n    --hash=sha256:{}\n",
-            alpha.sha256(),
-            beta.sha256()
-        )
-    );
-    assert_eq!(RequirementsLock::parse(&lock.to_string(), &guest()).unwrap(), lock);
-
-    // From here on there is no Python to run pip with.
-    let mut without_pip = settings(&place);
-    without_pip.requirements.python = "/nonexistent/python3".into();
-    let as_file = open_with(&place, without_pip.clone(), &format!("numpy\n{lock}")).unwrap();
-    assert!(as_file.site().join("beta/__init__.py").exists());
-    drop(as_file);
-    without_pip.requirements.lock = Some(lock.clone());
-    drop(open_with(&place, without_pip.clone(), "alpha\n").unwrap());
-    let error = open_with(&place, without_pip.clone(), "alpha\nother\n").map(drop).unwrap_err();
-    assert!(error.to_string().contains("no entry for 'other'"), "{error}");
-
-    // Another wheel of the same name and version is not the locked one.
-    Wheel::new("beta", "2.0").file("beta/extra.py", "").write(&place.path("cache"));
-    let error = open_with(&place, without_pip.clone(), "alpha\n").map(drop).unwrap_err();
-    assert!(error.to_string().contains("with the lock's hashes are not in the cache"), "{error}");
-
-    without_pip.requirements.lock = None;
-    let error = open_with(&place, without_pip, "alpha\n").map(drop).unwrap_err();
-    assert!(matches!(&error, EnvironmentError::Requirements(RequirementsError::PythonMissing { .. })), "{error}");
-    assert!(error.to_string().contains("apt install python3"), "{error}");
-}
-
-#[test]
-fn without_cache_and_index_there_is_nothing_to_install_from() {
-    let place = Place::new();
-    let mut info = info(&place, "alpha\n");
-    info.requirements_cache_directory = None;
-    let error = PythonEnvironmentManager::new(info, Arc::new(settings(&place)), place.job()).open().unwrap_err();
-    assert!(error.to_string().contains("give a directory of wheels"), "{error}");
-    // What the guest bundles needs neither.
-    drop(open(&place, "numpy\n").unwrap());
-}
-
-#[test]
-fn a_resolution_is_remembered_until_the_cache_changes() {
-    let place = Place::new();
-    Wheel::new("alpha", "1.0").write(&place.path("cache"));
-    let with_store = || {
-        let store = Arc::new(Store::open(place.path("store")).unwrap());
-        EnvironmentSettings { store: Some(store), ..settings(&place) }
-    };
-    let first = open_with(&place, with_store(), "alpha\n").unwrap().environment.key().unwrap().to_owned();
-    let mut without_pip = with_store();
-    without_pip.requirements.python = "/nonexistent/python3".into();
-    let second = open_with(&place, without_pip, "alpha\n").unwrap();
-    assert_eq!(second.environment.key(), Some(first.as_str()));
-    drop(second);
-    Wheel::new("alpha", "1.1").write(&place.path("cache"));
-    let third = open_with(&place, with_store(), "alpha\n").unwrap();
-    assert_eq!(third.environment.requirements_lock().packages[0].version, "1.1");
-    assert!(place.leftovers().is_empty());
 }
 
 #[test]
@@ -331,7 +214,7 @@ fn what_the_user_should_know_is_reported() {
     let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings(&place)), place.job());
     manager.open().unwrap();
     let environment = manager.create_environment().unwrap();
-    let report = serde_json::to_value(environment.inspect().unwrap()).unwrap();
+    let report = serde_json::to_value(environment.report()).unwrap();
     let lib = "python-files/lib.zip/lib";
     assert_eq!(
         report["shadowed"],
@@ -361,9 +244,17 @@ fn what_the_user_should_know_is_reported() {
             "/env/python-archives/venv/lib/python3.12/site-packages"
         ]
     );
-    assert_eq!(report["python_home"], format!("{}/python-archives/venv", environment.host_path().display()));
-    assert_eq!(report["guest"]["python_home"], "/env/python-archives/venv");
-    let file = report["files"].as_array().unwrap().iter().find(|file| file["path"] == "python-files/json.py/json.py");
+    let inspection = serde_json::to_value(environment.inspect().unwrap()).unwrap();
+    let keys: Vec<_> = inspection.as_object().unwrap().keys().map(String::as_str).collect();
+    let side = ["base", "distributions", "files", "python_home", "python_path", "variables", "working_directory"];
+    let mut both = [&side[..], &["guest"]].concat();
+    both.sort_unstable();
+    assert_eq!(keys, both);
+    assert!(inspection["guest"].as_object().unwrap().keys().eq(side.iter()));
+    assert_eq!(inspection["python_home"], format!("{}/python-archives/venv", environment.host_path().display()));
+    assert_eq!(inspection["guest"]["python_home"], "/env/python-archives/venv");
+    let file =
+        inspection["files"].as_array().unwrap().iter().find(|file| file["path"] == "python-files/json.py/json.py");
     assert_eq!(file.unwrap()["kind"], "file");
     assert_eq!(file.unwrap()["mode"], "0644");
 }

@@ -1,10 +1,10 @@
-//! The store: one tree for the same inputs, however many ask, and nothing half made.
+//! The store: one tree for the same inputs, however many ask, and nothing half made. What several processes do to it is
+//! tested through `wasm-run` (`env_processes`).
 
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,65 +161,6 @@ fn a_root_that_others_can_write_is_refused() {
     assert!(Store::open(file).is_err());
 }
 
-/// Runs one of the tests below in a process of its own.
-fn in_process(test: &str, directory: &Path, shell: &str) -> Command {
-    let program = std::env::current_exe().unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]).arg(program);
-    command.args(["--exact", test, "--include-ignored", "--nocapture"]).env("STORE_TEST", directory);
-    command
-}
-
-#[test]
-#[ignore = "a child process of the tests below, which run it"]
-fn child_opens() {
-    let Some(directory) = std::env::var_os("STORE_TEST") else { return };
-    let directory = Path::new(&directory);
-    let store = Arc::new(Store::open(directory.join("store")).unwrap());
-    let temporary_directories = vec![directory.join("tmp")];
-    let settings = EnvironmentSettings { store: Some(store), temporary_directories, ..Default::default() };
-    let mut manager = PythonEnvironmentManager::new(inputs(directory), Arc::new(settings), JobId::new("child"));
-    match manager.open() {
-        Ok(()) => println!("opened {}", key(&manager)),
-        Err(error) => println!("failed: {}", support::with_causes(&error)),
-    }
-}
-
-#[test]
-#[ignore = "a child process of the tests below, which run it"]
-fn child_dies_with_a_base_directory() {
-    let Some(directory) = std::env::var_os("STORE_TEST") else { return };
-    let directory = Path::new(&directory);
-    let temporary_directories = vec![directory.join("tmp")];
-    let settings = EnvironmentSettings { temporary_directories, ..Default::default() };
-    let mut manager = PythonEnvironmentManager::new(inputs(directory), Arc::new(settings), JobId::new("child"));
-    manager.open().unwrap();
-    std::process::abort();
-}
-
-#[test]
-fn processes_that_open_at_once_get_the_same_tree() {
-    let place = place_with_inputs();
-    let mut children: Vec<_> = (0..4)
-        .map(|_| {
-            let mut command = in_process("child_opens", &place.path(""), "");
-            command.stdout(std::process::Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    let mut opened: Vec<String> = children
-        .drain(..)
-        .map(|child| {
-            let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-            output.lines().find_map(|line| Some(line.split_once("opened ")?.1.to_owned())).expect(&output)
-        })
-        .collect();
-    opened.dedup();
-    assert_eq!(opened.len(), 1);
-    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("default")).unwrap();
-    let listed = store.list().unwrap();
-    assert_eq!((listed.len(), listed[0].in_use), (1, false));
-}
-
 #[test]
 fn threads_that_open_one_job_at_once_share_a_base_directory() {
     let place = place_with_inputs();
@@ -252,30 +193,22 @@ fn threads_that_open_one_job_at_once_share_a_base_directory() {
 }
 
 #[test]
-fn what_a_dead_process_left_is_removed() {
+fn what_a_dead_process_left_half_made_is_removed() {
     let place = place_with_inputs();
-    let output = in_process("child_dies_with_a_base_directory", &place.path(""), "").output().unwrap();
-    assert!(!output.status.success());
-    assert_eq!(place.leftovers().len(), 2, "the directory and its lock");
-    // A native Flink's directory has no lock file and is not ours to remove.
-    std::fs::create_dir(place.temporary().join("python-dist-00000000-0000-0000-0000-000000000000")).unwrap();
-    let mut manager = place.manager(inputs(&place.path("")));
-    manager.open().unwrap();
-    manager.close();
-    assert_eq!(place.leftovers().len(), 1);
-}
-
-#[test]
-fn a_full_disk_is_an_error_that_leaves_nothing() {
-    let place = place_with_inputs();
-    place.write("d/big", vec![1; 200_000]);
-    // The limit on file sizes stands in for a full disk: writing fails half-way through a file.
-    let mut command = in_process("child_opens", &place.path(""), "trap '' XFSZ; ulimit -f 100;");
-    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    assert!(output.contains("failed: cannot write 'big' of python file"), "{output}");
+    drop(open(&place, "default", "1"));
+    let tenant = std::fs::read_dir(place.path("store/v1")).unwrap().next().unwrap().unwrap().path();
+    std::fs::create_dir_all(tenant.join("making/0123/tree/python-files")).unwrap();
+    std::fs::write(tenant.join("making/0123/tree/python-files/half"), "made").unwrap();
+    // A tree that some process is making is locked, and stays.
+    std::fs::create_dir_all(tenant.join("making/4567/tree")).unwrap();
+    let lock = std::fs::File::create(tenant.join("locks/4567")).unwrap();
+    lock.lock().unwrap();
+    drop(open(&place, "default", "2"));
+    assert_eq!(files_below(&place.path("store"), "making"), 1);
+    drop(lock);
+    drop(open(&place, "default", "3"));
     assert_eq!(files_below(&place.path("store"), "making"), 0);
-    assert_eq!(files_below(&place.path("store"), "entries"), 0);
-    assert!(place.leftovers().is_empty());
+    assert_eq!(files_below(&place.path("store"), "entries"), 1);
 }
 
 /// Entries of the directory `part` of every tenant.

@@ -14,14 +14,14 @@ use crate::{recipe, script};
 /// Builds the image into `image`, with everything else below `root`. The caller holds the lock.
 pub(crate) async fn build(root: &Path, image: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
     let output = output_directory(root);
-    let steps = script::run(&write_recipe(root)?, &root.join("work"), &output, Goal::Image, progress).await?;
+    let steps = script::run(&write_recipe(root)?, root, &output, Goal::Image, progress).await?;
     snapshot_step(&output, image, steps + 1, progress).await
 }
 
 /// Lays out the tests of CPython and NumPy in the folder `tests` of [`output_directory`]. The caller holds the lock.
 pub(crate) async fn test_trees(root: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
     let output = output_directory(root);
-    script::run(&write_recipe(root)?, &root.join("work"), &output, Goal::TestTrees, progress).await?;
+    script::run(&write_recipe(root)?, root, &output, Goal::TestTrees, progress).await?;
     Ok(())
 }
 

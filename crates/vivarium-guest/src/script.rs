@@ -38,20 +38,22 @@ pub(crate) enum Goal {
     TestTrees,
 }
 
-/// Runs `build.py` of the recipe in `recipe`. Returns the number of its steps.
+/// Runs `build.py` of the recipe in `recipe`, with its work and its downloads below `root`. Returns the number of its steps.
 ///
 /// One more step is announced than the script has for an image: the snapshot, which is ours.
 pub(crate) async fn run(
     recipe: &Path,
-    work: &Path,
+    root: &Path,
     output: &Path,
     goal: Goal,
     progress: &mut (dyn FnMut(Event) + Send),
 ) -> Result<u32, Error> {
     let mut child = Command::new("python3")
         .arg(recipe.join("build.py"))
+        .arg("--cache")
+        .arg(root.join("downloads"))
         .arg("--work")
-        .arg(work)
+        .arg(root.join("work"))
         .arg("--output")
         .arg(output)
         .arg("--json-progress")

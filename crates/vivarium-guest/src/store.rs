@@ -40,6 +40,11 @@ impl ImageStore {
         Self { root }
     }
 
+    /// The cache directory; other things of this program's may be kept in it, beside the images.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The image of this version's recipe.
     ///
     /// # Errors
@@ -75,7 +80,7 @@ impl ImageStore {
     }
 
     /// The tests that CPython and NumPy ship, of the image's versions, laid out now if they are missing: their pinned
-    /// sources are then fetched, but nothing is compiled.
+    /// sources are then fetched.
     ///
     /// # Errors
     /// As [`ImageStore::ensure`].

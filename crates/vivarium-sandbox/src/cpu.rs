@@ -1,7 +1,7 @@
 //! Processor time of the guest, charged to its task.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -19,16 +19,50 @@ pub(crate) struct CpuMeter {
     limit: Option<Duration>,
     /// The thread's clock when time was last charged, in nanoseconds.
     charged_until: AtomicU64,
+    /// The thread's clock when the poll began, in nanoseconds.
+    resumed_at: AtomicU64,
+    /// A tick interrupted the guest in the poll: it could go on.
+    interrupted: AtomicBool,
 }
 
 impl CpuMeter {
     pub(crate) fn new(task: Arc<Task>, limit: Option<Duration>) -> Self {
-        Self { task, limit, charged_until: AtomicU64::new(0) }
+        Self {
+            task,
+            limit,
+            charged_until: AtomicU64::new(0),
+            resumed_at: AtomicU64::new(0),
+            interrupted: AtomicBool::new(false),
+        }
     }
 
     /// A poll begins on this thread.
     pub(crate) fn resume(&self) {
-        self.charged_until.store(thread_time(), Ordering::Relaxed);
+        let now = thread_time();
+        self.charged_until.store(now, Ordering::Relaxed);
+        self.resumed_at.store(now, Ordering::Relaxed);
+        self.interrupted.store(false, Ordering::Relaxed);
+    }
+
+    /// A tick interrupts the guest, which yields.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the poll ended because of a tick.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// What this poll has been charged.
+    pub(crate) fn poll_time(&self) -> Duration {
+        let (from, to) = (self.resumed_at.load(Ordering::Relaxed), self.charged_until.load(Ordering::Relaxed));
+        Duration::from_nanos(to.saturating_sub(from))
+    }
+
+    /// Whose processor time it is.
+    pub(crate) fn task(&self) -> &Arc<Task> {
+        &self.task
     }
 
     /// Charges the time since the last charge on this thread.

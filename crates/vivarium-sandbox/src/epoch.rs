@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
+use crate::scheduler::Scheduler;
+
 /// Time between two ticks: how long a sandbox can run before its deadline is looked at and others get their turn.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
@@ -40,7 +42,7 @@ struct State {
 }
 
 impl Ticker {
-    pub(crate) fn new(engine: &Engine) -> io::Result<Self> {
+    pub(crate) fn new(engine: &Engine, scheduler: Arc<Scheduler>) -> io::Result<Self> {
         let state = Arc::new(State::default());
         // A weak engine: the thread must not keep 2 TiB of address space alive after the last user is gone.
         let (engine, shared) = (engine.weak(), Arc::clone(&state));
@@ -56,6 +58,7 @@ impl Ticker {
                     continue;
                 }
                 thread::sleep(TICK);
+                scheduler.tick();
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => return,
@@ -95,6 +98,7 @@ impl Drop for Ticker {
 }
 
 /// While it lives, the epoch advances.
+#[derive(Debug)]
 pub(crate) struct Running<'a>(&'a State);
 
 impl Drop for Running<'_> {

@@ -9,6 +9,7 @@ use crate::guest_error::GuestError;
 use crate::image::ImageError;
 use crate::limits::LimitsError;
 use crate::quantity::{format_duration, format_size};
+use crate::second_wall::SecondWallError;
 use crate::snapshot::SnapshotError;
 use crate::wasi;
 
@@ -60,6 +61,10 @@ pub enum Error {
     /// The process could not give the sandbox what it needs; nothing is wrong with the Python code.
     #[error("the sandbox could not be started: {0:#}")]
     Start(#[source] wasmtime::Error),
+
+    /// The second wall was asked for and cannot be put up.
+    #[error(transparent)]
+    SecondWall(#[from] SecondWallError),
 
     /// An earlier call destroyed the sandbox, and no call is answered any more.
     #[error("the sandbox is gone since an earlier call: {reason}")]
@@ -288,6 +293,7 @@ pub(crate) fn from_call(error: wasmtime::Error, refused: Option<LimitError>, was
 fn backtrace(error: &wasmtime::Error) -> String {
     const MAX_FRAMES: usize = 20;
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
-    let frames = backtrace.frames().iter().take(MAX_FRAMES);
-    frames.map(|frame| format!("\n  in {}", crate::text::line(frame.func_name().unwrap_or("?"), 200))).collect()
+    // The guest of this project has no names; "in ?" twenty times tells nobody anything.
+    let names = backtrace.frames().iter().filter_map(|frame| frame.func_name()).take(MAX_FRAMES);
+    names.map(|name| format!("\n  in {}", crate::text::line(name, 200))).collect()
 }

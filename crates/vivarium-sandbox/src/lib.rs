@@ -5,6 +5,7 @@
 //!     └─ Image   a compiled guest: an interpreter that has already started
 //!          └─ Pool   the sandboxes of one task
 //!               └─ Sandbox   one instance: control requests and record batches
+//!                    └─ EnvironmentSnapshot   what a job's packages leave in its memory, for the next ones to start from
 //! ```
 //!
 //! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
@@ -63,10 +64,14 @@ mod pool;
 mod quantity;
 mod runtime;
 mod sandbox;
+mod scheduler;
+mod second_wall;
+mod share;
 mod snapshot;
 mod state;
 mod tenant;
 mod text;
+mod warm;
 pub mod wasi;
 
 pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
@@ -74,12 +79,14 @@ pub use exchange::ExchangeError;
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use image::{CompileEvent, Image, ImageError};
-pub use limits::{Limits, LimitsError};
+pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use output::{Capture, Input, Output};
 pub use pool::{Lease, Pool};
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Answer, Call, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
+pub use second_wall::{RaisedWall, SecondWall, SecondWallError};
 pub use snapshot::{SnapshotError, snapshot};
 pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
+pub use warm::{EnvironmentSnapshot, WarmError};

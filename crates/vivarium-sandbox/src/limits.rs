@@ -13,6 +13,11 @@ use crate::quantity::{serde_duration, serde_size};
 /// Totals over all sandboxes of one tenant are in [`TenantLimits`](crate::TenantLimits); the size of the wasm stack and
 /// the number of sandboxes belong to the process and are in [`RuntimeConfig`](crate::RuntimeConfig).
 ///
+/// They are set on three levels, and each can only tighten the one above: a tenant has a ceiling for each of its sandboxes
+/// ([`TenantLimits::sandbox`](crate::TenantLimits::sandbox)), a job or task asks for what it wants
+/// ([`SandboxConfig::limits`](crate::SandboxConfig::limits)), and single calls can be held to less
+/// ([`Sandbox::limit_calls`](crate::Sandbox::limit_calls)).
+///
 /// ```
 /// use std::time::Duration;
 /// use vivarium_sandbox::Limits;
@@ -148,6 +153,44 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// These limits, none of them beyond `ceiling`'s.
+    ///
+    /// ```
+    /// use vivarium_sandbox::Limits;
+    ///
+    /// let ceiling = Limits { memory: 128 << 20, ..Limits::default() };
+    /// let asked = Limits { memory: 1 << 30, open_files: 16, ..Limits::default() };
+    /// let limits = asked.within(&ceiling);
+    /// assert_eq!((limits.memory, limits.open_files), (128 << 20, 16));
+    /// ```
+    pub fn within(&self, ceiling: &Self) -> Self {
+        /// `None` is no limit.
+        fn optional<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        // Every field by name: a new one does not compile until it is here.
+        Self {
+            memory: self.memory.min(ceiling.memory),
+            batch_time: self.batch_time.min(ceiling.batch_time),
+            startup_time: self.startup_time.min(ceiling.startup_time),
+            cpu_time: optional(self.cpu_time, ceiling.cpu_time),
+            table_elements: self.table_elements.min(ceiling.table_elements),
+            // A batch has to fit in the memory that is left.
+            batch_bytes: self.batch_bytes.min(ceiling.batch_bytes).min(ceiling.memory),
+            output_bytes: self.output_bytes.min(ceiling.output_bytes),
+            output_rows: self.output_rows.min(ceiling.output_rows),
+            request_bytes: self.request_bytes.min(ceiling.request_bytes),
+            reply_bytes: self.reply_bytes.min(ceiling.reply_bytes),
+            name_bytes: self.name_bytes.min(ceiling.name_bytes),
+            log_bytes_per_second: optional(self.log_bytes_per_second, ceiling.log_bytes_per_second),
+            scratch_bytes: self.scratch_bytes.min(ceiling.scratch_bytes),
+            scratch_files: self.scratch_files.min(ceiling.scratch_files),
+            open_files: self.open_files.min(ceiling.open_files),
+            path_bytes: self.path_bytes.min(ceiling.path_bytes),
+            random_bytes: self.random_bytes.min(ceiling.random_bytes),
+        }
+    }
+
     /// Checks that the limits do not contradict themselves or the 32-bit address space.
     ///
     /// # Errors
@@ -175,6 +218,32 @@ impl Limits {
             }
         }
         Ok(())
+    }
+}
+
+/// What single calls of a sandbox may use, where that is less than its [`Limits`]. `None`: what those say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallLimits {
+    /// As [`Limits::batch_time`].
+    pub time: Option<Duration>,
+    /// As [`Limits::output_bytes`].
+    pub output_bytes: Option<u64>,
+    /// As [`Limits::output_rows`].
+    pub output_rows: Option<u64>,
+    /// As [`Limits::reply_bytes`].
+    pub reply_bytes: Option<u64>,
+}
+
+impl CallLimits {
+    /// `limits`, with these where they are tighter.
+    pub(crate) fn applied_to(&self, limits: &Limits) -> Limits {
+        Limits {
+            batch_time: self.time.map_or(limits.batch_time, |time| time.min(limits.batch_time)),
+            output_bytes: self.output_bytes.map_or(limits.output_bytes, |bytes| bytes.min(limits.output_bytes)),
+            output_rows: self.output_rows.map_or(limits.output_rows, |rows| rows.min(limits.output_rows)),
+            reply_bytes: self.reply_bytes.map_or(limits.reply_bytes, |bytes| bytes.min(limits.reply_bytes)),
+            ..limits.clone()
+        }
     }
 }
 
@@ -208,6 +277,23 @@ mod tests {
     fn a_misspelt_limit_is_an_error() {
         let error = serde_json::from_str::<Limits>(r#"{"memroy": "1GiB"}"#).unwrap_err();
         assert!(error.to_string().contains("memroy"), "{error}");
+    }
+
+    #[test]
+    fn a_ceiling_only_tightens() {
+        let ceiling =
+            Limits { cpu_time: Some(Duration::from_secs(9)), log_bytes_per_second: None, ..Limits::default() };
+        let asked = Limits { memory: 1 << 30, batch_bytes: 1 << 29, open_files: 7, ..Limits::default() };
+        let limits = asked.within(&ceiling);
+        assert_eq!(limits, Limits { open_files: 7, cpu_time: ceiling.cpu_time, ..Limits::default() });
+        assert_eq!(limits.validate(), Ok(()));
+        let small = Limits { memory: 1 << 20, ..Limits::default() };
+        assert_eq!(Limits::default().within(&small).validate(), Ok(()));
+
+        let call =
+            CallLimits { time: Some(Duration::from_secs(1)), output_bytes: Some(u64::MAX), ..CallLimits::default() };
+        let expected = Limits { batch_time: Duration::from_secs(1), ..Limits::default() };
+        assert_eq!(call.applied_to(&Limits::default()), expected);
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+    WasmFeatures,
+};
 
 use crate::epoch::Ticker;
 use crate::error::Error;
+use crate::scheduler::Scheduler;
 
 /// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
 ///
@@ -23,11 +27,15 @@ pub struct RuntimeConfig {
     pub wasm_stack: u64,
     /// The most table elements any sandbox can have. Default 50,000; CPython with numpy has 20,000.
     pub table_elements: u32,
+    /// How many sandboxes run at the same moment; those that could run too wait for their tenant's turn
+    /// ([`TenantLimits::cpu_weight`](crate::TenantLimits::cpu_weight)). Default: the cores this process may use.
+    pub cores: usize,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
-        Self { sandboxes: 512, sandbox_memory: 4 << 30, wasm_stack: 16 << 20, table_elements: 50_000 }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { sandboxes: 512, sandbox_memory: 4 << 30, wasm_stack: 16 << 20, table_elements: 50_000, cores }
     }
 }
 
@@ -43,6 +51,7 @@ pub struct Runtime {
 struct Shared {
     config: RuntimeConfig,
     engine: Engine,
+    scheduler: Arc<Scheduler>,
     ticker: Ticker,
 }
 
@@ -54,8 +63,9 @@ impl Runtime {
     /// sandboxes need less of it.
     pub fn new(config: RuntimeConfig) -> Result<Self, Error> {
         let engine = Engine::new(&engine_config(&config)).map_err(Error::Start)?;
-        let ticker = Ticker::new(&engine).map_err(|error| Error::Start(error.into()))?;
-        Ok(Self { shared: Arc::new(Shared { config, engine, ticker }) })
+        let scheduler = Arc::new(Scheduler::new(config.cores));
+        let ticker = Ticker::new(&engine, Arc::clone(&scheduler)).map_err(|error| Error::Start(error.into()))?;
+        Ok(Self { shared: Arc::new(Shared { config, engine, scheduler, ticker }) })
     }
 
     /// The configuration it was made with.
@@ -65,6 +75,10 @@ impl Runtime {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.shared.scheduler
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {
@@ -79,6 +93,22 @@ const HOST_STACK: usize = 2 << 20;
 /// most 64 free slots do so.
 const KEEP_RESIDENT: usize = 8 << 20;
 const TABLE_KEEP_RESIDENT: usize = 256 << 10;
+
+/// What the guest's module uses: the features that clang has on for wasm32, vectors, and the constants of position-independent
+/// code. Reference types are there for the form that indirect calls have since.
+const GUEST_FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST);
+
+// Knobs of wasmtime that need no setting here. The fuel of host calls bounds what component-model values copy, and there is no
+// component model in this build; our own WASI bounds each call (`wasi`). Random bytes have `Limits::random_bytes`. The numbers
+// of instances, memories and tables of a store, and their sizes, are in `limiter`.
 
 fn engine_config(runtime: &RuntimeConfig) -> Config {
     let mut config = Config::new();
@@ -105,26 +135,21 @@ fn engine_config(runtime: &RuntimeConfig) -> Config {
     config.memory_init_cow(true).memory_guaranteed_dense_image_size(256 << 20);
 
     // Code. Compiled once per machine and used for ever after: spend time on it. Cranelift's mitigations against Spectre
-    // (no speculation past bounds checks of tables and of dynamic memories, masked indirect calls) are on by default and
-    // stay on: tenants share the process. NaN bit patterns may differ between processors: Python does not show them, and
+    // (`enable_heap_access_spectre_mitigation`, `enable_table_access_spectre_mitigation`: a bounds check that is mispredicted
+    // selects a harmless address) are on by default and stay on: tenants share the process. NaN bit patterns may differ between processors: Python does not show them, and
     // canonicalising costs every floating point operation.
     config.cranelift_opt_level(OptLevel::Speed).cranelift_nan_canonicalization(false).parallel_compilation(true);
     // Function names in the report of a trap, but no more than a person reads; registers and unwinding tables for
     // native debuggers only make the code larger.
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20)).native_unwind_info(false).debug_info(false);
 
-    // WebAssembly. What clang emits for wasm32 and nothing else: less code of the engine can be reached.
-    config
-        .wasm_bulk_memory(true)
-        .wasm_multi_value(true)
-        .wasm_simd(true)
-        .wasm_relaxed_simd(false)
-        .wasm_tail_call(false)
-        .wasm_multi_memory(false)
-        .wasm_memory64(false)
-        .wasm_extended_const(true)
-        .wasm_wide_arithmetic(false)
-        .wasm_custom_page_sizes(false);
+    // Traps are signals, and nothing of a dead instance is kept: no core dump, no source positions read from debug information
+    // by an environment variable's leave.
+    config.signals_based_traps(true).wasm_backtrace_details(WasmBacktraceDetails::Disable);
+
+    // WebAssembly. What clang emits for wasm32 and nothing else, not even what is on by default: less code of the engine can be
+    // reached. No threads and no shared memory above all: while the host reads a result, nothing changes it.
+    config.wasm_features(WasmFeatures::all(), false).wasm_features(GUEST_FEATURES, true);
 
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config(runtime)));
     config
@@ -155,8 +180,9 @@ fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {
     pool.async_stack_keep_resident(16 << 10);
     // Slots that already map an image are the fast ones; keep as many as a busy task uses.
     pool.max_unused_warm_slots(64).decommit_batch_size(1);
-    // Protection keys let neighbouring memories do without guards. That saves address space, which is not short here, and
-    // needs memories far below 4 GiB; the guards alone already contain every access.
+    // Protection keys would make the neighbour's memory, under another key, the guard of this one. With memories of 4 GiB
+    // wasmtime uses two keys and saves the 32 MiB of each guard. It adds no wall: every address that compiled code can form
+    // lies in the memory or in its guard, and a guard that nothing maps is stronger than one that a register opens.
     pool.memory_protection_keys(Enabled::No);
     pool
 }

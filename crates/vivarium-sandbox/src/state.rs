@@ -41,13 +41,14 @@ impl Deadline {
 
 /// Asked once per tick of the epoch, in the middle of the guest's code: may it go on?
 ///
-/// Going on means yielding first: the executor polls other tasks before this one is resumed, so no sandbox holds a thread
-/// for longer than a tick. This is also where a scheduler would make a tenant wait for its share.
+/// Going on means yielding first: no sandbox holds a thread for longer than a tick, and whether it is resumed at once or
+/// another tenant is due, the [scheduler](crate::scheduler) decides.
 pub(crate) fn on_tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data();
     if Instant::now() >= state.deadline.at {
         return Err(wasmtime::Error::new(state.deadline.error()));
     }
     state.cpu.charge().map_err(wasmtime::Error::new)?;
+    state.cpu.interrupt();
     Ok(UpdateDeadline::Yield(1))
 }

@@ -1,7 +1,7 @@
 //! Whose sandbox it is: tenant, job and task.
 //!
 //! ```text
-//!   Tenant   totals over everything it runs: memory, instances, scratch
+//!   Tenant   totals over everything it runs: memory, instances, scratch; its share of the processors
 //!     └─ Job     one submitted program (Flink's JobID)
 //!          └─ Task   one operator's parallel subtask: processor time, metrics
 //!               └─ Sandbox   one instance
@@ -18,8 +18,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::quantity::serde_size;
+use crate::share::Share;
 use crate::wasi::ScratchBudget;
 
 /// The longest identifier, in bytes.
@@ -115,11 +117,24 @@ pub struct TenantLimits {
     pub scratch_bytes: u64,
     /// Files, directories and links in the scratch directories of all its sandboxes. Default 200,000.
     pub scratch_files: u32,
+    /// Processor time in proportion to other tenants, when there is not enough for all; from 1 to 10,000. Default 100, as the
+    /// `cpu.weight` of Linux's control groups: a tenant of weight 300 gets three times the time of one of weight 100, however
+    /// many sandboxes each of them has. Without contention it has no effect.
+    pub cpu_weight: u32,
+    /// The most that any one of its sandboxes may use, whatever its configuration asks for. Default: no ceiling.
+    pub sandbox: Option<Limits>,
 }
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { memory: 16 << 30, instances: 256, scratch_bytes: 1 << 30, scratch_files: 200_000 }
+        Self {
+            memory: 16 << 30,
+            instances: 256,
+            scratch_bytes: 1 << 30,
+            scratch_files: 200_000,
+            cpu_weight: 100,
+            sandbox: None,
+        }
     }
 }
 
@@ -130,6 +145,8 @@ pub struct Tenant {
     pub(crate) memory: Account,
     pub(crate) instances: Account,
     pub(crate) scratch: Arc<ScratchBudget>,
+    pub(crate) share: Share,
+    ceiling: Option<Limits>,
 }
 
 /// What a tenant uses now, and the most it ever used.
@@ -156,12 +173,19 @@ impl Tenant {
             memory: Account::new(limits.memory),
             instances: Account::new(limits.instances.into()),
             scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
+            share: Share::new(limits.cpu_weight),
+            ceiling: limits.sandbox.clone(),
         })
     }
 
     /// Its name.
     pub fn id(&self) -> &TenantId {
         &self.id
+    }
+
+    /// The most that any one of its sandboxes may use.
+    pub fn ceiling(&self) -> Option<&Limits> {
+        self.ceiling.as_ref()
     }
 
     /// What it uses now.

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{Guest, config, config_with, limits};
+use arrow::datatypes::DataType;
+use common::{Guest, column, config, config_with, limits};
 use vivarium_sandbox::{
-    Error, Image, JobId, LimitKind, Limits, Runtime, RuntimeConfig, Sandbox, SandboxConfig, TaskId, Tenant, TenantId,
-    TenantLimits,
+    CallLimits, Error, Image, JobId, LimitKind, Limits, Runtime, RuntimeConfig, Sandbox, SandboxConfig, TaskId, Tenant,
+    TenantId, TenantLimits,
 };
 
 fn tenant_config(limits: &TenantLimits) -> SandboxConfig {
@@ -66,4 +67,40 @@ async fn more_than_a_sandbox_can_have() {
     let table = Guest { declarations: "(table 100 funcref)".into(), ..Guest::default() }.image();
     let small = config_with(Limits { table_elements: 99, ..limits() });
     assert_eq!(limit(Sandbox::start(&table, &small).await), LimitKind::TableElements);
+}
+
+#[tokio::test]
+async fn a_ceiling_that_no_task_of_the_tenant_can_raise() {
+    let image = Guest { memory: 16, ..Guest::default() }.image();
+    let ceiling = Limits { memory: 2 << 20, batch_bytes: 1 << 20, open_files: 9, ..limits() };
+    let config = tenant_config(&TenantLimits { sandbox: Some(ceiling), ..TenantLimits::default() });
+    let asked = SandboxConfig { limits: Limits { memory: 1 << 30, open_files: 200, ..limits() }, ..config.clone() };
+    let sandbox = Sandbox::start(&image, &asked).await.unwrap();
+    assert_eq!((sandbox.limits().memory, sandbox.limits().open_files), (2 << 20, 9));
+    let larger = Guest { memory: 33, ..Guest::default() }.image();
+    assert_eq!(limit(Sandbox::start(&larger, &asked).await), LimitKind::Memory);
+}
+
+#[tokio::test]
+async fn a_call_can_be_held_to_less_than_its_sandbox() {
+    let mut sandbox = Sandbox::start(&Guest::default().image(), &config()).await.unwrap();
+    let columns = [column()];
+    for (output_bytes, allowed) in [(Some(10), false), (None, true), (Some(1 << 40), true)] {
+        sandbox.limit_calls(&CallLimits { output_bytes, ..CallLimits::default() });
+        assert!(sandbox.limits().output_bytes <= limits().output_bytes);
+        match sandbox.invoke(1, 0, 3, &columns, &DataType::Int64).await {
+            Ok(_) => assert!(allowed),
+            Err(Error::Limit(limit)) => assert!(!allowed && limit.limit == LimitKind::OutputBytes, "{limit}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let mut looping =
+        Sandbox::start(&Guest { invoke: common::LOOP.into(), ..Guest::default() }.image(), &config()).await.unwrap();
+    let time = std::time::Duration::from_millis(5);
+    looping.limit_calls(&CallLimits { time: Some(time), ..CallLimits::default() });
+    let error = looping.invoke(1, 0, 3, &columns, &DataType::Int64).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Limit(limit) if limit.limit == LimitKind::BatchTime && limit.configured == 5_000_000),
+        "{error}"
+    );
 }

@@ -211,6 +211,19 @@ pub enum Error {
     #[error("columns could not be put together: {0}")]
     Arrow(#[from] ArrowError),
 
+    /// The job's Python environment cannot be used.
+    #[error(transparent)]
+    Environment(#[from] vivarium_env::EnvironmentError),
+
+    /// The image's Python is of a version that environments cannot be made for.
+    #[error(
+        "the guest has Python {version}, for which no environment can be made; build the guest of this version again"
+    )]
+    UnknownPython {
+        /// The version.
+        version: String,
+    },
+
     /// A worker of the task ended without an answer.
     #[error("a worker of the task ended without an answer: {0}")]
     Worker(String),
@@ -255,6 +268,7 @@ impl Error {
             Self::Bind(_) | Self::Value { .. } | Self::SchemaChanged { .. } | Self::Input(_) => ErrorClass::Input,
             Self::Limit { .. } | Self::RowTooLarge { .. } | Self::Groups { .. } => ErrorClass::Limit,
             Self::Sandbox { error, .. } => sandbox_class(error),
+            Self::Environment(_) | Self::UnknownPython { .. } => ErrorClass::Environment,
             Self::Signature(_) | Self::Arrow(_) | Self::Worker(_) => ErrorClass::Internal,
         }
     }

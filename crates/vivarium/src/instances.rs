@@ -160,7 +160,7 @@ impl Instances {
             .collect::<Result<Vec<_>, types::TypeError>>();
         // Binding printed each of these types before.
         let arguments = arguments.map_err(|error| Error::Signature(error.into()))?;
-        let limits = origin.config.limits.clone();
+        let limits = origin.config.effective_limits();
         // Twice the rows may come: those of a row that may fail are added to those of the rows before it.
         let rows = RESULT_ROWS.min(limits.output_rows / 2).max(1);
         let output = json!({"rows": rows, "bytes": RESULT_BYTES.min(limits.output_bytes / 4).max(1)});

@@ -10,10 +10,11 @@
 //!             Function::bind_aggregate --> Aggregation   groups; run(stream of batches), or Accumulators by hand
 //! ```
 //!
-//! The steps in order, each a file: [`FunctionSource`] (where code comes from), [`Module`] and [`Signature`] (what it
-//! declares), [`Arguments`] and the conversions of [`Function::bind`] (which column becomes which argument), [`Task`] (how
-//! batches are cut, distributed and put together again), [`Aggregation`] (the same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is
-//! the text form of Arrow types that host and guest share.
+//! The steps in order, each a file: [`in_environment`] (what a job ships besides), [`FunctionSource`] (where code comes
+//! from), [`Module`] and [`Signature`] (what it declares), [`Arguments`] and the conversions of [`Function::bind`] (which
+//! column becomes which argument), [`Task`] (how batches are cut, distributed and put together again), [`Aggregation`] (the
+//! same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is the text form of Arrow types that
+//! host and guest share.
 //!
 //! Invariants:
 //! * This crate reads no tables, prints nothing and knows no engine.
@@ -29,6 +30,8 @@ mod chunks;
 mod columns;
 mod context;
 mod convert;
+mod environment;
+mod environment_snapshots;
 mod error;
 mod failures;
 mod function;
@@ -48,6 +51,8 @@ pub use aggregate::{Accumulators, Aggregation, DEFAULT_GROUP_BYTES};
 pub use bind::{ArgumentValue, Arguments, BindError, ColumnNames, Place};
 pub use chunks::CHUNK_ROWS;
 pub use context::JobContext;
+pub use environment::{guest_python, in_environment};
+pub use environment_snapshots::EnvironmentSnapshots;
 pub use error::{Error, ErrorClass};
 pub use failures::{Failures, MAX_DETAILED_FAILURES};
 pub use function::{Function, GroupBy, TaskOptions};

@@ -21,7 +21,7 @@ enum Source {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The file is missing, or is not ours to read.
-    #[error("the function file {} cannot be read: {error}", path.display())]
+    #[error("the Python file {} cannot be read: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum SourceError {
         error: std::io::Error,
     },
     /// The file is larger than [`MAX_SOURCE_BYTES`].
-    #[error("the function file {} has {size} bytes, more than the {MAX_SOURCE_BYTES} allowed; is it a Python file?", path.display())]
+    #[error("the Python file {} has {size} bytes, more than the {MAX_SOURCE_BYTES} allowed; is it a Python file?", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum SourceError {
         size: u64,
     },
     /// The file is not UTF-8.
-    #[error("the function file {} is not UTF-8 at byte {position}; save it as UTF-8", path.display())]
+    #[error("the Python file {} is not UTF-8 at byte {position}; save it as UTF-8", path.display())]
     Encoding {
         /// The file.
         path: PathBuf,
@@ -89,6 +89,15 @@ impl FunctionSource {
         match &self.0 {
             Source::Text { filename, .. } => filename,
             Source::Module { name } => name,
+        }
+    }
+
+    /// The source code; `None` for a module of the environment. A `# /// script` header in it can be read with
+    /// `vivarium_env::ScriptMetadata`.
+    pub fn text(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Text { text, .. } => Some(text),
+            Source::Module { .. } => None,
         }
     }
 

@@ -1,7 +1,8 @@
 //! The command line before it is parsed.
 //!
-//! What follows `exec -c CODE` and `exec -m MODULE` belongs to the script, as with `python`. The parser only knows that of
-//! positional arguments (`exec SCRIPT.py ...`), so a `--` is put behind CODE and MODULE.
+//! Two things the parser does not know. Flink writes its dependency options with one dash (`-pyfs`), which would be read as
+//! five short options. And what follows `exec -c CODE` and `exec -m MODULE` belongs to the script, as with `python`; the
+//! parser only knows that of positional arguments (`exec SCRIPT.py ...`), so a `--` is put behind CODE and MODULE.
 
 use std::ffi::OsString;
 
@@ -9,46 +10,92 @@ use clap::{Arg, ArgAction, CommandFactory};
 
 use crate::cli::Cli;
 
-/// The command line with a `--` where the script's own arguments begin.
+/// Flink's spellings of the dependency options, and ours.
+const FLINK: [(&str, &str); 5] = [
+    ("-pyfs", "--python-files"),
+    ("-pyarch", "--python-archives"),
+    ("-pyreq", "--python-requirements"),
+    ("-pyexec", "--python-executable"),
+    ("-pypath", "--python-path"),
+];
+
+/// The command line as the parser takes it.
 pub fn normalised(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut argv: Vec<_> = argv.into_iter().collect();
-    if argv.get(1).is_some_and(|command| command == "exec")
-        && let Some(index) = code_or_module(&argv)
-    {
-        // `-cCODE` is `-c CODE`; options are ASCII, so the flag is two bytes.
-        let argument = argv[index].to_string_lossy().into_owned();
-        if argument.len() > 2 {
-            argv.splice(index..=index, [OsString::from(&argument[..2]), OsString::from(&argument[2..])]);
+    let is_exec = argv.get(1).is_some_and(|command| command == "exec");
+    if is_exec {
+        let options = options_of_exec(&argv);
+        argv[..options.end].iter_mut().for_each(spell_out);
+        if let Some(index) = options.code_or_module {
+            // `-cCODE` is `-c CODE`; options are ASCII, so the flag is two bytes.
+            let argument = argv[index].to_string_lossy().into_owned();
+            if argument.len() > 2 {
+                argv.splice(index..=index, [OsString::from(&argument[..2]), OsString::from(&argument[2..])]);
+            }
+            if index + 2 <= argv.len() {
+                argv.insert(index + 2, "--".into());
+            }
         }
-        if index + 2 <= argv.len() {
-            argv.insert(index + 2, "--".into());
-        }
+    } else {
+        let end = argv.iter().position(|argument| argument == "--").unwrap_or(argv.len());
+        argv[..end].iter_mut().for_each(spell_out);
     }
     argv
 }
 
-/// Where `-c CODE` or `-m MODULE` stands among the options of `exec`.
-fn code_or_module(argv: &[OsString]) -> Option<usize> {
+/// Where the options of `exec` are: before what belongs to the script.
+struct ExecOptions {
+    /// Behind the last of them.
+    end: usize,
+    /// `-c CODE` or `-m MODULE`, which end them.
+    code_or_module: Option<usize>,
+}
+
+fn options_of_exec(argv: &[OsString]) -> ExecOptions {
     let cli = Cli::command();
-    let exec = cli.find_subcommand("exec")?;
-    let takes_value = |option: &str| exec.get_arguments().any(|known| is_named(known, option) && takes_value(known));
-    let mut index = 2;
-    while let Some(argument) = argv.get(index) {
-        let argument = argument.to_str()?;
-        match argument {
-            "--" => return None,
-            _ if argument.starts_with("-c") || argument.starts_with("-m") => return Some(index),
-            _ if takes_value(argument) => index += 2,
-            _ if argument.starts_with('-') && argument != "-" => index += 1,
+    let takes_value = |option: &str| {
+        let exec = cli.find_subcommand("exec");
+        let mut known = exec.into_iter().flat_map(|exec| exec.get_arguments());
+        is_flink(option) || known.any(|known| is_named(known, option) && takes_value(known))
+    };
+    let mut end = 2.min(argv.len());
+    while let Some(argument) = argv.get(end) {
+        match argument.to_str() {
+            Some(argument) if argument.starts_with("-c") || argument.starts_with("-m") => {
+                return ExecOptions { end, code_or_module: Some(end) };
+            }
+            Some(argument) if takes_value(argument) => end += 2,
+            Some(argument) if argument.starts_with('-') && !["-", "--"].contains(&argument) => end += 1,
             // The script: the parser leaves all behind it alone.
-            _ => return None,
+            _ => break,
         }
     }
-    None
+    ExecOptions { end: end.min(argv.len()), code_or_module: None }
+}
+
+fn is_flink(option: &str) -> bool {
+    FLINK.iter().any(|(flink, _)| *flink == option)
+}
+
+/// Replaces Flink's spelling of an option, with or without `=VALUE`, by ours.
+fn spell_out(argument: &mut OsString) {
+    let Some(text) = argument.to_str() else { return };
+    let (option, value) = match text.split_once('=') {
+        Some((option, value)) => (option, Some(value)),
+        None => (text, None),
+    };
+    if let Some((_, ours)) = FLINK.iter().find(|(flink, _)| *flink == option) {
+        *argument = match value {
+            Some(value) => format!("{ours}={value}").into(),
+            None => (*ours).into(),
+        };
+    }
 }
 
 fn is_named(known: &Arg, option: &str) -> bool {
-    let long = option.strip_prefix("--").is_some_and(|name| known.get_long() == Some(name));
+    let long = option.strip_prefix("--").is_some_and(|name| {
+        known.get_long() == Some(name) || known.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+    });
     let short =
         option.strip_prefix('-').is_some_and(|name| known.get_short().is_some_and(|short| name == short.to_string()));
     long || short
@@ -89,6 +136,62 @@ mod tests {
             assert_eq!(exec.module.as_deref(), module, "{argv:?}");
             assert_eq!(exec.arguments, arguments, "{argv:?}");
         }
+    }
+
+    #[test]
+    fn flinks_options_are_taken_in_every_spelling() {
+        for argv in [
+            &[
+                "-pyfs",
+                "a.py,b.zip",
+                "-pyarch=x.zip#x",
+                "-pyreq",
+                "r.txt",
+                "-pyexec",
+                "x/bin/python",
+                "-pypath",
+                "/env/p",
+            ][..],
+            &[
+                "--pyfs",
+                "a.py",
+                "--python-files",
+                "b.zip",
+                "--pyarch",
+                "x.zip#x",
+                "--pyreq=r.txt",
+                "--pyexec",
+                "x/bin/python",
+                "--pypath",
+                "/env/p",
+            ],
+            &[
+                "--pyFiles",
+                "a.py,b.zip",
+                "--pyArchives",
+                "x.zip#x",
+                "--pyRequirements",
+                "r.txt",
+                "--pyExecutable=x/bin/python",
+                "--pyPythonPath",
+                "/env/p",
+            ],
+        ] {
+            for (code, script) in [(None, &["s.py", "-pyfs", "-c"][..]), (Some("pass"), &["-c", "pass", "-pyfs", "x"])]
+            {
+                let exec = exec(&[argv, script].concat());
+                let options = exec.environment.python_options();
+                assert_eq!(options.files.as_deref(), Some("a.py,b.zip"), "{argv:?}");
+                assert_eq!(options.archives.as_deref(), Some("x.zip#x"));
+                assert_eq!(options.requirements.as_deref(), Some("r.txt"));
+                assert_eq!(options.executable.as_deref(), Some("x/bin/python"));
+                assert_eq!(options.python_path.as_deref(), Some("/env/p"));
+                assert_eq!(exec.code.as_deref(), code);
+                assert_eq!(exec.arguments.last(), script.last().map(|last| last.to_string()).as_ref());
+            }
+        }
+        let argv = ["wasm-run", "env", "inspect", "-pyfs", "a.py"].map(OsString::from);
+        assert!(matches!(Cli::try_parse_from(normalised(argv)).unwrap().command, Command::Env(_)));
     }
 
     #[test]

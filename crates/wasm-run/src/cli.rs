@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::guest_test::GuestTest;
-use crate::options::{OutputOptions, SandboxOptions};
+use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
 
 /// Run Python functions over tables inside WebAssembly.
 ///
@@ -33,6 +34,8 @@ pub enum Command {
     Exec(Exec),
     Check(Check),
     #[command(subcommand)]
+    Env(Env),
+    #[command(subcommand)]
     Guest(Guest),
 }
 
@@ -49,6 +52,9 @@ Examples:
   wasm-run run text.py::words --input comments.csv --args comment,=3 --as word,position
   wasm-run run totals.py::total --input lineitem.parquet --group-by l_returnflag,l_linestatus
   cat rows.json | wasm-run run f.py --input - --input-format json --output - --output-format csv
+  wasm-run run score.py --input x.parquet -pyfs util.py,lib.zip -pyarch model.zip#model -pyreq requirements.txt
+
+Packages that FILE.py lists in a `# /// script` header are installed too.
 
 File formats by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a line), .arrow (IPC).
 An output file appears under its name only when it is complete. When the reader of standard output goes away, wasm-run ends \
@@ -102,13 +108,17 @@ pub struct Run {
     pub sandbox: SandboxOptions,
 
     #[command(flatten)]
+    pub environment: EnvironmentOptions,
+
+    #[command(flatten)]
     pub messages: OutputOptions,
 }
 
 /// Run a Python script in a sandbox, as `python` would.
 ///
 /// Standard input, output and error are the script's, and its exit status is that of the command. It sees no file of the
-/// host: `/tmp`, the working directory, is empty and goes away at the end.
+/// host but what the options below ship: `/tmp`, the working directory unless there are archives, is empty and goes away
+/// at the end. Packages that the script lists in a `# /// script` header are installed.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "wasm-run exec [OPTIONS] SCRIPT.py [ARGS]...\n       wasm-run exec [OPTIONS] -c CODE [ARGS]...\n       \
@@ -118,6 +128,7 @@ Examples:
   wasm-run exec report.py --year 2024
   wasm-run exec -c 'import numpy; print(numpy.arange(5) ** 2)'
   echo '{\"a\": 1}' | wasm-run exec -m json.tool
+  wasm-run exec -pyarch venv.zip#venv -pyexec venv/bin/python -m mypackage
 
 What follows SCRIPT.py, CODE or MODULE belongs to the script. A `-` in place of SCRIPT.py reads it from standard input."
 )]
@@ -138,10 +149,13 @@ pub struct Exec {
     pub sandbox: SandboxOptions,
 
     #[command(flatten)]
+    pub environment: EnvironmentOptions,
+
+    #[command(flatten)]
     pub messages: OutputOptions,
 }
 
-/// Show the functions of a Python file and every problem with their declarations, without data.
+/// Show the functions and packages of a Python file and every problem with their declarations, without data.
 ///
 /// Ends with status 1 when there are problems.
 #[derive(Debug, Args)]
@@ -156,6 +170,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub environment: EnvironmentOptions,
 
     #[command(flatten)]
     pub messages: OutputOptions,

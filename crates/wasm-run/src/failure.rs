@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use vivarium::ErrorClass;
+use vivarium_env::EnvironmentError;
 use vivarium_sandbox::LimitKind;
 
 /// Why a command failed.
@@ -13,6 +14,8 @@ use vivarium_sandbox::LimitKind;
 pub enum Failure {
     /// A function or the library around it failed.
     Function(Box<vivarium::Error>),
+    /// The Python environment could not be made.
+    Environment(Box<EnvironmentError>),
     /// The guest could not be built or found.
     Guest(Box<vivarium_guest::Error>),
     /// Anything else, with the class that decides the exit status.
@@ -37,6 +40,11 @@ impl Failure {
         Self::Other { class: ErrorClass::Input, message: format!("{what}: {error}") }
     }
 
+    /// Something about the Python environment that the library does not see.
+    pub fn environment(message: impl fmt::Display) -> Self {
+        Self::Other { class: ErrorClass::Environment, message: message.to_string() }
+    }
+
     /// Something that should not happen.
     pub fn internal(message: impl fmt::Display) -> Self {
         Self::Other { class: ErrorClass::Internal, message: message.to_string() }
@@ -47,7 +55,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::BrokenPipe => 0,
             Self::Function(error) => status(error.class()),
-            Self::Guest(_) => status(ErrorClass::Environment),
+            Self::Environment(_) | Self::Guest(_) => status(ErrorClass::Environment),
             Self::Other { class, .. } => status(*class),
         })
     }
@@ -73,7 +81,7 @@ impl Failure {
     fn to_json(&self) -> serde_json::Value {
         let class = match self {
             Self::Function(error) => error.class(),
-            Self::Guest(_) => ErrorClass::Environment,
+            Self::Environment(_) | Self::Guest(_) => ErrorClass::Environment,
             Self::Other { class, .. } => *class,
             Self::BrokenPipe => ErrorClass::Internal,
         };
@@ -104,24 +112,37 @@ impl fmt::Display for Failure {
                     None => Ok(()),
                 }
             }
-            Self::Guest(error) => {
-                error.fmt(f)?;
-                let mut source = std::error::Error::source(&**error);
-                while let Some(cause) = source {
-                    write!(f, ": {cause}")?;
-                    source = cause.source();
-                }
-                Ok(())
-            }
+            Self::Environment(error) => with_causes(&**error, f),
+            Self::Guest(error) => with_causes(&**error, f),
             Self::Other { message, .. } => f.write_str(message),
             Self::BrokenPipe => f.write_str("the reader of standard output has gone away"),
         }
     }
 }
 
+/// The error's message and those of its causes that it does not say itself.
+fn with_causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    f.write_str(&text)
+}
+
 impl From<vivarium::Error> for Failure {
     fn from(error: vivarium::Error) -> Self {
         Self::Function(Box::new(error))
+    }
+}
+
+impl From<EnvironmentError> for Failure {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Environment(Box::new(error))
     }
 }
 
@@ -136,7 +157,12 @@ fn option_for(error: &vivarium::Error) -> Option<&'static str> {
     match error {
         vivarium::Error::Limit { error, .. } => match error.limit {
             LimitKind::Memory => Some("--memory"),
-            LimitKind::BatchTime => Some("--timeout"),
+            LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
+            LimitKind::CpuTime
+            | LimitKind::OutputBytes
+            | LimitKind::OutputRows
+            | LimitKind::RequestBytes
+            | LimitKind::ReplyBytes => Some("--sandbox-limit"),
             _ => None,
         },
         _ => None,

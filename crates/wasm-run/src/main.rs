@@ -6,6 +6,8 @@
 mod argv;
 mod cli;
 mod commands;
+mod env_command;
+mod environment;
 mod failure;
 mod files;
 mod guest;
@@ -14,6 +16,7 @@ mod log;
 mod options;
 mod progress;
 mod table;
+mod wall;
 
 use std::io;
 use std::process::ExitCode;

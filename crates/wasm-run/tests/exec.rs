@@ -93,3 +93,10 @@ fn nothing_to_run_is_a_usage_error() {
         assert_eq!(ended.status, expected, "{arguments:?}: {ended}");
     }
 }
+
+#[test]
+fn a_crash_of_the_interpreter_is_one_line() {
+    let ended = exec(&["-c", "import os; os.abort()"], "");
+    let message = "wasm-run: the guest crashed: wasm trap: wasm `unreachable` instruction executed\n";
+    assert_eq!((ended.status, ended.stderr.as_str()), (1, message));
+}

@@ -23,5 +23,7 @@ fn a_cache_that_cannot_be_written_is_an_environment_problem() {
     let folder = Folder::with(&[("file", "")]);
     let output =
         folder.command(&["guest", "path"]).env("VIVARIUM_CACHE_DIR", folder.path("file/below")).output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{message}");
+    assert_eq!(message.matches("Not a directory").count(), 1, "{message}");
 }

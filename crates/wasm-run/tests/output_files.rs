@@ -82,3 +82,43 @@ fn rows_are_written_while_others_are_read() {
     writer.join().unwrap();
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn what_failed_does_not_look_complete_on_standard_output() {
+    let source = "def f(x: int) -> int:\n    return 10 // x\n";
+    let folder = Folder::with(&[("f.py", source), ("in.csv", "x\n1\n0\n")]);
+    assert_eq!(
+        folder.run(&["run", "f.py::f", "-i", "in.csv", "--limit", "1"]).ok().stdout.lines().last(),
+        Some("(1 row)")
+    );
+    let ended = folder.run(&["run", "f.py::f", "-i", "in.csv"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
+    // Parquet has its schema at the end: without it, nobody takes the bytes for a table.
+    let command = ["run", "f.py::f", "-i", "in.csv", "-o", "-", "--output-format", "parquet"];
+    let output = folder.command(&command).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.ends_with(b"PAR1") || output.stdout.len() == 4, "{:?}", output.stdout);
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let rows: String = (0..20_000).map(|row| format!("{row}\n")).collect();
+    let folder = Folder::with(&[("f.py", FAST), ("t.csv", &format!("x\n{rows}"))]);
+    for format in ["csv", "parquet", "json", "arrow"] {
+        let ended = folder.run(&["run", "f.py::f", "-i", "t.csv", "-o", "/dev/full", "--output-format", format]);
+        let message = "wasm-run: the output /dev/full cannot be written: No space left on device (os error 28)\n";
+        assert_eq!((ended.status, ended.stderr.as_str()), (5, message), "{format}");
+    }
+}
+
+#[test]
+fn two_runs_into_one_file_leave_a_whole_one() {
+    let rows: String = (0..20_000).map(|row| format!("{row}\n")).collect();
+    let folder = Folder::with(&[("f.py", FAST), ("t.csv", &format!("x\n{rows}"))]);
+    let start = || folder.command(&["run", "f.py::f", "-i", "t.csv", "-o", "out.csv", "--quiet"]).spawn().unwrap();
+    for mut child in [start(), start()] {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(folder.read("out.csv").lines().count(), 20_001);
+    assert_eq!(folder.files(), ["f.py", "out.csv", "t.csv"]);
+}

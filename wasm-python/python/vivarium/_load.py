@@ -1,5 +1,6 @@
 """Modules of functions: from source that the host sends, or by import."""
 
+import ast
 import importlib
 import importlib.util
 import linecache
@@ -73,6 +74,34 @@ def by_name(name):
     except (AttributeError, TypeError):
         source = ""
     return module, source
+
+
+def imports(source):
+    """Names of the modules that source imports at its top level, in order. Source that is no Python imports nothing."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    names = []
+    for statement in body:
+        if isinstance(statement, ast.Import):
+            names += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.level == 0:
+            names.append(statement.module)
+            names += [f"{statement.module}.{alias.name}" for alias in statement.names]
+    return list(dict.fromkeys(names))
+
+
+def try_import(name):
+    """Imports a module; False when it is none, or fails. Whatever is wrong with it shows when its importer is loaded."""
+    before = set(sys.modules)
+    try:
+        importlib.import_module(name)
+        return True
+    except BaseException:
+        for half_made in set(sys.modules) - before:
+            del sys.modules[half_made]
+        return False
 
 
 def load(request):

@@ -1,7 +1,8 @@
 """Control requests: the Python half of `vv_control`. What may be asked, and what is answered, is in ABI.md."""
 
-import importlib
+import gc
 import json
+import linecache
 import os
 import random
 import sys
@@ -53,6 +54,9 @@ def _field(request, name, kind):
 
 # ---- start ----
 
+# Of the standard library and the bundled packages. Starting again, from an environment's snapshot, puts nothing there twice.
+_own_path = tuple(sys.path)
+
 
 def _seed(seed):
     try:
@@ -61,11 +65,11 @@ def _seed(seed):
         entropy = b""
     if len(entropy) != 32:
         raise ProtocolError("the seed is 64 hexadecimal digits")
-    random.seed(entropy)
-    if "numpy" in sys.modules:
-        import numpy.random
-
-        numpy.random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
+    random.seed(int.from_bytes(entropy))
+    if numpy_random := sys.modules.get("numpy.random"):
+        generator = numpy_random.mtrand._rand._bit_generator
+        if not _vivarium.seed_mt19937(generator.capsule, entropy):
+            numpy_random.seed([int.from_bytes(entropy[at : at + 4], "little") for at in range(0, 32, 4)])
 
 
 def _strings(values, what):
@@ -82,15 +86,52 @@ def start(request):
         raise ProtocolError("the name of an environment variable is not empty and has no '='")
     os.environ.clear()
     os.environ.update(variables)
-    if hasattr(time, "tzset"):
+    if "TZ" in variables:
         time.tzset()
     sys.dont_write_bytecode = True
-    sys.path.extend(_strings(_field(request, "path", list), "paths"))
-    importlib.invalidate_caches()
+    sys.path[:] = [*_own_path, *_strings(_field(request, "path", list), "paths")]
     directory = request.get("directory")
     if directory is not None:
         os.chdir(_strings([directory], "directories")[0])
     return {"python": sys.version.split()[0]}
+
+
+# ---- warm ----
+
+
+class _Watched(type(os.environ)):
+    """`os.environ` while modules are imported ahead: notes the names that are asked for, and `*` for all of them."""
+
+    names = set()
+
+    def __getitem__(self, name):
+        self.names.add(os.fsdecode(name) if isinstance(name, (str, bytes)) else "*")
+        return super().__getitem__(name)
+
+    def __iter__(self):
+        self.names.add("*")
+        return super().__iter__()
+
+
+def warm(request):
+    """Imports what a source imports at its top level, so that instances which start from this one find it ready.
+
+    Variables come with the instances. So the names that modules asked for meanwhile are part of the answer: for a task that
+    has one of them, the modules have to be imported again.
+    """
+    source = _field(request, "source", str)
+    plain = type(os.environ)
+    try:
+        os.environ.__class__ = os.environb.__class__ = _Watched
+        imported = [name for name in _load.imports(source) if _load.try_import(name)]
+    finally:
+        os.environ.__class__ = os.environb.__class__ = plain
+    names = sorted(_Watched.names)
+    _Watched.names.clear()
+    linecache.clearcache()
+    gc.collect()
+    gc.freeze()
+    return {"modules": imported, "variables": names if len(names) <= 1000 else ["*"]}
 
 
 # ---- load, bind, drop ----
@@ -148,6 +189,7 @@ def evaluate(request):
 
 _OPERATIONS = {
     "start": start,
+    "warm": warm,
     "load": load,
     "bind": bind,
     "drop": drop,

@@ -1,6 +1,7 @@
 """Signatures: the functions a module offers, and every problem with them."""
 
 import dataclasses
+import functools
 import importlib.util
 import inspect
 import types as python_types
@@ -93,7 +94,9 @@ class _Reader:
         self.namespace = getattr(inspect.unwrap(self.target.rows), "__globals__", {})
 
     def problem(self, message, line=None):
-        self.problems.append({"function": self.name, "line": line or self.lines.definition(self.function), "message": message})
+        """Notes a problem. `line` finds where it is; without it, it is the function's."""
+        found = line() if line is not None else self.lines.definition(self.function)
+        self.problems.append({"function": self.name, "line": found, "message": message})
 
     def registered_name(self):
         self.name = _cut(self.attribute)
@@ -190,6 +193,7 @@ class _Reader:
     def parameter(self, parameter, given, handling):
         type, nullable = None, False
         option = "input_types="
+        line = functools.partial(self.lines.parameter, self.target.rows, parameter.name)
         if given is not None:
             type, _ = self.given_type(given, option)
         # A PyFlink file's annotations are for its readers; types that are not given are those of the columns.
@@ -197,12 +201,10 @@ class _Reader:
         if annotated:
             what = f"parameter '{parameter.name}'"
             if given is None:
-                line = self.lines.parameter(self.target.rows, parameter.name)
                 type, nullable = self.annotated_type(parameter.annotation, option, what, line)
             else:
                 nullable = _allows_none(parameter.annotation, self.namespace)
         elif given is None and self.declared is not None and not self.options.pyflink:
-            line = self.lines.parameter(self.target.rows, parameter.name)
             self.problem(f"parameter '{parameter.name}' has no type: annotate it (`{parameter.name}: int`) or give input_types=", line)
         if self.options.pyflink:
             nullable = True
@@ -225,7 +227,7 @@ class _Reader:
             annotation = inspect.signature(self.target.result).return_annotation
         except (TypeError, ValueError):
             return None, False
-        line = self.lines.result(self.target.result)
+        line = functools.partial(self.lines.result, self.target.result)
         if annotation is inspect.Signature.empty or self.options.pyflink:
             if self.declared is not None:
                 example = "`-> Iterator[int]`" if tables else "`-> int`"

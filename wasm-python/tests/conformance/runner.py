@@ -75,6 +75,14 @@ def describe(error):
     return " ".join(summary.split()), "".join(lines)
 
 
+def without_pytest(error):
+    """The exception, its traceback from the first frame on that is not pytest's."""
+    inner = error.__traceback__
+    while inner is not None and re.search(r"/(_pytest|pluggy)/", inner.tb_frame.f_code.co_filename):
+        inner = inner.tb_next
+    return error.with_traceback(inner or error.__traceback__)
+
+
 def _prints(error):
     try:
         return isinstance(str(error), str)
@@ -244,12 +252,10 @@ ABSENT = ("mmap", "numpy.f2py")
 
 def run_numpy(path, root, skip, reporter):
     """Runs a test file with pytest, as `numpy.test()` does."""
-    import numpy
     import pytest
 
     for name in ABSENT:
         sys.modules[name] = types.ModuleType(name)
-    numpy.f2py = sys.modules["numpy.f2py"]  # or numpy asks itself for it without end
     _extend_packages(root)
     # The packages come from the image, their test folders from `root`: both halves of numpy are one package.
     os.environ["PY_IGNORE_IMPORTMISMATCH"] = "1"
@@ -314,7 +320,7 @@ def _plugin(pytest, skip, reporter):
                 reporter.record(item.nodeid, "fail", str(report.longrepr))  # a strict xfail that passed
             elif report.failed:
                 assertion = report.when == "call" and isinstance(call.excinfo.value, AssertionError)
-                reporter.record(item.nodeid, "fail" if assertion else "error", *describe(call.excinfo.value))
+                reporter.record(item.nodeid, "fail" if assertion else "error", *describe(without_pytest(call.excinfo.value)))
             return report
 
     return Plugin()

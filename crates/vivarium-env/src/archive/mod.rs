@@ -7,7 +7,6 @@ mod budget;
 mod tar;
 mod zip;
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::error::{EnvironmentError, Origin, Role};
@@ -51,38 +50,44 @@ pub struct LeftOut {
     pub entry: String,
 }
 
-/// Extracts `source` below `target`, and returns the archive's hash.
-pub(crate) fn extract(
-    writer: &mut TreeWriter<'_>,
-    target: &EntryPath,
-    source: &mut Source,
-    format: Format,
-    origin: &Origin,
-    left_out: &mut Vec<LeftOut>,
-) -> Result<blake3::Hash, EnvironmentError> {
-    let mut hasher = blake3::Hasher::new();
-    let limit = writer.limits().archive_bytes;
-    let copy = private_copy(source, writer.root(), limit, &mut |piece| {
-        hasher.update(piece);
-    })?;
-    writer.directory(target, None).map_err(|error| origin.failed("", error))?;
-    extract_file(writer, target, copy, format, origin, left_out)?;
-    Ok(hasher.finalize())
+/// Where an archive's entries go.
+#[derive(Debug)]
+pub(crate) struct Destination<'a, 'w> {
+    pub writer: &'a mut TreeWriter<'w>,
+    /// Everything goes below it.
+    pub target: &'a EntryPath,
+    /// Names the archive in errors.
+    pub origin: &'a Origin,
+    /// Takes links that mean nothing here.
+    pub left_out: &'a mut Vec<LeftOut>,
 }
 
-/// Extracts an archive that nobody else writes to.
-pub(crate) fn extract_file(
-    writer: &mut TreeWriter<'_>,
-    target: &EntryPath,
-    archive: File,
-    format: Format,
-    origin: &Origin,
-    left_out: &mut Vec<LeftOut>,
-) -> Result<(), EnvironmentError> {
-    match format {
-        Format::Zip => zip::extract(writer, target, archive, origin, left_out),
-        Format::Tar => tar::extract(writer, target, archive, false, origin, left_out),
-        Format::TarGzip => tar::extract(writer, target, archive, true, origin, left_out),
+impl Destination<'_, '_> {
+    /// Extracts `source`, and returns the archive's hash.
+    pub(crate) fn extract(mut self, source: &mut Source, format: Format) -> Result<blake3::Hash, EnvironmentError> {
+        let mut hasher = blake3::Hasher::new();
+        let limit = self.writer.limits().archive_bytes;
+        let copy = private_copy(source, self.writer.root(), limit, &mut |piece| {
+            hasher.update(piece);
+        })?;
+        self.writer.directory(self.target, None).map_err(|error| self.origin.failed("", error))?;
+        match format {
+            Format::Zip => zip::extract(&mut self, copy)?,
+            Format::Tar => tar::extract(&mut self, copy, false)?,
+            Format::TarGzip => tar::extract(&mut self, copy, true)?,
+        }
+        Ok(hasher.finalize())
+    }
+
+    /// Writes a symbolic link, or leaves it out.
+    fn symlink(&mut self, path: &EntryPath, link: &[u8]) -> Result<(), EnvironmentError> {
+        if is_interpreter_link(path, link) {
+            let archive = self.origin.path().display().to_string();
+            self.left_out.push(LeftOut { archive, entry: path.as_str().to_owned() });
+            return Ok(());
+        }
+        let written = self.writer.symlink(&self.target.join(path), link, path.depth() - 1);
+        written.map_err(|error| self.origin.failed(path.as_str(), error))
     }
 }
 
@@ -97,26 +102,6 @@ fn is_interpreter_link(path: &EntryPath, target: &[u8]) -> bool {
     };
     let target_name = target.rsplit(|&byte| byte == b'/').next().and_then(|name| str::from_utf8(name).ok());
     target.starts_with(b"/") && in_bin && is_python(name) && target_name.is_some_and(is_python)
-}
-
-/// Writes a symbolic link, or leaves it out.
-fn write_symlink(
-    writer: &mut TreeWriter<'_>,
-    target: &EntryPath,
-    path: &EntryPath,
-    link: &[u8],
-    origin: &Origin,
-    left_out: &mut Vec<LeftOut>,
-) -> Result<(), EnvironmentError> {
-    if is_interpreter_link(path, link) {
-        left_out.push(LeftOut { archive: archive_name(origin.path()), entry: path.as_str().to_owned() });
-        return Ok(());
-    }
-    writer.symlink(&target.join(path), link, path.depth() - 1).map_err(|error| origin.failed(path.as_str(), error))
-}
-
-fn archive_name(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// The origin of an archive's entries.

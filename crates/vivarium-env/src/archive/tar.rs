@@ -10,28 +10,26 @@ use std::io::{self, BufReader, Read};
 use ::tar::{Archive, Entry, EntryType, PaxExtensions};
 use flate2::read::MultiGzDecoder;
 
+use super::Destination;
 use super::budget::Budget;
-use super::{LeftOut, write_symlink};
-use crate::error::{EnvironmentError, Origin};
+use crate::error::EnvironmentError;
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Refusal, TreeWriter, WriteError};
+use crate::tree::{EntryPath, Refusal, WriteError};
 
 /// Bytes that PAX records of one entry may take; they carry times and attributes besides names.
 const PAX_BYTES: u64 = 64 << 10;
 
 pub(super) fn extract(
-    writer: &mut TreeWriter<'_>,
-    target: &EntryPath,
+    destination: &mut Destination<'_, '_>,
     archive: File,
     gzip: bool,
-    origin: &Origin,
-    left_out: &mut Vec<LeftOut>,
 ) -> Result<(), EnvironmentError> {
+    let origin = destination.origin;
     let size = archive.metadata().map_err(|error| origin.damaged(None, error))?.len();
     let archive = BufReader::new(archive);
     let content: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(archive)) } else { Box::new(archive) };
-    let mut archive = Archive::new(Bounded::new(content, size, writer.limits()));
-    let mut entries = Entries { names: Names::default(), count: 0, writer, target, origin, left_out };
+    let mut archive = Archive::new(Bounded::new(content, size, destination.writer.limits()));
+    let mut entries = Entries { names: Names::default(), count: 0, destination };
     let result = entries.extract_all(&mut archive);
     // The bound lies below the tar reader, which knows only that reading failed.
     let mut content = archive.into_inner();
@@ -48,13 +46,10 @@ pub(super) fn extract(
     }
 }
 
-struct Entries<'a, 'w> {
+struct Entries<'a, 'd, 'w> {
     names: Names,
     count: u64,
-    writer: &'a mut TreeWriter<'w>,
-    target: &'a EntryPath,
-    origin: &'a Origin,
-    left_out: &'a mut Vec<LeftOut>,
+    destination: &'a mut Destination<'d, 'w>,
 }
 
 /// Names for the next entry, given by entries before it.
@@ -65,10 +60,10 @@ struct Names {
     size: Option<u64>,
 }
 
-impl Entries<'_, '_> {
+impl Entries<'_, '_, '_> {
     fn extract_all(&mut self, archive: &mut Archive<Bounded>) -> Result<(), EnvironmentError> {
-        let origin = self.origin;
-        let limit = self.writer.limits().entries;
+        let origin = self.destination.origin;
+        let limit = self.destination.writer.limits().entries;
         for entry in archive.entries().map_err(|error| origin.damaged(None, error))?.raw(true) {
             let mut entry = entry.map_err(|error| origin.damaged(None, error))?;
             self.count += 1;
@@ -86,7 +81,7 @@ impl Entries<'_, '_> {
 
     /// Takes in an entry that only describes the next one; `false` when it is a real one.
     fn read_names(&mut self, kind: EntryType, entry: &mut Entry<'_, impl Read>) -> Result<bool, EnvironmentError> {
-        let origin = self.origin;
+        let origin = self.destination.origin;
         let name = entry.path_bytes().into_owned();
         let failed = |error| match error {
             WriteError::Refused(refusal) => origin.refused_bytes(&name, refusal),
@@ -94,7 +89,7 @@ impl Entries<'_, '_> {
                 origin.damaged(Some(&String::from_utf8_lossy(&name)), error)
             }
         };
-        let name_bytes = self.writer.limits().path_bytes as u64 + 1;
+        let name_bytes = self.destination.writer.limits().path_bytes as u64 + 1;
         match kind {
             EntryType::GNULongName => {
                 self.names.path = Some(without_nul(read_small(entry, name_bytes).map_err(failed)?))
@@ -120,7 +115,8 @@ impl Entries<'_, '_> {
     }
 
     fn extract_entry(&mut self, kind: EntryType, entry: &mut Entry<'_, impl Read>) -> Result<(), EnvironmentError> {
-        let origin = self.origin;
+        let Destination { writer, target, origin, .. } = &mut *self.destination;
+        let (target, origin) = (*target, *origin);
         let names = std::mem::take(&mut self.names);
         let name = names.path.unwrap_or_else(|| entry.path_bytes().into_owned());
         let refused = |refusal| origin.refused_bytes(&name, refusal);
@@ -129,30 +125,30 @@ impl Entries<'_, '_> {
             return Err(refused(Refusal::Headers("its size")));
         }
         // A name that leaves the target is refused whatever the entry is.
-        let path = EntryPath::parse(&name, self.writer.limits()).map_err(refused)?;
+        let path = EntryPath::parse(&name, writer.limits()).map_err(refused)?;
         let link = names.link.or_else(|| entry.link_name_bytes().map(|link| link.into_owned())).unwrap_or_default();
         let mode = entry.header().mode().ok().filter(|mode| mode & 0o777 != 0);
         let Some(path) = path else {
             return if kind.is_dir() { Ok(()) } else { Err(refused(Refusal::EmptyName)) };
         };
-        let place = self.target.join(&path);
+        let place = target.join(&path);
         let failed = |error| origin.failed(path.as_str(), error);
         match kind {
             // Version 7 had no type for directories: a slash at the end of the name says it.
-            EntryType::Regular if name.ends_with(b"/") => self.writer.directory(&place, mode).map_err(failed),
+            EntryType::Regular if name.ends_with(b"/") => writer.directory(&place, mode).map_err(failed),
             EntryType::Regular => {
-                let written = self.writer.file(&place, mode, entry, &mut |_| {}).map_err(failed)?;
+                let written = writer.file(&place, mode, entry, &mut |_| {}).map_err(failed)?;
                 let short = io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends within it");
                 if written == size { Ok(()) } else { Err(origin.damaged(Some(path.as_str()), short)) }
             }
-            EntryType::Directory => self.writer.directory(&place, mode).map_err(failed),
-            EntryType::Symlink => write_symlink(self.writer, self.target, &path, &link, origin, self.left_out),
+            EntryType::Directory => writer.directory(&place, mode).map_err(failed),
+            EntryType::Symlink => self.destination.symlink(&path, &link),
             EntryType::Link => {
-                let existing = match EntryPath::parse(&link, self.writer.limits()) {
+                let existing = match EntryPath::parse(&link, writer.limits()) {
                     Ok(Some(existing)) => existing,
                     _ => return Err(refused(Refusal::HardLinkTarget { target: link })),
                 };
-                self.writer.hard_link(&place, &self.target.join(&existing)).map_err(failed)
+                writer.hard_link(&place, &target.join(&existing)).map_err(failed)
             }
             EntryType::GNUSparse => Err(refused(Refusal::Sparse)),
             EntryType::Char | EntryType::Block => Err(refused(Refusal::SpecialFile("device"))),

@@ -14,11 +14,11 @@ use ::zip::result::ZipError;
 use ::zip::unstable::read::ZipIterable;
 use ::zip::{CompressionMethod, System, ZipReadOptions};
 
+use super::Destination;
 use super::budget::Budget;
-use super::{LeftOut, write_symlink};
 use crate::error::{EnvironmentError, Origin};
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Refusal, TreeWriter, WriteError};
+use crate::tree::{EntryPath, Refusal, WriteError};
 
 const TYPE_MASK: u32 = 0o170_000;
 /// Size of a local file header without name and extra field.
@@ -54,30 +54,24 @@ pub(crate) struct ZipEntry<'a> {
     content: &'a mut BufReader<Positioned>,
 }
 
-pub(super) fn extract(
-    writer: &mut TreeWriter<'_>,
-    target: &EntryPath,
-    archive: File,
-    origin: &Origin,
-    left_out: &mut Vec<LeftOut>,
-) -> Result<(), EnvironmentError> {
-    let mut entries = ZipEntries::open(archive, writer.limits(), origin)?;
-    let mut budget = Budget::new(entries.size, writer.limits());
+pub(super) fn extract(destination: &mut Destination<'_, '_>, archive: File) -> Result<(), EnvironmentError> {
+    let (origin, limits) = (destination.origin, destination.writer.limits());
+    let mut entries = ZipEntries::open(archive, limits, origin)?;
+    let mut budget = Budget::new(entries.size, limits);
     entries.each(&mut |entry| {
-        let (path, place) = (entry.path.clone(), target.join(&entry.path));
+        let (path, place) = (entry.path.clone(), destination.target.join(&entry.path));
         budget.take(entry.size).map_err(|refusal| origin.refused(path.as_str(), refusal))?;
         match entry.kind {
-            ZipKind::Directory => writer.directory(&place, entry.mode),
+            ZipKind::Directory => destination.writer.directory(&place, entry.mode),
             ZipKind::File => {
                 let (mode, mut content) = (entry.mode, entry.content(origin)?);
-                let written = writer.file(&place, mode, &mut content, &mut |_| {});
+                let written = destination.writer.file(&place, mode, &mut content, &mut |_| {});
                 written.and_then(|_| content.check().map_err(WriteError::Refused))
             }
             ZipKind::Symlink => {
-                let limit = writer.limits().path_bytes as u64;
-                let link =
-                    entry.content(origin)?.read_small(limit).map_err(|error| origin.failed(path.as_str(), error))?;
-                return write_symlink(writer, target, &path, &link, origin, left_out);
+                let link = entry.content(origin)?.read_small(limits.path_bytes as u64);
+                let link = link.map_err(|error| origin.failed(path.as_str(), error))?;
+                return destination.symlink(&path, &link);
             }
         }
         .map_err(|error| origin.failed(path.as_str(), error))

@@ -27,17 +27,19 @@ pub(super) fn fingerprint(directory: &Path) -> Result<blake3::Hash, EnvironmentE
     Ok(blake3::hash(format!("{entries:?}").as_bytes()))
 }
 
-/// The wheels of `lock` that lie in `directory`; `None` when one of them does not.
-pub(super) fn find_locked(
-    directory: &Path,
+/// The wheels of `lock` that lie in `directories`; `None` when one of them does not.
+pub(super) fn find_locked<'a>(
+    directories: impl Iterator<Item = &'a Path>,
     lock: &RequirementsLock,
 ) -> Result<Option<Vec<WheelFile>>, EnvironmentError> {
     let mut candidates: HashMap<(String, String), Vec<WheelFile>> = HashMap::new();
-    for (name, entry) in list(directory)? {
-        if let Ok(wheel) = WheelFile::parse(entry.path()) {
-            candidates.entry((wheel.name.clone(), wheel.version.clone())).or_default().push(wheel);
-        } else {
-            tracing::debug!(file = name, "not a pure Python wheel");
+    for directory in directories {
+        for (name, entry) in list(directory)? {
+            if let Ok(wheel) = WheelFile::parse(entry.path()) {
+                candidates.entry((wheel.name.clone(), wheel.version.clone())).or_default().push(wheel);
+            } else {
+                tracing::debug!(file = name, "not a pure Python wheel");
+            }
         }
     }
     let mut found = Vec::new();

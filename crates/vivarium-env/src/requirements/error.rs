@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum RequirementsError {
     #[error("line {line} of the requirements, '{text}', is refused: {reason}")]
     Line { line: usize, text: String, reason: &'static str },
+    #[error("the dependency '{text}' is refused: {reason}")]
+    Dependency { text: String, reason: &'static str },
     #[error("the requirements file is refused: {reason}")]
     File { reason: &'static str },
     #[error("these requirements cannot be satisfied in the sandbox:{}", list(.0))]
@@ -37,7 +39,7 @@ pub enum RequirementsError {
     Wheel { file: String, reason: String },
     #[error("the lock has no entry for '{name}', which is required; make the lock again")]
     LockIncomplete { name: String },
-    #[error("wheels of {names} with the lock's hashes are not in the cache directory")]
+    #[error("wheels with the hashes that the lock has for {names} are not all in the cache directory")]
     LockedWheelsMissing { names: String },
     #[error("the script's header, line {line}: {reason}")]
     ScriptHeader { line: usize, reason: String },

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::RequirementsError;
+use super::marker::is_marker;
 
 const FILE_BYTES: usize = 1 << 20;
 const LINES: usize = 10_000;
@@ -84,11 +85,11 @@ impl RequirementsFile {
 
     /// Adds a requirement given by itself.
     pub fn push(&mut self, requirement: &str, allowed: AllowedLines) -> Result<(), RequirementsError> {
-        let failed = |reason| RequirementsError::Line {
-            line: 1,
-            text: crate::tree::display_name(requirement.as_bytes()),
-            reason,
-        };
+        let failed =
+            |reason| RequirementsError::Dependency { text: crate::tree::display_name(requirement.as_bytes()), reason };
+        if requirement.trim_start().starts_with('-') || requirement.contains(['\n', '\r']) {
+            return Err(failed("options are not allowed here"));
+        }
         self.requirements.push(Requirement::parse(requirement.trim(), allowed).map_err(failed)?);
         Ok(())
     }
@@ -104,9 +105,9 @@ impl fmt::Display for RequirementsFile {
 impl Requirement {
     fn parse(text: &str, allowed: AllowedLines) -> Result<Self, &'static str> {
         let (text, hashes) = split_hashes(text)?;
-        let (text, marker) = match split_marker(text) {
-            Some((text, marker)) => (text.trim(), marker.trim()),
-            None => (text, ""),
+        let (text, marker, has_marker) = match split_marker(text) {
+            Some((text, marker)) => (text.trim(), marker.trim(), true),
+            None => (text, "", false),
         };
         let name_end = text.find(|character: char| !is_name(character)).unwrap_or(text.len());
         let (name, rest) = text.split_at(name_end);
@@ -118,7 +119,8 @@ impl Requirement {
         };
         let alphanumeric = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
         let looks_like_file = name.ends_with(".whl") || name.ends_with(".gz") || name.ends_with(".zip");
-        if text.starts_with(['/', '.', '~']) || specifier.starts_with(['/', ':', '\\']) || looks_like_file {
+        let is_url = text.contains("://") && !specifier.starts_with('@');
+        if is_url || text.starts_with(['/', '.', '~']) || specifier.starts_with(['/', ':', '\\']) || looks_like_file {
             return Err("it is a path or a URL; ship packages in the requirements cache directory");
         }
         if !alphanumeric(name.bytes().next()) || !alphanumeric(name.bytes().last()) {
@@ -135,8 +137,9 @@ impl Requirement {
         {
             return Err("what follows the name is not a version specifier");
         }
-        if !marker.chars().all(|character| is_name(character) || " '\"<>=!~*+,()".contains(character)) {
-            return Err("its environment marker holds unexpected characters");
+        let is_clean = |character| is_name(character) || " '\"<>=!~*+,()".contains(character);
+        if has_marker && !(marker.chars().all(is_clean) && is_marker(marker)) {
+            return Err("what follows ';' is not an environment marker");
         }
         Ok(Self { name: name.to_owned(), extras, specifier: specifier.to_owned(), marker: marker.to_owned(), hashes })
     }

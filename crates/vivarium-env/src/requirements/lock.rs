@@ -29,9 +29,12 @@ pub struct RequirementsLock {
 }
 
 impl RequirementsLock {
-    /// Reads a lock's text. Packages that the guest bundles are passed over.
+    /// Reads a lock's text. Packages that the guest bundles are passed over; an empty text is the lock of nothing else.
     pub fn parse(text: &str, guest: &GuestPython) -> Result<Self, RequirementsError> {
         let file = RequirementsFile::parse(text.as_bytes(), AllowedLines::default())?;
+        if file == RequirementsFile::default() {
+            return Ok(Self::default());
+        }
         Self::from_requirements(&file, guest).ok_or(RequirementsError::File {
             reason: "it is no lock: each line must be name==version with a --hash=sha256:...",
         })

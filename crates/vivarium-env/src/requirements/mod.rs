@@ -20,6 +20,7 @@ mod cache;
 mod error;
 mod file;
 mod lock;
+mod marker;
 mod pip;
 mod resolve;
 mod script;
@@ -44,6 +45,9 @@ pub struct RequirementsSettings {
     pub use_index: bool,
     /// The package index; `None` is pip's default.
     pub index_url: Option<String>,
+    /// Directories of wheels that count besides the index or a job's cache directory: for instance pure Python wheels of
+    /// packages that the index has none of.
+    pub wheels: Vec<PathBuf>,
     /// What a requirements file may hold besides requirements by name.
     pub allowed: AllowedLines,
     /// Wall time for one run of pip.
@@ -60,6 +64,7 @@ impl Default for RequirementsSettings {
             python: PathBuf::from("python3"),
             use_index: true,
             index_url: None,
+            wheels: Vec::new(),
             allowed: AllowedLines::default(),
             timeout: Duration::from_secs(300),
             resolution_max_age: Duration::from_secs(24 * 3600),

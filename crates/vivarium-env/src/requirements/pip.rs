@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RequirementsError, RequirementsSettings};
+use super::{RequirementsError, Resolver};
+use crate::error::EnvironmentError;
 use crate::guest::GuestPython;
-use crate::limits::MaterializeLimits;
+use crate::progress::OpenProgress;
 
 const SCRIPT: &str = include_str!("run_pip.py");
 /// How much of pip's output an error shows.
@@ -39,7 +40,7 @@ const ENVIRONMENT: [&str; 16] = [
 ];
 
 /// How pip ended.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(super) enum Outcome {
     Done,
@@ -68,7 +69,7 @@ pub(super) enum Outcome {
 }
 
 /// A package without a usable wheel, perhaps needed by another.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Hopeless {
     /// Normalised (PEP 503).
     pub name: String,
@@ -98,18 +99,17 @@ struct Orders<'a> {
 
 /// Runs pip with `arguments` in `scratch`, a directory of our own.
 pub(super) fn run(
-    settings: &RequirementsSettings,
-    guest: &GuestPython,
-    limits: &MaterializeLimits,
+    resolver: &Resolver<'_>,
     scratch: &Path,
     arguments: &[String],
     network: bool,
-) -> Result<Outcome, RequirementsError> {
+) -> Result<Outcome, EnvironmentError> {
+    let Resolver { settings, guest, limits, progress, .. } = resolver;
     let failed = |source| RequirementsError::PipRun { source };
     let (result, log) = (scratch.join("result.json"), scratch.join("pip.log"));
     for leftover in [&result, &log] {
         match std::fs::remove_file(leftover) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error).into()),
             _ => {}
         }
     }
@@ -142,7 +142,7 @@ pub(super) fn run(
     command.stdin(Stdio::piped()).stdout(clone()?).stderr(clone()?).process_group(0);
     let mut child = match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(RequirementsError::PythonMissing { python: settings.python.clone() });
+            return Err(RequirementsError::PythonMissing { python: settings.python.clone() }.into());
         }
         child => child.map_err(failed)?,
     };
@@ -150,27 +150,29 @@ pub(super) fn run(
         // Python that dies before it reads is reported by what it wrote.
         let _ = input.write_all(&orders);
     }
-    wait(&mut child, settings.timeout)?;
+    wait(&mut child, settings.timeout, progress)?;
 
     let text = tail(&mut output).map_err(failed)?;
     let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
     match outcome {
         Some(Outcome::Failed { hopeless, .. }) => Ok(Outcome::Failed { output: text, hopeless }),
         None => Ok(Outcome::Failed { output: text, hopeless: Vec::new() }),
-        Some(Outcome::Missing) => Err(RequirementsError::PipMissing { python: settings.python.clone() }),
+        Some(Outcome::Missing) => Err(RequirementsError::PipMissing { python: settings.python.clone() }.into()),
         Some(Outcome::Unsuitable { output }) => {
-            Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output })
+            Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output }.into())
         }
         Some(outcome) => Ok(outcome),
     }
 }
 
-fn wait(child: &mut Child, timeout: Duration) -> Result<(), RequirementsError> {
+fn wait(child: &mut Child, timeout: Duration, progress: &OpenProgress) -> Result<(), EnvironmentError> {
     let deadline = Instant::now() + timeout;
     loop {
         match child.try_wait() {
             Ok(Some(_)) => return Ok(()),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) if Instant::now() < deadline && !progress.is_cancelled() => {
+                std::thread::sleep(Duration::from_millis(5))
+            }
             result => {
                 let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
                 if let Some(group) = group {
@@ -178,8 +180,9 @@ fn wait(child: &mut Child, timeout: Duration) -> Result<(), RequirementsError> {
                 }
                 let _ = child.wait();
                 return Err(match result {
-                    Err(source) => RequirementsError::PipRun { source },
-                    Ok(_) => RequirementsError::PipTimeout { seconds: timeout.as_secs() },
+                    Err(source) => RequirementsError::PipRun { source }.into(),
+                    Ok(_) if progress.is_cancelled() => EnvironmentError::Cancelled,
+                    Ok(_) => RequirementsError::PipTimeout { seconds: timeout.as_secs() }.into(),
                 });
             }
         }

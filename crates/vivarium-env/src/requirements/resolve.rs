@@ -14,6 +14,7 @@ use crate::dependencies::PythonDependencyInfo;
 use crate::error::{EnvironmentError, Role};
 use crate::guest::GuestPython;
 use crate::limits::MaterializeLimits;
+use crate::progress::{OpenEvent, OpenProgress};
 use crate::store::TenantStore;
 use crate::tree::{Input, open_input};
 
@@ -32,6 +33,7 @@ pub(crate) struct Resolver<'a> {
     pub store: Option<&'a TenantStore>,
     /// Where wheels come from instead of the index.
     pub cache: Option<&'a Path>,
+    pub progress: &'a OpenProgress,
     file: RequirementsFile,
 }
 
@@ -59,6 +61,7 @@ impl<'a> Resolver<'a> {
         limits: &'a MaterializeLimits,
         temporary: &'a [PathBuf],
         store: Option<&'a TenantStore>,
+        progress: &'a OpenProgress,
     ) -> Result<Option<Self>, EnvironmentError> {
         if !info.has_requirements() {
             return Ok(None);
@@ -71,7 +74,7 @@ impl<'a> Resolver<'a> {
             file.push(requirement, settings.allowed)?;
         }
         let cache = info.requirements_cache_directory.as_deref();
-        Ok(Some(Self { settings, guest, limits, temporary, store, cache, file }))
+        Ok(Some(Self { settings, guest, limits, temporary, store, cache, progress, file }))
     }
 
     /// Finds out which packages are needed: from a lock, from memory, or from pip.
@@ -89,16 +92,11 @@ impl<'a> Resolver<'a> {
         let key = self.key()?;
         if let Some(store) = self.store {
             // Without an index the key says everything, so the memory does not age.
-            let age = if self.cache.is_some() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
-            if let Some(text) = store.resolution(&key, age)? {
-                let lock = if text.is_empty() {
-                    Ok(RequirementsLock::default())
-                } else {
-                    RequirementsLock::parse(&text, self.guest)
-                };
-                if let Ok(lock) = lock {
-                    return Ok(Resolution { lock, wheels: None });
-                }
+            let age = if self.is_offline() { std::time::Duration::MAX } else { self.settings.resolution_max_age };
+            if let Some(text) = store.resolution(&key, age)?
+                && let Ok(lock) = RequirementsLock::parse(&text, self.guest)
+            {
+                return Ok(Resolution { lock, wheels: None });
             }
         }
         let wheels = self.download(&self.file, None)?;
@@ -118,14 +116,12 @@ impl<'a> Resolver<'a> {
         if lock.packages.is_empty() {
             return Ok(Wheels { files: Vec::new(), _directory: None });
         }
-        if let Some(cache) = self.cache {
-            return match cache::find_locked(cache, &lock)? {
-                Some(files) => Ok(Wheels { files, _directory: None }),
-                None => {
-                    let names: Vec<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
-                    Err(RequirementsError::LockedWheelsMissing { names: names.join(", ") }.into())
-                }
-            };
+        if let Some(files) = cache::find_locked(self.directories(), &lock)? {
+            return Ok(Wheels { files, _directory: None });
+        }
+        if self.is_offline() {
+            let names: Vec<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
+            return Err(RequirementsError::LockedWheelsMissing { names: names.join(", ") }.into());
         }
         let file = RequirementsFile::parse(lock.to_string().as_bytes(), self.settings.allowed)?;
         let wheels = self.download(&file, Some(&lock))?;
@@ -138,17 +134,34 @@ impl<'a> Resolver<'a> {
         Ok(wheels)
     }
 
+    /// Directories of wheels, the job's own first.
+    fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.cache.into_iter().chain(self.settings.wheels.iter().map(PathBuf::as_path))
+    }
+
+    /// Whether all there is lies in those directories.
+    fn is_offline(&self) -> bool {
+        self.cache.is_some() || !self.settings.use_index
+    }
+
     /// What a resolution by pip depends on.
     fn key(&self) -> Result<String, EnvironmentError> {
-        let cache = self.cache.map(cache::fingerprint).transpose()?;
-        let inputs = format!("{}\0{:?}\0{:?}\0{:?}", self.file, cache, self.guest, self.settings.index_url);
+        let directories = self.directories().map(cache::fingerprint).collect::<Result<Vec<_>, _>>()?;
+        // With nothing to resolve from, what was once found on the index is still known.
+        let is_of_index = self.cache.is_none() && (self.settings.use_index || self.settings.wheels.is_empty());
+        let index = is_of_index.then_some(&self.settings.index_url);
+        let inputs = format!("{}\0{directories:?}\0{:?}\0{index:?}", self.file, self.guest);
         Ok(blake3::hash(inputs.as_bytes()).to_hex().to_string())
     }
 
     fn download(&self, file: &RequirementsFile, lock: Option<&RequirementsLock>) -> Result<Wheels, EnvironmentError> {
-        if self.cache.is_none() && !self.settings.use_index {
+        if self.is_offline() && self.directories().next().is_none() {
             return Err(RequirementsError::NoIndex.into());
         }
+        self.progress.begin(match lock {
+            Some(lock) => OpenEvent::Fetching { packages: lock.packages.len() },
+            None => OpenEvent::Resolving { requirements: file.requirements.len() },
+        })?;
         let directory = BaseDirectory::create(self.temporary)?;
         let output = self.run(&directory, file, lock)?;
         if !matches!(output, Outcome::Done) {
@@ -207,18 +220,19 @@ impl<'a> Resolver<'a> {
                 arguments.push(format!("--find-links={}", path("bundled")));
             }
         }
-        match (self.cache, &self.settings.index_url) {
-            (Some(cache), _) => {
-                let cache = std::path::absolute(cache).map_err(written)?;
-                arguments.extend(["--no-index".to_owned(), format!("--find-links={}", cache.display())]);
-            }
-            (None, Some(url)) => arguments.push(format!("--index-url={url}")),
-            (None, None) => {}
+        for directory in self.directories() {
+            let directory = std::path::absolute(directory).map_err(written)?;
+            arguments.push(format!("--find-links={}", directory.display()));
         }
-        let network = self.cache.is_none();
+        match &self.settings.index_url {
+            _ if self.is_offline() => arguments.push("--no-index".to_owned()),
+            Some(url) => arguments.push(format!("--index-url={url}")),
+            None => {}
+        }
+        let network = !self.is_offline();
         let mut attempt = 1;
         loop {
-            let outcome = pip::run(self.settings, self.guest, self.limits, scratch, &arguments, network)?;
+            let outcome = pip::run(self, scratch, &arguments, network)?;
             let may_pass = matches!(&outcome, Outcome::Failed { output, .. } if network && !is_conflict(output));
             if !may_pass || attempt == ATTEMPTS {
                 return Ok(outcome);
@@ -246,10 +260,11 @@ impl<'a> Resolver<'a> {
             }
             _ => None,
         };
-        let mut all = self.unsatisfied(first);
+        let mut all = self.unsatisfied(first.clone());
         for requirement in file.requirements.iter().take(if lock.is_none() { EXPLAINED } else { 0 }) {
             let alone = RequirementsFile { requirements: vec![requirement.clone()], options: file.options.clone() };
-            let outcome = self.run(directory, &alone, None)?;
+            // One that is alone already has its answer.
+            let outcome = if file.requirements.len() == 1 { first.clone() } else { self.run(directory, &alone, None)? };
             let is_constrained = matches!(&outcome, Outcome::Failed { output, .. } if is_conflict(output));
             let mut found = self.unsatisfied(outcome);
             // pip is held to the bundled version by a constraint.

@@ -12,6 +12,14 @@ import sys
 
 orders = json.load(sys.stdin)
 
+# Ends with the program that waits for the answer (PR_SET_PDEATHSIG, SIGKILL); where that cannot be asked for, the limits do.
+try:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, 9)
+except (ImportError, OSError, AttributeError):
+    pass
+
 
 def finish(**result):
     with open(orders["result"], "w", encoding="utf-8") as file:
@@ -89,6 +97,7 @@ missing = None
 available = []
 searched, found_files = set(), set()
 native, source = set(), set()
+dependencies = {}
 with open(orders["log"], encoding="utf-8", errors="replace") as log:
     for line in log:
         if found := re.search(r"satisfies the requirement (.+) \(from versions: (.*)\)", line):
@@ -96,6 +105,12 @@ with open(orders["log"], encoding="utf-8", errors="replace") as log:
             available = [] if found[2] == "none" else found[2].split(", ")
         elif found := re.search(r"location\(s\) to search for versions of (\S+):", line):
             searched.add(canonicalize_name(found[1]))
+        elif found := re.search(r" \S+ \S+ depends on ([^;]+)", line):
+            try:
+                wanted = Requirement(found[1].strip())
+            except Exception:
+                continue
+            dependencies.setdefault(canonicalize_name(wanted.name), []).append(wanted.specifier)
         elif found := re.search(r"Found link \S*/([^/#,\s]+)", line):
             found_files.add(found[1])
         elif found := re.search(r"Skipping link: (.*?): \S*/([^/#\s]+)(?:[#\s]|$)", line):
@@ -135,13 +150,13 @@ def reason(project, specifier):
 
 
 if missing is None:
-    # A dependency that has no wheel at all makes pip try all versions of what needs it, and then speak of a conflict.
-    everything = Requirement("any").specifier
-    hopeless = [
-        {"name": project, "reason": reason(project, everything)}
-        for project in sorted(searched)
-        if not any(versions(found_files, WHEEL, project))
-    ]
+    # A dependency of which no version that is wanted has a wheel makes pip try all versions of what needs it, and then
+    # speak of a conflict.
+    hopeless = []
+    for project in sorted(searched):
+        wanted = dependencies.get(project, [Requirement("any").specifier])
+        if not any(matches(specifier, versions(found_files, WHEEL, project)) for specifier in wanted):
+            hopeless.append({"name": project, "reason": reason(project, wanted[0])})
     finish(status="failed", hopeless=hopeless)
 
 name_and_specifier = re.split(r" \(from | ;|;", missing)[0].strip()

@@ -12,7 +12,7 @@ use arrow::array::{
     ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray, GenericListArray,
     MapArray, NullArray, OffsetSizeTrait, StructArray, make_array,
 };
-use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
 
@@ -164,9 +164,7 @@ impl Decoder<'_> {
         array: &Checked<'_, '_>,
         nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef, ExchangeError> {
-        let offsets = self.offsets::<T::Offset>(array)?;
-        let address = self.buffer(array, 2)?;
-        let values = self.memory.copy(address, last(&offsets), 1, 2, array.path)?;
+        let (offsets, values) = self.offsets_and_values(array)?;
         let bytes = GenericByteArray::<T>::try_new(offsets, values, nulls);
         Ok(Arc::new(bytes.map_err(|source| array.invalid(source))?))
     }
@@ -176,9 +174,7 @@ impl Decoder<'_> {
         array: &Checked<'_, '_>,
         nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef, ExchangeError> {
-        let offsets = self.offsets::<T::Offset>(array)?;
-        let address = self.buffer(array, 2)?;
-        let values = self.memory.copy(address, last(&offsets), 1, 2, array.path)?;
+        let (offsets, values) = self.offsets_and_values(array)?;
         let text = GenericByteArray::<T>::try_new(offsets.clone(), values.clone(), nulls);
         // Arrow checks all values at once; which of them is wrong is looked up only when one is.
         let text = text.map_err(|source| match check_utf8(&offsets, &values, array.path) {
@@ -186,6 +182,17 @@ impl Decoder<'_> {
             Ok(()) => array.invalid(source),
         })?;
         Ok(Arc::new(text))
+    }
+
+    /// The buffers of an array of strings: where each one ends, and their bytes.
+    fn offsets_and_values<O: OffsetSizeTrait>(
+        &mut self,
+        array: &Checked<'_, '_>,
+    ) -> Result<(OffsetBuffer<O>, Buffer), ExchangeError> {
+        let offsets = self.offsets::<O>(array)?;
+        let address = self.buffer(array, 2)?;
+        let values = self.memory.copy(address, last(&offsets), 1, 2, array.path)?;
+        Ok((offsets, values))
     }
 
     fn list<O: OffsetSizeTrait>(

@@ -19,7 +19,7 @@
 
 mod compiled;
 mod contract;
-mod trust;
+pub(crate) mod trust;
 
 use std::io;
 use std::path::{Path, PathBuf};

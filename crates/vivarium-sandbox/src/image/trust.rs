@@ -27,7 +27,7 @@ pub(super) fn check_directory(directory: &Path) -> Result<PathBuf, ImageError> {
 }
 
 /// Checks an open file, whose directory was checked before.
-pub(super) fn check_file(file: &File, path: &Path) -> Result<(), ImageError> {
+pub(crate) fn check_file(file: &File, path: &Path) -> Result<(), ImageError> {
     let metadata = file.metadata().map_err(ImageError::io("inspect", path))?;
     check(path, &metadata)
 }

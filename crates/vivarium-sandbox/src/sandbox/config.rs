@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::output::{Input, Labels, Output, Stream};
 use crate::tenant::Task;
+use crate::warm::EnvironmentSnapshot;
 use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, WasiLimits};
 
 /// What a sandbox is started with: its task, its limits and what Python sees.
@@ -20,7 +21,7 @@ use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, Wa
 pub struct SandboxConfig {
     /// The task it works for. Default: [`Task::local`].
     pub task: Arc<Task>,
-    /// What it may use.
+    /// What it may use. A tenant's ceiling ([`TenantLimits::sandbox`](crate::TenantLimits::sandbox)) may make it less.
     pub limits: Limits,
     /// The job's environment, mounted read-only as `/env`. Default: an empty directory.
     pub environment: Option<Arc<cap_std::fs::Dir>>,
@@ -30,6 +31,9 @@ pub struct SandboxConfig {
     pub path: Vec<String>,
     /// The working directory. Default: `/tmp`, the scratch directory.
     pub directory: String,
+    /// The state after importing the environment's packages, to start from. Default: the image alone. It has to be of the same
+    /// image, environment and path, and of the same tenant.
+    pub snapshot: Option<Arc<EnvironmentSnapshot>>,
     /// What Python reads from stdin. Default: nothing.
     pub stdin: Input,
     /// Where stdout goes. Default: tracing events.
@@ -52,6 +56,7 @@ impl Default for SandboxConfig {
             variables: BTreeMap::new(),
             path: Vec::new(),
             directory: "/tmp".into(),
+            snapshot: None,
             stdin: Input::Empty,
             stdout: Output::Log,
             stderr: Output::Log,
@@ -62,10 +67,17 @@ impl Default for SandboxConfig {
 }
 
 impl SandboxConfig {
+    /// The limits that hold: those asked for, within its tenant's ceiling.
+    pub fn effective_limits(&self) -> Limits {
+        match self.task.tenant().ceiling() {
+            Some(ceiling) => self.limits.within(ceiling),
+            None => self.limits.clone(),
+        }
+    }
+
     /// The world the guest sees. Arguments and variables are not in it: they go with the `start` request, because the
     /// interpreter has read its own long ago.
-    pub(super) fn wasi(&self, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
-        let limits = &self.limits;
+    pub(super) fn wasi(&self, limits: &Limits, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
         let at_most_u32 = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
         let wasi = WasiCtx::new(WasiConfig {
             environment: self.environment.clone(),

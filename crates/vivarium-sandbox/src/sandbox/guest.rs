@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -17,8 +18,10 @@ use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::second_wall;
 use crate::state::{Deadline, State, on_tick};
 use crate::tenant::Task;
+use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
 use crate::wasi::WasiCtx;
 
 /// An arena starts at a multiple of this, so that every buffer in it does.
@@ -67,6 +70,8 @@ struct Exports {
     control: TypedFunc<(u32, u32), u32>,
     batch: TypedFunc<u32, u32>,
     invoke: TypedFunc<(u32, u32, u32), u32>,
+    /// Only for making snapshots; guests that have none of it work all the same.
+    settle: Option<TypedFunc<(), ()>>,
 }
 
 /// One of the instances that a tenant may have, until it is dropped.
@@ -108,7 +113,7 @@ impl Guest {
         let instance = match metered(image, &cpu, deadline, image.pre().instantiate_async(&mut store)).await {
             Ok(Ok(instance)) => instance,
             Ok(Err(error)) => return Err(not_instantiated(error, &mut store, image)),
-            Err(limit) => return Err(limit.into()),
+            Err(error) => return Err(error),
         };
         // The image was checked to have these exports with these types.
         let exports = Exports {
@@ -117,6 +122,7 @@ impl Guest {
             control: instance.get_typed_func(&mut store, "vv_control").map_err(Error::Start)?,
             batch: instance.get_typed_func(&mut store, "vv_batch").map_err(Error::Start)?,
             invoke: instance.get_typed_func(&mut store, "vv_invoke").map_err(Error::Start)?,
+            settle: instance.get_typed_func(&mut store, "vv_settle").ok(),
         };
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -134,6 +140,11 @@ impl Guest {
         })
     }
 
+    /// What calls may use from now on. The size of memory is not among it: that was set when the instance was made.
+    pub(super) fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
     /// Size of linear memory in bytes.
     pub(super) fn memory_size(&self) -> u64 {
         self.memory.data_size(&self.store) as u64
@@ -143,6 +154,43 @@ impl Guest {
         match self.call(self.exports.abi_version.clone(), (), deadline).await? {
             ABI_VERSION => Ok(()),
             found => Err(ProtocolError::Version { found, expected: ABI_VERSION }.into()),
+        }
+    }
+
+    /// Makes the memory of an instance that has just been made that of a snapshot.
+    pub(super) async fn restore(&mut self, snapshot: &EnvironmentSnapshot) -> Result<(), Failure> {
+        if !snapshot.is_of(&self.image) {
+            return Err(Failure::Fatal(Error::Start(wasmtime::Error::msg(
+                "the environment snapshot is of another image",
+            ))));
+        }
+        let size = snapshot.difference().memory_size();
+        let growth = size.saturating_sub(self.memory_size()).div_ceil(WASM_PAGE);
+        self.store.data_mut().limiter.take_refused();
+        if growth > 0 && self.memory.grow_async(&mut self.store, growth).await.is_err() {
+            return Err(self.out_of_memory(size));
+        }
+        snapshot.difference().apply(self.memory.data_mut(&mut self.store));
+        Ok(())
+    }
+
+    pub(super) async fn settle(&mut self, deadline: Deadline) -> Result<bool, Failure> {
+        match self.exports.settle.clone() {
+            Some(settle) => self.call(settle, (), deadline).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    pub(super) fn state_outside_memory(&self) -> Option<&'static str> {
+        let wasi = &self.store.data().wasi;
+        match () {
+            () if wasi.open_files() > WasiCtx::FIXED_DESCRIPTORS => Some("open files"),
+            () if wasi.scratch_usage().files > 0 => Some("files in /tmp"),
+            () => None,
         }
     }
 
@@ -283,7 +331,7 @@ impl Guest {
                 let refused = self.store.data_mut().limiter.take_refused();
                 Err(Failure::Fatal(from_call(error, refused, self.image.runtime().config().wasm_stack)))
             }
-            Err(limit) => Err(Failure::Fatal(limit.into())),
+            Err(error) => Err(Failure::Fatal(error)),
         }
     }
 
@@ -304,29 +352,31 @@ impl Guest {
     }
 }
 
-/// Polls `call` with the epoch advancing and its processor time charged, until the deadline.
+/// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until the deadline.
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
 /// dropping `call` unwinds the guest's stack.
-async fn metered<F: Future>(
-    image: &Image,
-    cpu: &CpuMeter,
-    deadline: Deadline,
-    call: F,
-) -> Result<F::Output, LimitError> {
+async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: Deadline, call: F) -> Result<F::Output, Error> {
     let mut call = pin!(call);
     let mut exhausted = None;
+    let (ticker, tenant) = (image.runtime().ticker(), cpu.task().tenant());
+    let mut place = image.runtime().scheduler().place(ticker, tenant);
     let polled = poll_fn(|context| {
-        let _running = image.runtime().ticker().run();
+        let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
+        if let Err(error) = second_wall::enter_thread() {
+            return Poll::Ready(Err(error));
+        }
+        let _running = ticker.run();
         cpu.resume();
         let poll = call.as_mut().poll(context);
         exhausted = cpu.charge().err();
-        poll
+        turn.end(cpu.poll_time(), (poll.is_pending() && cpu.was_interrupted()).then(|| context.waker()));
+        poll.map(Ok)
     });
-    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())?;
+    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())??;
     match exhausted {
         // A call shorter than a tick is never asked. One that just ended in success has used its task's last time.
-        Some(limit) => Err(limit),
+        Some(limit) => Err(limit.into()),
         None => Ok(output),
     }
 }

@@ -32,7 +32,7 @@ pub use reply::RowErrors;
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
 use crate::image::Image;
-use crate::limits::{Limits, LimitsError};
+use crate::limits::{CallLimits, Limits, LimitsError};
 use crate::output::Labels;
 use crate::state::Deadline;
 use crate::tenant::Task;
@@ -42,7 +42,9 @@ use crate::tenant::Task;
 /// All calls must be polled within a tokio runtime that has its timer enabled.
 pub struct Sandbox {
     task: Arc<Task>,
+    /// Those that hold for the next call, and those that it was started with.
     limits: Arc<Limits>,
+    configured: Arc<Limits>,
     labels: Arc<Labels>,
     /// Names of bound functions by handle, for log lines.
     functions: HashMap<u32, Arc<str>>,
@@ -63,25 +65,48 @@ impl Sandbox {
     /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
     /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
     pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
-        config.limits.validate()?;
-        if config.limits.memory > image.runtime().config().sandbox_memory {
+        let request = start_request(config)?;
+        Self::start_with(image, config, Some(&request)).await
+    }
+
+    /// Instantiates `image`, and starts its interpreter if there is a `request` to do it with.
+    pub(crate) async fn start_with(
+        image: &Image,
+        config: &SandboxConfig,
+        request: Option<&Value>,
+    ) -> Result<Self, Error> {
+        let limits = config.effective_limits();
+        limits.validate()?;
+        if limits.memory > image.runtime().config().sandbox_memory {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
         }
-        let (task, limits) = (Arc::clone(&config.task), Arc::new(config.limits.clone()));
+        let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
-        let request = start_request(config)?;
-        let wasi = config.wasi(&labels)?;
+        let wasi = config.wasi(&limits, &labels)?;
         let mut guest = Guest::instantiate(image, &task, &limits, wasi, deadline).await?;
         let started = async {
             guest.check_version(deadline).await?;
-            guest.control("start", &request, deadline).await
+            if let Some(snapshot) = &config.snapshot {
+                guest.restore(snapshot).await?;
+            }
+            match request {
+                Some(request) => guest.control("start", request, deadline).await.map(|_| ()),
+                None => Ok(()),
+            }
         };
         match started.await {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
         }
-        Ok(Self { task, limits, labels, functions: HashMap::new(), condition: Condition::Ready(Box::new(guest)) })
+        Ok(Self {
+            task,
+            configured: Arc::clone(&limits),
+            limits,
+            labels,
+            functions: HashMap::new(),
+            condition: Condition::Ready(Box::new(guest)),
+        })
     }
 
     /// Sends a control request (`wasm-python/ABI.md`, "Control requests") and returns the reply.
@@ -160,9 +185,18 @@ impl Sandbox {
         &self.task
     }
 
-    /// What it may use.
+    /// What its next call may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Holds calls from now on to less than the sandbox may use. What is given here replaces what was given before; it never
+    /// goes beyond the limits that the sandbox was started with.
+    pub fn limit_calls(&mut self, limits: &CallLimits) {
+        self.limits = Arc::new(limits.applied_to(&self.configured));
+        if let Condition::Ready(guest) = &mut self.condition {
+            guest.set_limits(Arc::clone(&self.limits));
+        }
     }
 
     /// Size of its linear memory in bytes; 0 when it is dead.
@@ -170,6 +204,30 @@ impl Sandbox {
         match &self.condition {
             Condition::Ready(guest) => guest.memory_size(),
             _ => 0,
+        }
+    }
+
+    /// Has the guest arrange its heap so that instances which share it write little; false when the image cannot.
+    pub(crate) async fn settle(&mut self) -> Result<bool, Error> {
+        let deadline = Deadline::after(LimitKind::StartupTime, self.limits.startup_time);
+        let mut guest = self.begin()?;
+        let settled = guest.settle(deadline).await;
+        self.finish(guest, settled)
+    }
+
+    /// All of linear memory; nothing when it is dead.
+    pub(crate) fn memory(&self) -> &[u8] {
+        match &self.condition {
+            Condition::Ready(guest) => guest.memory(),
+            _ => &[],
+        }
+    }
+
+    /// What the guest has that is not in its memory: open files, or files in scratch.
+    pub(crate) fn state_outside_memory(&self) -> Option<&'static str> {
+        match &self.condition {
+            Condition::Ready(guest) => guest.state_outside_memory(),
+            _ => Some("no sandbox"),
         }
     }
 
@@ -247,7 +305,7 @@ fn start_request(config: &SandboxConfig) -> Result<Value, Error> {
 
 /// The request's name, if it is one of those the contract knows.
 fn request_name(request: &Value) -> &'static str {
-    const NAMES: [&str; 6] = ["load", "bind", "drop", "exec", "eval", "start"];
+    const NAMES: [&str; 7] = ["load", "bind", "drop", "exec", "eval", "start", "warm"];
     let name = request["op"].as_str().unwrap_or_default();
     NAMES.into_iter().find(|known| *known == name).unwrap_or("control")
 }

@@ -39,6 +39,9 @@ pub struct WasiCtx {
 }
 
 impl WasiCtx {
+    /// Descriptors that every guest has: the standard streams and the two directories.
+    pub(crate) const FIXED_DESCRIPTORS: u32 = 5;
+
     /// Makes a context with the five fixed descriptors: standard streams, `/env` (3) and `/tmp` (4).
     ///
     /// Cheap enough for each checkout of an instance: a few allocations and no system call.
@@ -106,6 +109,17 @@ impl WasiCtx {
     /// The directory a descriptor stands for.
     pub(super) fn place(&self, fd: u32) -> Result<Place> {
         Ok(self.descriptors.directory(fd)?.place.clone())
+    }
+
+    /// The directory a path starts from, and the path.
+    pub(super) fn place_and_path(
+        &self,
+        memory: &GuestMemory<'_>,
+        fd: u32,
+        address: u32,
+        length: u32,
+    ) -> Result<(Place, GuestPath)> {
+        Ok((self.place(fd)?, self.path(memory, address, length)?))
     }
 
     /// Lets go of what a descriptor held.

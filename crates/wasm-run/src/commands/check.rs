@@ -6,17 +6,22 @@ use std::process::ExitCode;
 use arrow_schema::{DataType, FieldRef};
 use serde_json::json;
 use vivarium::{Error, FunctionSource, Kind, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
+use vivarium_env::Distribution;
 
 use crate::cli::Check;
 use crate::commands::sandbox_config;
+use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::{Failure, written};
 use crate::options::TimeLimit;
 use crate::table::TableWriter;
+use crate::wall::Reach;
 
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
     let image = crate::guest::open(&command.messages, 1).await?;
-    let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
+    let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let report = match Module::load(&image, config, source).await {
         Ok(module) => {
             Report { signatures: module.signatures().to_vec(), problems: module.problems().to_vec(), error: None }
@@ -29,7 +34,12 @@ pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     };
     let file = command.file.display().to_string();
     let mut out = io::stdout().lock();
-    written(if command.messages.json { report.json(&mut out, &file) } else { report.text(&mut out, &file) })?;
+    let packages = environment.as_ref().map_or(&[][..], |open| &open.environment.report().distributions);
+    written(if command.messages.json {
+        report.json(&mut out, &file, packages)
+    } else {
+        report.text(&mut out, &file, packages)
+    })?;
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -41,14 +51,15 @@ struct Report {
 }
 
 impl Report {
-    fn json(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
+    fn json(&self, out: &mut impl Write, file: &str, packages: &[Distribution]) -> io::Result<()> {
         let report = json!({
-            "file": file, "functions": self.signatures, "problems": self.problems, "error": self.error,
+            "file": file, "functions": self.signatures, "packages": packages, "problems": self.problems,
+            "error": self.error,
         });
         writeln!(out, "{report:#}")
     }
 
-    fn text(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
+    fn text(&self, out: &mut impl Write, file: &str, packages: &[Distribution]) -> io::Result<()> {
         let usable: Vec<_> = self.signatures.iter().filter(|signature| signature.usable()).collect();
         if usable.is_empty() && self.problems.is_empty() {
             writeln!(out, "{file} declares no function; put `@udf` above one (`from vivarium import udf`)")?;
@@ -58,6 +69,10 @@ impl Report {
             let rows: Vec<_> = usable.iter().map(|signature| row(signature)).collect();
             table.rows(&rows)?;
             table.finish()?;
+        }
+        if !packages.is_empty() {
+            let packages: Vec<_> = packages.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+            writeln!(out, "packages: {}", packages.join(", "))?;
         }
         if let Some(error) = &self.error {
             write!(out, "{}", error.traceback())?;

@@ -4,22 +4,31 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use vivarium::{Error, FunctionSource};
-use vivarium_sandbox::{Input, Limits, Output, Sandbox};
+use vivarium_sandbox::{Input, Limits, Output, Sandbox, SandboxConfig};
 
 use crate::cli::Exec;
 use crate::commands::sandbox_config;
+use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::options::TimeLimit;
+use crate::wall::Reach;
 
 pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
-    let mut config = sandbox_config(&command.sandbox, TimeLimit::NONE);
+    let config = sandbox_config(&command.sandbox, TimeLimit::NONE);
     // The script's output is the command's, and none of it may be lost; whoever reads it sets the pace.
-    config.limits = Limits { log_bytes_per_second: None, ..config.limits };
-    config.stdin = Input::Inherit;
-    config.stdout = Output::Inherit;
-    config.stderr = Output::Inherit;
+    let config = SandboxConfig {
+        limits: Limits { log_bytes_per_second: None, ..config.limits },
+        stdin: Input::Inherit,
+        stdout: Output::Inherit,
+        stderr: Output::Inherit,
+        ..config
+    };
     let request = request(&command).await?;
     let image = crate::guest::open(&command.messages, 1).await?;
+    let environment =
+        OpenEnvironment::open(&command.environment, request["source"].as_str(), &command.messages).await?;
+    let config = sandbox_in(environment.as_ref(), config)?;
+    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {

@@ -9,16 +9,18 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::json;
 use vivarium::{
-    Aggregation, ArgumentValue, Arguments, Error, Failures, Function, FunctionMetric, FunctionSource, GroupBy,
-    JobContext, Kind, Module, OnError, Task, TaskOptions,
+    Aggregation, ArgumentValue, Arguments, EnvironmentSnapshots, Error, Failures, Function, FunctionMetric,
+    FunctionSource, GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
 };
 
 use crate::cli::Run;
 use crate::commands::sandbox_config;
+use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::files::{self, Format, Input, Location, Output};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
+use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -27,7 +29,19 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let image = crate::guest::open(&command.messages, plan.instances).await?;
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
-    let config = sandbox_config(&command.sandbox, TimeLimit::BATCH);
+    let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
+    let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    let outputs: Vec<_> = [&command.output, &command.errors].into_iter().flatten().collect();
+    crate::wall::raise(Reach {
+        environment: config.environment.as_deref(),
+        snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
+        inputs: &[&command.input],
+        outputs: &outputs,
+    })?;
+    let config = match &environment {
+        Some(open) => EnvironmentSnapshots::default().warm(&image, config, &open.environment, &source).await,
+        None => config,
+    };
     let module = Module::load(&image, config, source).await?;
     let function = match &command.function.function {
         Some(name) => module.function(name)?,

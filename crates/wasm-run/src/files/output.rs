@@ -23,12 +23,20 @@ const WRITE_BEHIND: usize = 4;
 
 /// A table that is being written, by a thread of its own: Arrow's and Parquet's own writers are blocking.
 ///
-/// Dropped before it is [finished](Self::finish), it leaves nothing behind.
+/// Dropped before it is [finished](Self::finish), it leaves nothing behind; what went into a pipe by then has no end, so that
+/// its reader cannot take it for the whole table.
 pub struct Output {
     location: Location,
-    batches: mpsc::Sender<RecordBatch>,
+    parts: mpsc::Sender<Part>,
     writer: JoinHandle<Result<(), WriteError>>,
     temporary: Option<Temporary>,
+}
+
+/// What the writing thread is told.
+enum Part {
+    Rows(RecordBatch),
+    /// There are no more rows. Without it, the table is not complete.
+    End,
 }
 
 /// A file that has not its final name yet. Dropped, it is removed.
@@ -54,19 +62,22 @@ impl Output {
     }
 
     fn start(location: Location, mut writer: Writer, temporary: Option<Temporary>) -> Self {
-        let (batches, mut receiver) = mpsc::channel::<RecordBatch>(WRITE_BEHIND);
+        let (parts, mut receiver) = mpsc::channel(WRITE_BEHIND);
         let writer = std::thread::spawn(move || {
-            while let Some(batch) = receiver.blocking_recv() {
-                writer.write(&batch)?;
+            while let Some(part) = receiver.blocking_recv() {
+                match part {
+                    Part::Rows(batch) => writer.write(&batch)?,
+                    Part::End => return writer.finish(),
+                }
             }
-            writer.finish()
+            Ok(())
         });
-        Self { location, batches, writer, temporary }
+        Self { location, parts, writer, temporary }
     }
 
     /// Writes a batch. When the answer is `false` the writing has ended, and [`finish`](Self::finish) knows why.
     pub async fn write(&self, batch: RecordBatch) -> bool {
-        self.batches.send(batch).await.is_ok()
+        self.parts.send(Part::Rows(batch)).await.is_ok()
     }
 
     /// Completes the table and gives it its final name.
@@ -74,8 +85,9 @@ impl Output {
     /// # Errors
     /// Whatever ended the writing.
     pub async fn finish(self) -> Result<(), Failure> {
-        let Self { location, batches, writer, temporary } = self;
-        drop(batches);
+        let Self { location, parts, writer, temporary } = self;
+        // When the writing has ended already, the thread says why.
+        let _ = parts.send(Part::End).await;
         let joined = tokio::task::spawn_blocking(move || writer.join()).await.map_err(Failure::internal)?;
         let written = joined.map_err(|_| Failure::internal("the writer of the output ended without an answer"))?;
         written.map_err(|error| match error {

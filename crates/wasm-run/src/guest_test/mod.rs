@@ -59,7 +59,7 @@ pub struct GuestTest {
     #[arg(long, value_enum)]
     pub suite: Option<Suite>,
 
-    /// How many of the modules: `ci` takes minutes, `full` half an hour.
+    /// How many of the modules: `ci` takes some minutes, `full` twice as long.
     #[arg(long, value_enum, default_value_t = Subset::Ci)]
     pub subset: Subset,
 

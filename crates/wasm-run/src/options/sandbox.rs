@@ -15,13 +15,18 @@ pub struct SandboxOptions {
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub memory: u64,
 
-    /// Time for each batch of rows (or for the whole script); `none` for no limit [default: 30s; none for exec].
+    /// Time for each batch of rows (or for the whole script), and for loading the file if that may take longer than 20s;
+    /// `none` for no limit [default: 30s; none for exec].
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<TimeLimit>,
 
     /// Space for files in each instance's /tmp.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
     pub scratch: u64,
+
+    /// Another limit of the sandbox by its name, such as output_bytes=8MiB or open_files=64; may be given several times.
+    #[arg(long = "sandbox-limit", value_name = "NAME=VALUE", value_parser = parse_limit)]
+    pub other_limits: Vec<(String, String)>,
 
     /// How many instances work at the same time [default: one for each core]. `exec` and `check` use one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -42,8 +47,16 @@ impl SandboxOptions {
         let TimeLimit(time) = self.timeout.unwrap_or(default_timeout);
         let mut limits =
             Limits { memory: self.memory, scratch_bytes: self.scratch, batch_time: time, ..Limits::default() };
+        // Importing a large package compiles its sources, which can take longer than other code needs to start.
+        if let Some(TimeLimit(time)) = self.timeout {
+            limits.startup_time = limits.startup_time.max(time);
+        }
         // A small instance gets small batches: the default for a default instance, in proportion.
         limits.batch_bytes = limits.batch_bytes.min(self.memory / 16);
+        for (name, value) in &self.other_limits {
+            // Parsed once already.
+            limits = with_limit(&limits, name, value).unwrap_or(limits);
+        }
         limits
     }
 }
@@ -93,6 +106,26 @@ impl From<OnErrorOption> for OnError {
             OnErrorOption::Skip => Self::Skip,
         }
     }
+}
+
+/// A limit by its name in [`Limits`], as it is written in a configuration file.
+fn parse_limit(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, for example output_bytes=8MiB")?;
+    with_limit(&Limits::default(), name, value)?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `limits` with one of them replaced.
+fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String> {
+    let mut fields = serde_json::to_value(limits).map_err(|error| error.to_string())?;
+    // Counts are numbers, sizes and times are text with a unit, and an optional limit can be none.
+    let value = match (value, value.parse::<u64>()) {
+        ("none", _) => serde_json::Value::Null,
+        (_, Ok(number)) => number.into(),
+        (text, Err(_)) => text.into(),
+    };
+    fields[name] = value;
+    serde_json::from_value(fields).map_err(|error| error.to_string())
 }
 
 /// `NAME=VALUE`.

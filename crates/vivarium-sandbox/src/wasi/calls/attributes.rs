@@ -35,8 +35,7 @@ impl WasiCtx {
         out: u32,
     ) -> Result<()> {
         let follow = lookup & lookupflags::FOLLOW != 0;
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         let stat = match place {
             Place::Environment(environment) => environment.stat_at(&path, follow, &mut self.numbers, &self.clocks)?,
             Place::Scratch(base) => self.scratch.stat(self.scratch.lookup(base, &path, follow)?)?,
@@ -77,8 +76,7 @@ impl WasiCtx {
         flags: u32,
     ) -> Result<()> {
         let times = self.new_times(accessed, modified, flags)?;
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
             Place::Environment(environment) => Err(environment.refuse_change(&path)),
             Place::Scratch(base) => {

@@ -47,8 +47,7 @@ impl WasiCtx {
         path: u32,
         length: u32,
     ) -> Result<()> {
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
             Place::Environment(environment) => Err(environment.refuse_new(&path)),
             Place::Scratch(base) => self.scratch.create_directory(base, &path, self.clocks.realtime()),
@@ -62,8 +61,7 @@ impl WasiCtx {
         path: u32,
         length: u32,
     ) -> Result<()> {
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
             Place::Environment(environment) => Err(environment.refuse_change(&path)),
             Place::Scratch(base) => self.scratch.remove_directory(base, &path, self.clocks.realtime()),
@@ -77,8 +75,7 @@ impl WasiCtx {
         path: u32,
         length: u32,
     ) -> Result<()> {
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
             Place::Environment(environment) => Err(environment.refuse_change(&path)),
             Place::Scratch(base) => self.scratch.unlink(base, &path, self.clocks.realtime()),
@@ -96,8 +93,8 @@ impl WasiCtx {
         to_path: u32,
         to_length: u32,
     ) -> Result<()> {
-        let (place, to_place) = (self.place(fd)?, self.place(to_fd)?);
-        let (path, to_path) = (self.path(memory, path, length)?, self.path(memory, to_path, to_length)?);
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
+        let (to_place, to_path) = self.place_and_path(memory, to_fd, to_path, to_length)?;
         match (place, to_place) {
             (Place::Scratch(base), Place::Scratch(to_base)) => {
                 self.scratch.rename(base, &path, to_base, &to_path, self.clocks.realtime())
@@ -119,8 +116,8 @@ impl WasiCtx {
         to_path: u32,
         to_length: u32,
     ) -> Result<()> {
-        let (place, to_place) = (self.place(fd)?, self.place(to_fd)?);
-        let (path, to_path) = (self.path(memory, path, length)?, self.path(memory, to_path, to_length)?);
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
+        let (to_place, to_path) = self.place_and_path(memory, to_fd, to_path, to_length)?;
         let follow = lookup & lookupflags::FOLLOW != 0;
         match (place, to_place) {
             (Place::Scratch(base), Place::Scratch(to_base)) => {
@@ -141,8 +138,7 @@ impl WasiCtx {
         length: u32,
     ) -> Result<()> {
         let text = link_text(memory.bytes(text, text_length)?, self.limits.path_bytes)?;
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
             Place::Environment(environment) => Err(environment.refuse_new(&path)),
             Place::Scratch(base) => self.scratch.symlink(text, base, &path, self.clocks.realtime()),
@@ -161,8 +157,7 @@ impl WasiCtx {
         buffer_length: u32,
         out: u32,
     ) -> Result<()> {
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         let from_environment;
         let text = match place {
             Place::Environment(environment) => {

@@ -26,8 +26,7 @@ impl WasiCtx {
         flags: u32,
         out: u32,
     ) -> Result<()> {
-        let place = self.place(fd)?;
-        let path = self.path(memory, path, length)?;
+        let (place, path) = self.place_and_path(memory, fd, path, length)?;
         let open = u16::try_from(open).ok().filter(|open| open & !oflags::ALL == 0).ok_or(Errno::Inval)?;
         let flags = descriptor_flags(flags)?;
         // Whatever can fail for the guest's own reasons fails before something is created or opened.

@@ -5,7 +5,7 @@ use cap_std::fs::FileExt;
 use super::super::WasiCtx;
 use super::super::descriptors::{FileContent, Target};
 use super::super::errno::{Errno, Result};
-use super::super::memory::GuestMemory;
+use super::super::memory::{GuestMemory, Vector};
 use super::super::output::OutputStream;
 
 /// Origins of `fd_seek`.
@@ -148,70 +148,30 @@ impl WasiCtx {
         Ok(total)
     }
 
-    fn read_file(
-        &self,
-        memory: &mut GuestMemory<'_>,
-        fd: u32,
-        vectors: u32,
-        count: u32,
-        mut offset: u64,
-    ) -> Result<u32> {
+    fn read_file(&self, memory: &mut GuestMemory<'_>, fd: u32, vectors: u32, count: u32, offset: u64) -> Result<u32> {
         let file = self.descriptors.file(fd)?;
         if !file.readable {
             return Err(Errno::Badf);
         }
-        let mut total = 0;
-        for vector in memory.vectors(vectors, count)? {
+        transfer(memory.vectors(vectors, count)?, offset, |vector, offset| {
             let buffer = memory.bytes_mut(vector.address, vector.length)?;
-            let read = match &file.content {
+            match &file.content {
                 FileContent::Environment(file) => read_at(file, buffer, offset),
                 FileContent::Scratch(inode) => self.scratch.read(*inode, offset, buffer),
-            };
-            let read = match read {
-                Ok(read) => read as u32,
-                // What was read before the error has been read.
-                Err(_) if total > 0 => break,
-                Err(error) => return Err(error),
-            };
-            total += read;
-            offset = offset.saturating_add(u64::from(read));
-            if read < vector.length {
-                break;
             }
-        }
-        Ok(total)
+        })
     }
 
-    fn write_file(
-        &mut self,
-        memory: &GuestMemory<'_>,
-        fd: u32,
-        vectors: u32,
-        count: u32,
-        mut offset: u64,
-    ) -> Result<u32> {
+    fn write_file(&mut self, memory: &GuestMemory<'_>, fd: u32, vectors: u32, count: u32, offset: u64) -> Result<u32> {
         let file = self.descriptors.file(fd)?;
         let inode = match file.content {
             FileContent::Scratch(inode) if file.writable => inode,
             _ => return Err(Errno::Badf),
         };
         let now = self.clocks.realtime();
-        let mut total = 0;
-        for vector in memory.vectors(vectors, count)? {
-            let data = memory.bytes(vector.address, vector.length)?;
-            let written = match self.scratch.write(inode, offset, data, now) {
-                Ok(written) => written as u32,
-                // What was written before the quota ran out has been written; the next call will say ENOSPC.
-                Err(_) if total > 0 => break,
-                Err(error) => return Err(error),
-            };
-            total += written;
-            offset = offset.saturating_add(u64::from(written));
-            if written < vector.length {
-                break;
-            }
-        }
-        Ok(total)
+        transfer(memory.vectors(vectors, count)?, offset, |vector, offset| {
+            self.scratch.write(inode, offset, memory.bytes(vector.address, vector.length)?, now)
+        })
     }
 
     fn write_output(
@@ -228,6 +188,27 @@ impl WasiCtx {
         }
         Ok(total)
     }
+}
+
+/// Moves the bytes of one vector after the other, from `offset` of a file on, until one is not moved as a whole.
+fn transfer(vectors: Vec<Vector>, mut offset: u64, mut part: impl FnMut(Vector, u64) -> Result<usize>) -> Result<u32> {
+    let mut total = 0;
+    for vector in vectors {
+        let length = vector.length;
+        let moved = match part(vector, offset) {
+            // At most the length of a vector, a u32.
+            Ok(moved) => moved as u32,
+            // What was moved before the error has been moved; the next call will meet the error again.
+            Err(_) if total > 0 => break,
+            Err(error) => return Err(error),
+        };
+        total += moved;
+        offset = offset.saturating_add(u64::from(moved));
+        if moved < length {
+            break;
+        }
+    }
+    Ok(total)
 }
 
 /// Reads a file of the host at an offset, again when a signal came.

@@ -1,5 +1,0 @@
-#![no_main]
-
-mod extract;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| extract::extract(bytes, &["a.zip"]));

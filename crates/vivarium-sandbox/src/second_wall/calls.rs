@@ -1,0 +1,160 @@
+//! seccomp: which system calls the process may make.
+//!
+//! A list of what is refused, not of what is allowed: the libraries of this process and the C library below them change what
+//! they call with every version, and a call that is missing from a list of the allowed ones breaks users at random. What is
+//! refused is what lets code reach beyond the process, and no thread of it calls after its start.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
+use super::SecondWallError;
+
+/// Calls that fail with `EPERM`.
+const REFUSED: &[libc::c_long] = &[
+    // Sockets. What is open, such as the pair by which signals arrive, goes on.
+    libc::SYS_socket,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    // Other programs, and other processes' memory, files and fate.
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_kcmp,
+    libc::SYS_kill,
+    // Owners, modes, attributes and times of files, which Landlock does not restrict.
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    libc::SYS_utimensat,
+    // Files by other ways than their paths.
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
+    // Mounts and namespaces.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    // Whole subsystems of the kernel that have been ways into it, and that nothing here uses.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    // The machine.
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_syslog,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_personality,
+    // Other users.
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setgroups,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+    libc::SYS_capset,
+];
+
+/// Calls of the same kinds that only older architectures have.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_HERE: &[libc::c_long] = &[
+    libc::SYS_fork,
+    libc::SYS_vfork,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_kexec_file_load,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED_HERE: &[libc::c_long] = &[];
+
+/// Refuses the calls to all threads. Tells whether the kernel can.
+pub(super) fn restrict_process() -> Result<bool, SecondWallError> {
+    let Some(filters) = filters()? else { return Ok(false) };
+    for filter in filters {
+        match seccompiler::apply_filter_all_threads(&filter) {
+            Ok(()) => {}
+            Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
+                if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) =>
+            {
+                return Ok(false);
+            }
+            Err(error) => return Err(SecondWallError::Refused(error.to_string())),
+        }
+    }
+    Ok(true)
+}
+
+/// The filters, `None` on an architecture that the crate does not know. A filter has one way to refuse, hence two of them.
+fn filters() -> Result<Option<[BpfProgram; 2]>, SecondWallError> {
+    let Ok(architecture) = std::env::consts::ARCH.try_into() else { return Ok(None) };
+    let compile = |rules, errno: libc::c_int| {
+        let refuse = SeccompAction::Errno(errno as u32);
+        SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture)
+            .and_then(BpfProgram::try_from)
+            .map_err(|error| SecondWallError::Refused(error.to_string()))
+    };
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        REFUSED.iter().chain(REFUSED_HERE).map(|&call| (call, Vec::new())).collect();
+    // Threads may be started, processes may not.
+    let no_thread =
+        SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64), 0)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+            .map_err(|error| SecondWallError::Refused(error.to_string()))?;
+    rules.insert(libc::SYS_clone, vec![no_thread]);
+    // The flags of `clone3` are in memory, where no filter can look. The C library then falls back to `clone`.
+    let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    Ok(Some([compile(rules, libc::EPERM)?, compile(clone3, libc::ENOSYS)?]))
+}

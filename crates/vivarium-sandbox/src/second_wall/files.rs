@@ -1,0 +1,90 @@
+//! Landlock: which files a thread may open.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+
+use super::{SecondWall, SecondWallError};
+
+/// The rights this file knows. A kernel with fewer restricts what it can.
+const KNOWN: ABI = ABI::V6;
+
+/// A ruleset that threads put on themselves.
+#[derive(Debug)]
+pub(super) struct Rules(RulesetCreated);
+
+impl Rules {
+    /// The rules of a wall; `None` when the kernel has no Landlock.
+    pub(super) fn new(wall: &SecondWall) -> Result<Option<Self>, SecondWallError> {
+        let ruleset = landlock::Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(KNOWN))
+            .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(KNOWN)))
+            .and_then(|ruleset| ruleset.scope(Scope::from_all(KNOWN)))
+            .and_then(landlock::Ruleset::create);
+        let mut rules = ruleset.map_err(refused)?;
+
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        for path in &wall.reading {
+            rules = allow(rules, opened(path)?, read)?;
+        }
+        for open in &wall.reading_open {
+            rules = allow(rules, open, read)?;
+        }
+        let make =
+            AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+        for folder in &wall.writing_in {
+            rules = allow(rules, opened(folder)?, make)?;
+        }
+        for file in &wall.writing_to {
+            rules = allow(rules, opened(file)?, AccessFs::WriteFile.into())?;
+        }
+
+        // The crate tells what the kernel has only when a thread is restricted, so it is tried on one that ends.
+        let probe = rules.try_clone().map_err(|error| SecondWallError::Refused(error.to_string()))?;
+        let probed = std::thread::spawn(move || probe.restrict_self().map(|status| status.ruleset)).join();
+        let status = probed.map_err(|_| SecondWallError::Refused("a thread panicked".to_owned()))?.map_err(refused)?;
+        Ok((status != RulesetStatus::NotEnforced).then_some(Self(rules)))
+    }
+
+    /// Puts this thread behind the rules, unless it is already: it inherits them from the thread that started it, and the
+    /// kernel stacks no more than sixteen.
+    pub(super) fn restrict_thread(&self) -> Result<(), SecondWallError> {
+        if is_restricted() {
+            return Ok(());
+        }
+        let rules = self.0.try_clone().map_err(|error| SecondWallError::Refused(error.to_string()))?;
+        rules.restrict_self().map_err(refused)?;
+        if is_restricted() {
+            Ok(())
+        } else {
+            Err(SecondWallError::Refused("the root directory can still be read".to_owned()))
+        }
+    }
+}
+
+/// No wall lets the root directory be listed.
+fn is_restricted() -> bool {
+    File::open("/").is_err()
+}
+
+fn opened(path: &Path) -> Result<PathFd, SecondWallError> {
+    PathFd::new(path).map_err(|error| SecondWallError::Path { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn allow(
+    rules: RulesetCreated,
+    parent: impl AsFd,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, SecondWallError> {
+    rules.add_rule(PathBeneath::new(parent, access)).map_err(refused)
+}
+
+fn refused(error: impl std::error::Error) -> SecondWallError {
+    SecondWallError::Refused(error.to_string())
+}

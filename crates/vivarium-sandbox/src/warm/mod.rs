@@ -1,0 +1,133 @@
+//! Environment snapshots: instances that have imported a job's packages already.
+//!
+//! Importing packages can take a second; copying the memory in which that has happened takes milliseconds. All state of
+//! a guest between two calls is its linear memory: the module's globals are back at their values, and its table never
+//! changes. So an environment's snapshot is the pages that differ from the image:
+//!
+//! ```text
+//!   image ──instantiate──> start, no variables ──"warm": import──> settle ──compare with the image──> pages
+//!   image ──instantiate──> grow memory, write the pages ──> start, with the task's variables and seeds ──> load ...
+//! ```
+//!
+//! Nothing of a task is in it: neither variables nor seeds, which every instance gets when it starts, and no code of the
+//! function's own file. The snapshot remembers which variables packages asked for, and is not for tasks that have them.
+//! A snapshot belongs to the tenant whose packages ran in it. It is data, not code: a forged one can do no more in a
+//! sandbox than its tenant's packages can.
+
+mod difference;
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::error::Error;
+use crate::image::{Image, ImageError};
+use crate::sandbox::{Sandbox, SandboxConfig};
+use difference::Difference;
+pub(crate) use difference::WASM_PAGE;
+
+/// What importing packages changed in an instance's memory.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EnvironmentSnapshot {
+    /// Hash of the image it differs from.
+    image: String,
+    /// Names of the environment variables that packages asked for while they were imported; `*` for all.
+    variables: Vec<String>,
+    difference: Difference,
+}
+
+/// Why an environment has no snapshot. Its functions work all the same; each instance imports for itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WarmError {
+    /// The sandbox failed while it imported.
+    #[error("the packages could not be imported ahead: {0}")]
+    Import(#[source] Box<Error>),
+    /// State outside linear memory would be lost.
+    #[error("importing left {0} behind, which a snapshot cannot hold")]
+    State(&'static str),
+    /// The image is not one that can be settled.
+    #[error("the image does not export `vv_settle`")]
+    Image,
+    /// A stored snapshot is of another image, or damaged.
+    #[error("the environment snapshot {} cannot be used: {problem}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A stored snapshot could have been written by others.
+    #[error(transparent)]
+    Untrusted(#[from] ImageError),
+}
+
+impl EnvironmentSnapshot {
+    /// Imports what `source` imports at its top level, in a sandbox of `config` without its variables, and keeps what that
+    /// changed. An import that fails is left out: loading the source will say why.
+    ///
+    /// # Errors
+    /// [`WarmError`]: the environment cannot have a snapshot.
+    pub async fn take(image: &Image, config: &SandboxConfig, source: &str) -> Result<Self, WarmError> {
+        let import = |error| WarmError::Import(Box::new(error));
+        let config =
+            SandboxConfig { variables: BTreeMap::new(), seed: Some([0; 32]), snapshot: None, ..config.clone() };
+        let mut sandbox = Sandbox::start(image, &config).await.map_err(import)?;
+        let reply = sandbox.control(&json!({"op": "warm", "source": source})).await.map_err(import)?;
+        let variables = reply["variables"].as_array().into_iter().flatten();
+        let variables = variables.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        if !sandbox.settle().await.map_err(import)? {
+            return Err(WarmError::Image);
+        }
+        if let Some(state) = sandbox.state_outside_memory() {
+            return Err(WarmError::State(state));
+        }
+        let base = Sandbox::start_with(image, &config, None).await.map_err(import)?;
+        let difference = Difference::between(base.memory(), sandbox.memory());
+        Ok(Self { image: image.hash(), variables, difference })
+    }
+
+    /// Whether an instance with these variables is as if it had imported the packages itself: they asked for none of them.
+    pub fn suits<'a>(&self, mut variables: impl Iterator<Item = &'a String>) -> bool {
+        variables.all(|name| !self.variables.iter().any(|asked| asked == name || asked == "*"))
+    }
+
+    /// Bytes of the pages it holds.
+    pub fn size(&self) -> u64 {
+        self.difference.size()
+    }
+
+    /// Size of the linear memory of an instance that starts from it, in bytes.
+    pub fn memory_size(&self) -> u64 {
+        self.difference.memory_size()
+    }
+
+    /// Whether instances of `image` can start from it.
+    pub fn is_of(&self, image: &Image) -> bool {
+        self.image == image.hash()
+    }
+
+    /// Writes it to a new file, which appears under its name only when it is complete.
+    ///
+    /// # Errors
+    /// [`WarmError::File`] when the file cannot be written.
+    pub fn write(&self, path: impl Into<PathBuf>) -> Result<(), WarmError> {
+        file::write(self, &path.into())
+    }
+
+    /// Reads a snapshot of `image`; None when there is no such file.
+    ///
+    /// # Errors
+    /// [`WarmError::Untrusted`] when others could have written it; [`WarmError::File`] when it is of another image or not
+    /// what was written.
+    pub fn read(path: impl Into<PathBuf>, image: &Image) -> Result<Option<Arc<Self>>, WarmError> {
+        Ok(file::read(&path.into(), image)?.map(Arc::new))
+    }
+
+    pub(crate) fn difference(&self) -> &Difference {
+        &self.difference
+    }
+}

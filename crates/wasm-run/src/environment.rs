@@ -1,0 +1,184 @@
+//! The Python environment that a command's options and its file's header ask for.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use serde_json::json;
+use vivarium::{guest_python, in_environment};
+use vivarium_env::{
+    EnvironmentError, EnvironmentSettings, GuestPython, JobId, MaterializeLimits, OpenEvent, OpenProgress,
+    PythonDependencyInfo, PythonEnvironment, PythonEnvironmentManager, PythonOptions, RequirementsLock,
+    RequirementsSettings, ScriptMetadata, Store, TenantId, TenantStore,
+};
+use vivarium_guest::ImageStore;
+use vivarium_sandbox::SandboxConfig;
+
+use crate::failure::Failure;
+use crate::options::{EnvironmentOptions, OutputOptions, PackageOptions, StoreOptions};
+use crate::progress::{BuildProgress, ProgressMode};
+
+/// Whose environments these are: the command line has one user.
+const TENANT: &str = "default";
+
+/// How long a command that is stopped waits for an environment to be cleared away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An environment that is there for as long as this value.
+pub struct OpenEnvironment {
+    pub environment: PythonEnvironment,
+    _manager: PythonEnvironmentManager,
+}
+
+impl OpenEnvironment {
+    /// Opens the environment that `options` and the `# /// script` header of `source` describe; `None` when neither
+    /// asks for anything. The guest must have been built.
+    ///
+    /// # Errors
+    /// When something is missing, refused or cannot be satisfied; nothing is left behind then.
+    pub async fn open(
+        options: &EnvironmentOptions,
+        source: Option<&str>,
+        messages: &OutputOptions,
+    ) -> Result<Option<Self>, Failure> {
+        let header = source.map(ScriptMetadata::parse).transpose().map_err(EnvironmentError::from)?.flatten();
+        let asked = options.python_options();
+        if asked == PythonOptions::default() && header.is_none() {
+            return Ok(None);
+        }
+        let (options, messages, progress) = (options.clone(), *messages, progress(messages));
+        let (ended, end) = mpsc::channel();
+        let _stopped = StopOnDrop { progress: progress.clone(), end };
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened = Self::open_blocking(&options, &asked, header, &messages, progress);
+            drop::<mpsc::Sender<()>>(ended);
+            opened
+        });
+        opened.await.map_err(Failure::internal)?.map(Some)
+    }
+
+    fn open_blocking(
+        options: &EnvironmentOptions,
+        asked: &PythonOptions,
+        header: Option<ScriptMetadata>,
+        messages: &OutputOptions,
+        progress: OpenProgress,
+    ) -> Result<Self, Failure> {
+        let guest = guest_python(&ImageStore::open()?.locate()?.manifest()?)?;
+        let mut info = PythonDependencyInfo::from_options(asked)?;
+        if let Some(header) = header {
+            header.check_python(&guest).map_err(EnvironmentError::from)?;
+            info.requirements = header.dependencies;
+        }
+        let settings = EnvironmentSettings {
+            store: Some(Arc::new(open_store(&options.store)?)),
+            tenant: TenantId::new(TENANT),
+            requirements: requirements(&options.packages, &guest)?,
+            limits: MaterializeLimits {
+                refuse_case_collisions: !options.allow_case_collisions,
+                ..MaterializeLimits::default()
+            },
+            guest,
+            progress,
+            ..EnvironmentSettings::default()
+        };
+        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("wasm-run"));
+        manager.open()?;
+        let environment = manager.create_environment()?;
+        if let Some(file) = &options.packages.write_lock {
+            let written = std::fs::write(file, environment.requirements_lock().to_string());
+            written.map_err(|error| Failure::data(format!("{} cannot be written", file.display()), error))?;
+        }
+        if !messages.quiet {
+            warn(&environment, messages);
+        }
+        Ok(Self { environment, _manager: manager })
+    }
+}
+
+/// Stops opening when the command is stopped, and waits until it has cleared away what it made.
+struct StopOnDrop {
+    progress: OpenProgress,
+    /// Disconnected when opening has ended.
+    end: mpsc::Receiver<()>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.progress.cancel();
+        let _ = self.end.recv_timeout(PATIENCE);
+    }
+}
+
+/// `config` in the environment, if there is one.
+///
+/// # Errors
+/// When the environment's directory cannot be opened.
+pub fn sandbox_in(environment: Option<&OpenEnvironment>, config: SandboxConfig) -> Result<SandboxConfig, Failure> {
+    match environment {
+        Some(open) => Ok(in_environment(config, &open.environment)?),
+        None => Ok(config),
+    }
+}
+
+/// The environments kept on this machine.
+///
+/// # Errors
+/// When the directory cannot be opened, or others can write it.
+pub fn tenant_store(options: &StoreOptions) -> Result<TenantStore, Failure> {
+    Ok(open_store(options)?.tenant(&TenantId::new(TENANT)).map_err(EnvironmentError::from)?)
+}
+
+fn open_store(options: &StoreOptions) -> Result<Store, Failure> {
+    let directory: PathBuf = match &options.env_store {
+        Some(directory) => directory.clone(),
+        None => ImageStore::open()?.root().join("environments"),
+    };
+    Ok(Store::open(directory).map_err(EnvironmentError::from)?)
+}
+
+fn requirements(options: &PackageOptions, guest: &GuestPython) -> Result<RequirementsSettings, Failure> {
+    let lock = match &options.lock {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Failure::environment(format!("the lock {} cannot be read: {error}", file.display()))
+            })?;
+            Some(RequirementsLock::parse(&text, guest).map_err(EnvironmentError::from)?)
+        }
+        None => None,
+    };
+    Ok(RequirementsSettings {
+        python: options.pip_python.clone(),
+        use_index: !options.offline,
+        index_url: options.index_url.clone(),
+        wheels: options.find_links.clone(),
+        allowed: options.allowed(),
+        lock,
+        ..RequirementsSettings::default()
+    })
+}
+
+/// Says what takes a while. Unpacking is quick, so that only a terminal hears of it.
+fn progress(messages: &OutputOptions) -> OpenProgress {
+    let mode = ProgressMode::new(messages);
+    let bar = Arc::new(Mutex::new(BuildProgress::new(mode)));
+    OpenProgress::new(move |event| {
+        if event != OpenEvent::Materializing || mode == ProgressMode::Bars {
+            bar.lock().unwrap_or_else(PoisonError::into_inner).spin(event.to_string());
+        }
+    })
+}
+
+/// Names the user's modules that the guest's own hide: the code would go on with another module than it says.
+fn warn(environment: &PythonEnvironment, messages: &OutputOptions) {
+    for shadowed in &environment.report().shadowed {
+        if messages.json {
+            eprintln!(
+                "{}",
+                json!({"warning": {"kind": "shadowed", "message": shadowed.to_string(), "shadowed": shadowed}})
+            );
+        } else {
+            eprintln!("wasm-run: warning: {shadowed}");
+        }
+    }
+}

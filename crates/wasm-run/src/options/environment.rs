@@ -1,0 +1,109 @@
+//! What the Python code depends on, and where packages come from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use vivarium_env::{AllowedLines, PythonOptions};
+
+/// Flink's dependency options, with Flink's names and syntax, and what an operator decides about them.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Python environment")]
+pub struct EnvironmentOptions {
+    /// Python files, directories, wheels and zip or tar files to import from (also -pyfs).
+    #[arg(long, value_name = "PATH,...", aliases = ["pyfs", "pyFiles"])]
+    pub python_files: Vec<String>,
+
+    /// Zip or tar files, extracted to the working directory under TARGET, else under their names (also -pyarch).
+    #[arg(long, value_name = "PATH[#TARGET],...", aliases = ["pyarch", "pyArchives"])]
+    pub python_archives: Vec<String>,
+
+    /// Requirements to install: from the package index, or from a directory of wheels without network (also -pyreq).
+    #[arg(long, value_name = "FILE[#DIRECTORY]", aliases = ["pyreq", "pyRequirements"])]
+    pub python_requirements: Option<String>,
+
+    /// `TARGET/bin/python` of an archive with a packed Python, whose packages are then importable (also -pyexec).
+    #[arg(long, value_name = "PATH", aliases = ["pyexec", "pyExecutable"])]
+    pub python_executable: Option<String>,
+
+    /// More directories to import from, as the sandbox sees them, for instance /env/python-archives/TARGET (also -pypath).
+    #[arg(long, value_name = "PATH:...", aliases = ["pypath", "pyPythonPath"])]
+    pub python_path: Option<String>,
+
+    /// Let archives hold names that differ only in the case of letters, as packed conda environments do.
+    #[arg(long)]
+    pub allow_case_collisions: bool,
+
+    #[command(flatten)]
+    pub packages: PackageOptions,
+
+    #[command(flatten)]
+    pub store: StoreOptions,
+}
+
+/// Where packages come from: the operator's choice.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Packages")]
+pub struct PackageOptions {
+    /// A directory of pure Python wheels that counts besides the index; may be given several times.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub find_links: Vec<PathBuf>,
+
+    /// Use no package index: packages come from directories of wheels, or the environment is in the store already.
+    #[arg(long)]
+    pub offline: bool,
+
+    /// The package index [default: that of the machine's pip].
+    #[arg(long, value_name = "URL")]
+    pub index_url: Option<String>,
+
+    /// Install what this lock names, a requirements file with exact versions and hashes, and resolve nothing.
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+
+    /// Write down what requirements were resolved to, to be given as --lock.
+    #[arg(long, value_name = "FILE")]
+    pub write_lock: Option<PathBuf>,
+
+    /// Let requirements files hold index options, such as --index-url and --find-links.
+    #[arg(long)]
+    pub allow_index_options: bool,
+
+    /// Let requirements name wheels by https:// URLs.
+    #[arg(long)]
+    pub allow_urls: bool,
+
+    /// The machine's Python, whose pip finds packages; it runs no code of theirs.
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    pub pip_python: PathBuf,
+}
+
+/// Where environments are kept.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Environment store")]
+pub struct StoreOptions {
+    /// Where environments are kept, to be used again [default: environments in the cache directory].
+    #[arg(long, value_name = "DIRECTORY")]
+    pub env_store: Option<PathBuf>,
+}
+
+impl EnvironmentOptions {
+    /// Flink's options, unsplit.
+    pub fn python_options(&self) -> PythonOptions {
+        let list = |entries: &[String]| (!entries.is_empty()).then(|| entries.join(","));
+        PythonOptions {
+            files: list(&self.python_files),
+            archives: list(&self.python_archives),
+            requirements: self.python_requirements.clone(),
+            executable: self.python_executable.clone(),
+            python_path: self.python_path.clone(),
+            ..PythonOptions::default()
+        }
+    }
+}
+
+impl PackageOptions {
+    /// What requirements files may hold besides requirements by name.
+    pub fn allowed(&self) -> AllowedLines {
+        AllowedLines { index_options: self.allow_index_options, urls: self.allow_urls }
+    }
+}

@@ -1,0 +1,112 @@
+//! The two extractors: one archive in, one environment opened and closed.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use vivarium_env::{
+    EnvironmentSettings, JobId, MaterializeLimits, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager,
+};
+use zip::write::SimpleFileOptions;
+
+/// Extracts a zip file.
+pub fn zip(bytes: &[u8]) {
+    extract(bytes, "a.zip");
+}
+
+/// Extracts a tar file. The first byte says how it comes: as it is, with the sums of its headers made right (else few
+/// changes get past them), or compressed.
+pub fn tar(bytes: &[u8]) {
+    let Some((how, archive)) = bytes.split_first() else { return };
+    match how % 4 {
+        0 => extract(archive, "a.tar"),
+        1 => extract(archive, "a.tgz"),
+        2 => extract(&with_sums(archive), "a.tar"),
+        _ => extract(&gzip(&with_sums(archive)), "a.tgz"),
+    }
+}
+
+/// Extracts `bytes` under a name. Whatever is in them, nothing may panic, nothing may be written beside the base
+/// directory, and nothing may be left.
+fn extract(bytes: &[u8], name: &str) {
+    // In memory where that is possible: a disk takes milliseconds over each file.
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory");
+    let archive = directory.path().join("archive");
+    std::fs::write(&archive, bytes).expect("the archive is written");
+    let settings = Arc::new(EnvironmentSettings {
+        temporary_directories: vec![directory.path().join("tmp")],
+        limits: MaterializeLimits { entries: 1_000, total_bytes: 1 << 20, ..Default::default() },
+        ..Default::default()
+    });
+    let info = PythonDependencyInfo { archives: vec![PythonArchive::new(&archive, name)], ..Default::default() };
+    let mut manager = PythonEnvironmentManager::new(info, settings, JobId::new(name));
+    if manager.open().is_ok() {
+        let environment = manager.create_environment().expect("it is open");
+        environment.inspect().expect("the tree can be read");
+    }
+    manager.close();
+    assert!(count(directory.path()) <= 2, "something was written beside the base directory");
+    assert_eq!(count(&directory.path().join("tmp")), 0, "something was left");
+}
+
+fn count(directory: &Path) -> usize {
+    std::fs::read_dir(directory).map_or(0, Iterator::count)
+}
+
+/// Every block that has tar's mark gets the sum that a header of its bytes has.
+fn with_sums(archive: &[u8]) -> Vec<u8> {
+    let mut archive = archive.to_vec();
+    for block in archive.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar") {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    archive
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
+pub fn zip_seeds() -> Vec<Vec<u8>> {
+    let archive = |options: SimpleFileOptions| {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        writer.add_directory("package", options).expect("a directory");
+        writer.start_file("package/__init__.py", options).expect("a file");
+        writer.write_all(b"x = 1\n".repeat(20).as_slice()).expect("content");
+        writer.add_symlink("package/link.py", "__init__.py", options).expect("a link");
+        writer.start_file("data \u{e9}.txt", options.unix_permissions(0o755)).expect("a file");
+        writer.finish().expect("an archive").into_inner()
+    };
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let deflated = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    vec![archive(stored), archive(deflated), archive(stored.large_file(true))]
+}
+
+pub fn tar_seeds() -> Vec<Vec<u8>> {
+    let archive = |gnu: bool| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = if gnu { tar::Header::new_gnu() } else { tar::Header::new_ustar() };
+        header.set_mode(0o644);
+        header.set_size(6);
+        for path in ["package/__init__.py", &"long/".repeat(30)] {
+            builder.append_data(&mut header, path.trim_end_matches('/'), &b"x = 1\n"[..]).ok();
+        }
+        header.set_size(0);
+        for (kind, path) in [(tar::EntryType::Symlink, "package/link.py"), (tar::EntryType::Link, "package/hard.py")] {
+            header.set_entry_type(kind);
+            builder.append_link(&mut header, path, "__init__.py").expect("a link");
+        }
+        builder.append_pax_extensions([("path", b"other/name.py".as_slice())]).expect("a record");
+        header.set_entry_type(tar::EntryType::Regular);
+        builder.append_data(&mut header, "short.py", &b""[..]).expect("a file");
+        builder.into_inner().expect("an archive")
+    };
+    let [gnu, ustar] = [archive(true), archive(false)];
+    let forms = [(0, gnu.clone()), (1, gzip(&gnu)), (2, gnu.clone()), (2, ustar.clone()), (3, ustar)];
+    forms.into_iter().map(|(how, archive)| [vec![how], archive].concat()).collect()
+}

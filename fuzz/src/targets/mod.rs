@@ -1,0 +1,31 @@
+//! What is fed.
+
+mod archive;
+#[path = "../../../crates/vivarium-sandbox/tests/any_bytes/check.rs"]
+mod check;
+mod memory;
+mod text;
+
+pub use archive::{tar, zip};
+pub use memory::decode;
+pub use text::{requirements, types};
+
+/// A function that must survive any input.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Reads an input; panics when something is wrong with what became of it.
+    pub run: fn(&[u8]),
+    /// Honest inputs to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: [Target; 5] = [
+    Target { name: "decode", run: decode, seeds: memory::seeds },
+    Target { name: "zip", run: zip, seeds: archive::zip_seeds },
+    Target { name: "tar", run: tar, seeds: archive::tar_seeds },
+    Target { name: "requirements", run: requirements, seeds: text::requirements_seeds },
+    Target { name: "types", run: types, seeds: text::types_seeds },
+];

@@ -1,0 +1,34 @@
+//! Every target survives the same few thousand mutated inputs on every machine.
+
+use vivarium_fuzz::driver::{self, Until};
+use vivarium_fuzz::{TARGETS, Target};
+
+/// The archives' targets make files for each input.
+fn inputs(target: &Target) -> u64 {
+    match target.name {
+        "zip" | "tar" => 500,
+        _ => 20_000,
+    }
+}
+
+#[test]
+fn no_target_fails() {
+    let keep = tempfile::tempdir().unwrap();
+    for target in &TARGETS {
+        driver::feed(target, 1, Until::Inputs(inputs(target)), keep.path()).unwrap_or_else(|crash| {
+            panic!("{crash}\n{:?}", std::fs::read(&crash.path));
+        });
+    }
+}
+
+#[test]
+fn a_failing_target_leaves_its_input() {
+    fn run(input: &[u8]) {
+        assert!(!input.contains(&b'x'), "there is an x");
+    }
+    let target = Target { name: "no-x", run, seeds: || vec![b"xw".to_vec(), b"abc".to_vec()] };
+    let keep = tempfile::tempdir().unwrap();
+    let crash = driver::feed(&target, 1, Until::Inputs(10), keep.path()).unwrap_err();
+    assert!(crash.problem.contains("there is an x"), "{crash}");
+    assert_eq!(std::fs::read(&crash.path).unwrap(), b"xw");
+}

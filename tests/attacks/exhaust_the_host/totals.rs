@@ -1,0 +1,111 @@
+//! Totals of a tenant over all its tasks.
+
+use vivarium::{Limits, SandboxConfig};
+use vivarium_sandbox::{Error, JobId, LimitKind, Sandbox, TaskId, Tenant, TenantLimits};
+
+use crate::case::{Case, ensure, host};
+use crate::world::{Attempt, tenant};
+
+/// The configuration of a task of its own, of a tenant with these limits.
+fn config(attempt: &Attempt, tenant: &std::sync::Arc<Tenant>, task: usize) -> Result<SandboxConfig, String> {
+    let job = JobId::new("job").map_err(|error| error.to_string())?;
+    let id = TaskId::new(task.to_string()).map_err(|error| error.to_string())?;
+    Ok(SandboxConfig { task: tenant.task(job, id), ..attempt.config() })
+}
+
+/// Starts sandboxes, each in a task of its own, until the total refuses one; another tenant gets one all the same.
+async fn until_refused(attempt: Attempt, limits: TenantLimits, expected: LimitKind) -> Result<(), String> {
+    let greedy = tenant("greedy", &limits);
+    let mut sandboxes = Vec::new();
+    let refused = loop {
+        match Sandbox::start(&attempt.world.image, &config(&attempt, &greedy, sandboxes.len())?).await {
+            Ok(sandbox) => sandboxes.push(sandbox),
+            Err(Error::Limit(limit)) => break limit.limit,
+            Err(error) => return Err(error.to_string()),
+        }
+        ensure(sandboxes.len() < 10, || "ten sandboxes were given".to_owned())?;
+    };
+    ensure(refused == expected && sandboxes.len() >= 2, || format!("{refused:?} after {}", sandboxes.len()))?;
+    attempt.sandbox().await?;
+    drop(sandboxes);
+    ensure(greedy.usage().memory == 0 && greedy.usage().instances == 0, || format!("{:?}", greedy.usage()))
+}
+
+pub const CASES: &[Case] = &[
+    host("sandboxes without end, each in a task of its own", |attempt| {
+        let limits = TenantLimits { instances: 3, ..TenantLimits::default() };
+        Box::pin(until_refused(attempt, limits, LimitKind::TenantInstances))
+    })
+    .so("starting the next one fails: limit `instances`; another tenant's start succeeds")
+    .by("`TenantLimits::instances`"),
+    host("memory of many sandboxes", |attempt| {
+        let limits = TenantLimits { memory: 150 << 20, ..TenantLimits::default() };
+        Box::pin(until_refused(attempt, limits, LimitKind::TenantMemory))
+    })
+    .so("starting the next one fails: limit `memory`; another tenant's start succeeds")
+    .by("`TenantLimits::memory`"),
+    host("growing into the memory of the tenant's other tasks", |attempt| {
+        Box::pin(async move {
+            let greedy = tenant("growing", &TenantLimits { memory: 150 << 20, ..TenantLimits::default() });
+            let limits = Limits { memory: 256 << 20, ..attempt.limits.clone() };
+            let config =
+                |task| Ok::<_, String>(SandboxConfig { limits: limits.clone(), ..config(&attempt, &greedy, task)? });
+            let mut one = Sandbox::start(&attempt.world.image, &config(0)?).await.map_err(|error| error.to_string())?;
+            let mut two = Sandbox::start(&attempt.world.image, &config(1)?).await.map_err(|error| error.to_string())?;
+            let request = serde_json::json!({"op": "eval", "source": "kept = bytes(100 << 20)"});
+            let refused = one.control(&request).await;
+            ensure(matches!(&refused, Err(Error::Limit(limit)) if limit.limit == LimitKind::TenantMemory), || {
+                format!("{refused:?}")
+            })?;
+            let request = serde_json::json!({"op": "eval", "source": "result = 1"});
+            two.control(&request).await.map(drop).map_err(|error| error.to_string())
+        })
+    })
+    .so("the call fails: limit `memory` of the tenant; its other task goes on")
+    .by("`TenantLimits::memory`"),
+    host("scratch files of many sandboxes", |attempt| {
+        Box::pin(async move {
+            let limits = TenantLimits { scratch_bytes: 10 << 20, scratch_files: 100, ..TenantLimits::default() };
+            let greedy = tenant("writing", &limits);
+            let write = serde_json::json!({"op": "eval", "source": "
+kept = open('/tmp/x', 'wb', buffering=0)
+result = 0
+try:
+    while True: result += kept.write(bytes(4096))
+except OSError as error:
+    result = result >> 20, error.errno
+"});
+            let mut written = Vec::new();
+            let mut sandboxes = Vec::new();
+            for task in 0..2 {
+                let config = config(&attempt, &greedy, task)?;
+                let mut sandbox =
+                    Sandbox::start(&attempt.world.image, &config).await.map_err(|error| error.to_string())?;
+                let reply = sandbox.control(&write).await.map_err(|error| error.to_string())?;
+                written.push(reply["value"].as_str().unwrap_or_default().to_owned());
+                sandboxes.push(sandbox);
+            }
+            // 51 is ENOSPC. The first one reaches its own limit of 8 MiB, the second one the tenant's.
+            ensure(written == ["(7, 51)", "(1, 51)"] || written == ["(7, 51)", "(2, 51)"], || format!("{written:?}"))?;
+            drop(sandboxes);
+            ensure(greedy.usage().scratch_bytes == 0, || format!("{:?}", greedy.usage()))
+        })
+    })
+    .so("`OSError`: no space left on device; it is free again when the first is gone")
+    .by("`TenantLimits::scratch_bytes` and `scratch_files`"),
+    host("a job that asks for more than its tenant may have", |attempt| {
+        Box::pin(async move {
+            let ceiling = Limits { memory: 64 << 20, ..attempt.limits.clone() };
+            let limited = tenant("limited", &TenantLimits { sandbox: Some(ceiling), ..TenantLimits::default() });
+            let asked = SandboxConfig { limits: Limits { memory: 4 << 30, ..Limits::default() }, ..config(&attempt, &limited, 0)? };
+            let mut sandbox = Sandbox::start(&attempt.world.image, &asked).await.map_err(|error| error.to_string())?;
+            let request = serde_json::json!({"op": "eval", "source": "kept = bytes(64 << 20)"});
+            let refused = sandbox.control(&request).await;
+            ensure(matches!(&refused, Err(Error::Limit(limit)) if limit.limit == LimitKind::Memory && limit.configured == 64 << 20), || {
+                format!("{refused:?}")
+            })
+        })
+    })
+    .so("it gets what the tenant's ceiling allows, and then the call fails: limit `memory`")
+    .by("`TenantLimits::sandbox`"),
+];

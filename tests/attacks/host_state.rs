@@ -1,0 +1,84 @@
+//! What of the host an attack could change, and whether it did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Variables, working directory, files of a canary directory, open files.
+#[derive(Debug)]
+pub struct HostState {
+    variables: BTreeMap<OsString, OsString>,
+    directory: PathBuf,
+    canaries: BTreeMap<PathBuf, Vec<u8>>,
+    /// What the process's descriptors are.
+    files: BTreeSet<PathBuf>,
+}
+
+impl HostState {
+    /// The state now; `canaries` is the directory whose files are compared.
+    pub fn now(canaries: &Path) -> Self {
+        Self {
+            variables: std::env::vars_os().collect(),
+            directory: std::env::current_dir().expect("a working directory"),
+            canaries: contents(canaries),
+            files: open_files(),
+        }
+    }
+
+    /// What has changed since, if anything. Files below `own` may be open: those of cases that run at the same time.
+    pub fn changed(&self, canaries: &Path, own: &Path) -> Result<(), String> {
+        let now = Self::now(canaries);
+        if now.variables != self.variables {
+            return Err("environment variables of the host have changed".to_owned());
+        }
+        if now.directory != self.directory {
+            return Err(format!("the working directory is now {}", now.directory.display()));
+        }
+        if now.canaries != self.canaries {
+            return Err("files of the canary directory have changed".to_owned());
+        }
+        let foreign = |file: &&PathBuf| {
+            let name = file.to_string_lossy();
+            // Memory images, one for each module of the cases that run at the same time.
+            !file.starts_with(own) && !name.starts_with("/memfd:") && !name.contains("/pagemap")
+        };
+        match now.files.difference(&self.files).find(foreign) {
+            Some(file) => Err(format!("the process has opened {}", file.display())),
+            None => Ok(()),
+        }
+    }
+
+    /// How many descriptors there are.
+    pub fn descriptors() -> usize {
+        std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+    }
+}
+
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = std::fs::read_dir(directory).expect("the canary directory");
+    entries
+        .map(|entry| {
+            let path = entry.expect("an entry of the canary directory").path();
+            // A link is compared by where it leads.
+            let content = match path.read_link() {
+                Ok(target) => target.into_os_string().into_encoded_bytes(),
+                Err(_) => std::fs::read(&path).expect("a canary"),
+            };
+            (path, content)
+        })
+        .collect()
+}
+
+fn open_files() -> BTreeSet<PathBuf> {
+    let descriptors = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    // The descriptor of this listing itself is gone when it is read.
+    descriptors
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter(|path| !is_listing(path))
+        .collect()
+}
+
+/// Another thread's listing, as this one makes it.
+fn is_listing(path: &Path) -> bool {
+    path.starts_with("/proc") && path.ends_with("fd")
+}
