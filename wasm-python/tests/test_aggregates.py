@@ -226,6 +226,9 @@ def test_what_policies_make_of_a_failing_row(aggregate, name, type):
     other.rows([0, 1], pa.array([1, 1], type))
     other.merge([0, 1], null.states([1, 0]))
     assert other.values([0, 1]) == [None, {"Total": 7, "Mean": 7 / 3}[name]]
+    # Put back, it is whole again.
+    null.merge([1], null.states([0]), op=native_guest.RESTORE)
+    assert null.values([0, 1]) == [values[0], values[0]]
 
 
 def test_a_value_that_fails(aggregate):

@@ -95,6 +95,21 @@ impl<T: Send + 'static> Pool<T> {
         let permits = Arc::clone(&self.shared.permits);
         // The pool never closes its semaphore; if it did, there would be nothing to lend.
         let permit = permits.acquire_owned().await.map_err(|_| Error::Cancelled)?;
+        self.lend(permit).await
+    }
+
+    /// Lends a sandbox if one is free or may be started now, without waiting for others to give one back.
+    ///
+    /// # Errors
+    /// As [`checkout`](Self::checkout).
+    pub async fn checkout_free(&self) -> Result<Option<Lease<T>>, Error> {
+        match Arc::clone(&self.shared.permits).try_acquire_owned() {
+            Ok(permit) => self.lend(permit).await.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn lend(&self, permit: OwnedSemaphorePermit) -> Result<Lease<T>, Error> {
         let idle = self.shared.lock_idle().pop();
         let member = match idle {
             Some(member) => member,

@@ -210,7 +210,17 @@ impl Instances {
 
     /// Lends an instance, waiting for one in the order of asking.
     pub(crate) async fn worker(&self) -> Result<Worker, Error> {
-        let mut lease = self.pool.checkout().await.map_err(Error::without_rows)?;
+        let lease = self.pool.checkout().await.map_err(Error::without_rows)?;
+        self.employ(lease)
+    }
+
+    /// Lends an instance if one is free.
+    pub(crate) async fn free_worker(&self) -> Result<Option<Worker>, Error> {
+        let lease = self.pool.checkout_free().await.map_err(Error::without_rows)?;
+        lease.map(|lease| self.employ(lease)).transpose()
+    }
+
+    fn employ(&self, mut lease: Lease<Bound>) -> Result<Worker, Error> {
         let (_, bound) = lease.parts();
         if bound.result.data_type != self.shared.result {
             return Err(self.shared.unstable(&bound.result.data_type));

@@ -136,7 +136,8 @@ impl Task {
     /// Applies the function to a stream of batches, with all instances at work at the same time.
     ///
     /// Batches come out in input order; their sizes are the runtime's. A table function's rows come with the row of the input
-    /// that they were made for; a row without any is left out. The first error ends the stream, and it is that of
+    /// that they were made for; a row without any is left out. A table function's stream keeps instances while its outputs wait,
+    /// so several streams of one task are to be read at the same time, or one after the other. The first error ends the stream, and it is that of
     /// the first row that fails. Dropping the stream stops all guests.
     pub fn run<S, E>(&self, input: S) -> impl Stream<Item = Result<Output, Error>> + Send + 'static
     where

@@ -272,6 +272,15 @@ async fn groups_come_in_the_order_of_their_first_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_runs_share_the_instances() {
+    let table = keyed(8..20_000, 300);
+    let aggregation = aggregation("total", &["key"], options(OnError::Skip, 2)).await;
+    let run = || collect(aggregation.run(stream::iter(cut(&table, &[1000]))));
+    let (one, other) = tokio::join!(run(), run());
+    assert_eq!(one.unwrap().0, other.unwrap().0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_failing_row_of_all_groups_is_reported() {
     let table = keyed(0..40_000, 100);
     for instances in [1, 3] {

@@ -193,6 +193,7 @@ class ArrayGroups:
 
     def restore(self, groups, data):
         nothing = [None] * len(groups)
+        self.spoilt.difference_update(groups.tolist())
         groups, data = self._known(groups, data)
         if len(groups):
             for mine, other in zip(self.arrays, self._loaded(data)):

@@ -36,6 +36,18 @@ pub(super) struct GroupRows {
 impl Accumulators {
     pub(super) async fn open(shared: &Arc<Shared>) -> Result<Self, Error> {
         let worker = shared.instances.worker().await?;
+        Self::with(shared, worker).await
+    }
+
+    /// The same, if an instance is free.
+    pub(super) async fn open_free(shared: &Arc<Shared>) -> Result<Option<Self>, Error> {
+        match shared.instances.free_worker().await? {
+            Some(worker) => Self::with(shared, worker).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn with(shared: &Arc<Shared>, worker: Worker) -> Result<Self, Error> {
         let mut opened = Self { shared: Arc::clone(shared), worker };
         // The instance may have worked for another caller before.
         opened.forget().await?;

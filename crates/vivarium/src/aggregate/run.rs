@@ -7,6 +7,7 @@ use arrow::compute::{filter_record_batch, interleave, take};
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 use vivarium_sandbox::exchange::Plan;
+use vivarium_sandbox::{LimitError, LimitKind};
 
 use super::Shared;
 use super::accumulators::{Accumulators, GroupRows};
@@ -21,6 +22,9 @@ use crate::task::Output;
 
 /// Groups of one output.
 const GROUPS: usize = 8_192;
+
+/// Bytes of one output, over all instances: what 32-bit offsets of one array can surely count.
+const OUTPUT_BYTES: usize = 1 << 30;
 
 /// Rows that wait for an instance, in parts of a chunk.
 const WAITING: usize = 2;
@@ -57,11 +61,14 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
     let mut groups = GroupTable::new(shared.keys.clone(), shared.group_bytes)?;
-    // One group cannot be spread over instances.
-    let count = if shared.keys.fields.is_empty() { 1 } else { shared.instances.size() };
-    let mut instances = Vec::new();
-    for _ in 0..count {
-        instances.push(Instance::start(Accumulators::open(&shared).await?));
+    // One group cannot be spread over instances. Beyond the first, only free ones are taken: two runs that each wait for the
+    // other's would wait for ever. How many there are makes no difference to the results.
+    let most = if shared.keys.fields.is_empty() { 1 } else { shared.instances.size() };
+    let mut instances = vec![Instance::start(Accumulators::open(&shared).await?)];
+    while instances.len() < most
+        && let Some(accumulators) = Accumulators::open_free(&shared).await?
+    {
+        instances.push(Instance::start(accumulators));
     }
     let fed = feed(&shared, input, &mut groups, &mut instances, outputs).await;
     // Rows before the one that stopped the input may have failed too: the first of all is reported.
@@ -286,6 +293,11 @@ async fn emit(
             found.extend(mine.iter().enumerate().map(|(at, group)| ((group - range.start) as u32, arrays.len(), at)));
             arrays.push(vec![result]);
         }
+    }
+    let bytes: usize = arrays.iter().flatten().map(|array| array.get_buffer_memory_size()).sum();
+    if bytes > OUTPUT_BYTES {
+        let error = LimitError::new(LimitKind::OutputBytes, OUTPUT_BYTES as u64);
+        return Err(Error::Limit { error, rows: None });
     }
     // Within a group, rows stay in the order in which they came.
     found.sort_by_key(|(group, _, _)| *group);
