@@ -36,7 +36,7 @@ const JOINED_BYTES: usize = 64 << 20;
 /// The outputs of one chunk, and the worker that makes them.
 struct ChunkOutputs {
     outputs: mpsc::Receiver<Result<Output, Error>>,
-    _worker: Spawned<()>,
+    worker: Spawned<()>,
 }
 
 /// Applies a table function to a stream of batches.
@@ -67,24 +67,25 @@ where
                 }
                 Ok(())
             });
-            if queue.send(ChunkOutputs { outputs, _worker: worker }).await.is_err() || last {
+            if queue.send(ChunkOutputs { outputs, worker }).await.is_err() || last {
                 break;
             }
         }
         Ok(())
     });
-    futures::stream::try_unfold((queued, None, pump), |(mut queued, mut current, pump)| async move {
+    futures::stream::try_unfold((queued, None::<ChunkOutputs>, pump), |(mut queued, mut current, pump)| async move {
         loop {
-            let chunk: &mut ChunkOutputs = match &mut current {
-                Some(chunk) => chunk,
-                none => match queued.recv().await {
-                    Some(chunk) => none.insert(chunk),
-                    None => return Ok(None),
-                },
+            let Some(mut chunk) = (match current.take() {
+                Some(chunk) => Some(chunk),
+                None => queued.recv().await,
+            }) else {
+                // An end without an answer must not look like the end of the rows.
+                return pump.await.map(|()| None);
             };
-            match chunk.outputs.recv().await {
-                Some(output) => return Ok(Some((output?, (queued, current, pump)))),
-                None => current = None,
+            let output: Option<Result<Output, Error>> = chunk.outputs.recv().await;
+            match output {
+                Some(output) => return Ok(Some((output?, (queued, Some(chunk), pump)))),
+                None => chunk.worker.await?,
             }
         }
     })

@@ -45,9 +45,13 @@ where
         }
         Ok(())
     });
-    stream::unfold((receiver, work), |(mut receiver, work)| async move {
-        let output: Result<Output, Error> = receiver.recv().await?;
-        Some((output, (receiver, work)))
+    stream::try_unfold((receiver, work), |(mut receiver, work)| async move {
+        let output: Option<Result<Output, Error>> = receiver.recv().await;
+        match output {
+            Some(output) => Ok(Some((output?, (receiver, work)))),
+            // An end without an answer must not look like the end of the groups.
+            None => work.await.map(|()| None),
+        }
     })
 }
 
