@@ -15,7 +15,7 @@
 //!
 //! Anything else is a type mismatch: a value that would be rounded, cut, parsed or formatted is for the user to convert.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::error::ArrowError;
@@ -80,6 +80,7 @@ impl Conversion {
     pub(crate) fn apply(&self, column: &ArrayRef) -> Result<ArrayRef, ConversionError> {
         match self {
             Self::Identity => Ok(ArrayRef::clone(column)),
+            Self::Widen(target) if column.data_type().is_null() => Ok(new_null_array(target, column.len())),
             Self::Widen(target) => cast(column, target, false),
             Self::Check(target) => {
                 // Encodings off first: the comparison below wants plain values.
@@ -116,6 +117,7 @@ fn step(column: &DataType, parameter: &DataType) -> Option<Exactness> {
     };
     let always = |exact: bool| exact.then_some(Exactness::Always);
     match (column, parameter) {
+        (DataType::Null, _) => Some(Exactness::Always),
         (Utf8 | LargeUtf8, Utf8 | LargeUtf8) | (Binary | LargeBinary | FixedSizeBinary(_), Binary | LargeBinary) => {
             Some(Exactness::Always)
         }
@@ -225,6 +227,8 @@ mod tests {
             (Int64, Float64, Some(Check(Float64))),
             (Float64, Int64, None),
             (Boolean, Int64, None),
+            (Null, Int64, Some(Widen(Int64))),
+            (Null, list("item", Utf8, true), Some(Widen(list("item", Utf8, true)))),
             (Utf8View, Utf8, Some(Identity)),
             (LargeUtf8, Utf8, Some(Widen(Utf8))),
             (dictionary(), Utf8, Some(Widen(Utf8))),

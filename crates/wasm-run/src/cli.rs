@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::env_command::Env;
@@ -89,7 +90,7 @@ pub struct Run {
     pub args: Option<Vec<String>>,
 
     /// Name of the result column, or of all columns of a table function [default: the function's name, or its columns'].
-    #[arg(long = "as", value_name = "NAME,...", value_delimiter = ',')]
+    #[arg(long = "as", value_name = "NAME,...", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     pub result_names: Vec<String>,
 
     /// Columns that make the groups of an aggregate function [default: all rows are one group].

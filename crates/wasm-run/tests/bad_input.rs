@@ -59,6 +59,7 @@ outcomes! {
     an_endless_sleep("import time\ndef f(x: int) -> int:\n    time.sleep(1e6)\n    return x\n", "f.py::f", "--timeout", "300ms") = 3;
     an_unknown_option(TWO, "f.py::one", "--colour") = 2;
     a_size_that_is_none(TWO, "f.py::one", "--memory", "lots") = 2;
+    an_empty_result_name(TWO, "f.py::one", "--as", "") = 2;
 }
 
 // How much a bomb asks for, and how deep it gets, is the interpreter's business; what ends it is ours.

@@ -48,6 +48,14 @@ fn every_format_is_read_and_written() {
 }
 
 #[test]
+fn a_table_of_no_rows_goes_with_any_function() {
+    let folder = folder();
+    folder.write("none.csv", "x,y\n");
+    folder.run(&["run", "f.py::f", "--input", "none.csv", "--output", "out.csv"]).ok();
+    assert_eq!(folder.read("out.csv"), "x,y,f\n");
+}
+
+#[test]
 fn pipes_are_read_and_written() {
     let folder = folder();
     for format in ["csv", "json", "parquet", "arrow"] {

@@ -148,13 +148,13 @@ fn spool(mut bytes: impl Read) -> io::Result<File> {
 fn csv(bytes: Bytes) -> Result<Box<dyn RecordBatchReader + Send>, ArrowError> {
     let format = CsvFormat::default().with_header(true);
     let mut recorded = Recorded::new(bytes);
-    let (schema, _) = format.infer_schema(&mut recorded, Some(INFERRED_ROWS))?;
+    let (schema, rows) = format.infer_schema(&mut recorded, Some(INFERRED_ROWS))?;
     if schema.fields().is_empty() {
         return Err(ArrowError::CsvError("there is no header line with the columns' names".to_owned()));
     }
-    let builder = arrow::csv::ReaderBuilder::new(Arc::new(strings_for_nulls(&schema)))
-        .with_format(format)
-        .with_batch_size(BATCH_ROWS);
+    // Without a row there is no value that a column could be wrong about: it goes with any parameter.
+    let schema = if rows == 0 { schema } else { strings_for_nulls(&schema) };
+    let builder = arrow::csv::ReaderBuilder::new(Arc::new(schema)).with_format(format).with_batch_size(BATCH_ROWS);
     Ok(Box::new(builder.build(recorded.rewound())?))
 }
 
