@@ -4,7 +4,7 @@
         python3 wasm-python/tests/environment.py wasm-python/benches/native.py [--rows 8192] [--batches 200] [--serve]
 
 needs gcc; environment.py finds the CPython and gives it numpy and pyarrow. Prints one JSON object: for each function the median and the fastest
-nanoseconds per row of one vv_invoke, the arguments already in the arena; `numpy_add` is numpy alone, without the shim.
+nanoseconds per row of one vv_invoke, the arguments already in the arena; `numpy_add` is numpy alone, and `grouped` a loop in Python, without the shim.
 With --serve it measures one function for each name it reads from standard input, so that another program can take turns
 with it (benches/figures.rs).
 """
@@ -24,40 +24,23 @@ import pyarrow as pa
 
 import native_guest
 
-SOURCE = '''
-from vivarium import udf
-import datetime, decimal
+SOURCE = (pathlib.Path(__file__).parent / "functions.py").read_text()
+KEYS = 10_000
 
-@udf
-def add_one(x: int) -> int:
-    return x + 1
 
-@udf
-def upper(text: str) -> str:
-    return text.upper()
-
-@udf
-def next_day(day: datetime.datetime) -> datetime.datetime:
-    return day
-
-@udf(result_type="decimal128(38, 2)")
-def price(amount: decimal.Decimal):
-    return amount
-
-@udf(vectorized=True)
-def add(a: float, b: float) -> float:
-    return a + b
-'''
+ORDER = pa.struct([("a", pa.int64()), ("b", pa.float64()), ("c", pa.string())])
 
 
 def columns(rows):
     """The arguments of each function; the wasm side uses the same."""
     floats = pa.array(np.arange(rows) / 3)
+    order = pa.array([{"a": row, "b": row / 3, "c": f"{row:05d}"} for row in range(rows)])
     return {
         "add_one": [pa.array(np.arange(rows, dtype="i8") * 7919)],
         "upper": [pa.array([f"Customer#{row:09d}" for row in range(rows)])],
         "next_day": [pa.array(np.arange(rows) * 86_400_000_123, pa.timestamp("us"))],
         "price": [pa.array(np.arange(rows)).cast(pa.decimal128(38, 2))],
+        "order": [order.cast(ORDER)],
         "add": [floats, floats],
     }
 
@@ -89,6 +72,25 @@ def measure_numpy(arrays, rows, batches):
     return summary(times)
 
 
+def measure_grouped(rows, batches):
+    """The aggregate function's own methods, called by a loop in Python: what a worker without this shim does."""
+    namespace = {}
+    exec(compile(SOURCE, "functions.py", "exec"), namespace)
+    total = namespace["Total"]()
+    keys, values = [row * 7919 % KEYS for row in range(rows)], list(range(rows))
+    times = []
+    for _ in range(batches):
+        groups = {}
+        start = time.perf_counter_ns()
+        for key, value in zip(keys, values):
+            accumulator = groups.get(key)
+            if accumulator is None:
+                accumulator = groups[key] = total.create_accumulator()
+            total.accumulate(accumulator, value)
+        times.append((time.perf_counter_ns() - start) / rows)
+    return summary(times)
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rows", type=int, default=8192)
@@ -103,13 +105,15 @@ def main():
     def figure(name):
         if name == "numpy_add":
             return measure_numpy(inputs["add"], rows, batches)
+        if name == "grouped":
+            return measure_grouped(rows, batches)
         return measure(guest, name, inputs[name], rows, batches)
 
     if options.serve:
         for line in sys.stdin:
             print(json.dumps(figure(line.strip())), flush=True)
         return
-    figures = {name: figure(name) for name in [*inputs, "numpy_add"]}
+    figures = {name: figure(name) for name in [*inputs, "numpy_add", "grouped"]}
     print(json.dumps({"python": sys.version.split()[0], "rows": rows, "ns_per_row": figures}))
 
 
