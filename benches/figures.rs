@@ -21,7 +21,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::datatypes::DataType;
-use common::{BATCHES, Native, ROWS, Samples, rounds, row};
+use common::{BATCHES, Case, Native, ROWS, Samples, compare, rounds, row};
 use serde_json::{Value, json};
 use vivarium_guest::ImageStore;
 use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
@@ -133,17 +133,6 @@ fn udf_function(udf: &Path) -> PathBuf {
     name.into()
 }
 
-/// One function on both sides.
-struct Case {
-    figure: &'static str,
-    /// Its name on the native side.
-    native: &'static str,
-    handle: u32,
-    columns: Vec<ArrayRef>,
-    result: DataType,
-    asked: &'static str,
-}
-
 /// The row loop and the vectorized add, against the native side.
 async fn ratios(image: &Image, native: &mut Native, rounds: usize) -> Result<()> {
     let integers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS as i64).map(|row| row * 7919)));
@@ -170,26 +159,8 @@ async fn ratios(image: &Image, native: &mut Native, rounds: usize) -> Result<()>
             asked: "at most 2x",
         },
     ];
-    for Case { figure, native: name, handle, columns, result, asked } in cases {
-        let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..=rounds {
-            let native_seconds = native.seconds_per_row(name)?;
-            let mut times = Vec::new();
-            for _ in 0..BATCHES {
-                let start = Instant::now();
-                sandbox.invoke(handle, 0, ROWS, &columns, &result).await?;
-                times.push(start.elapsed().as_secs_f64() / ROWS as f64);
-            }
-            if round > 0 {
-                let seconds = Samples::new(times).quantile(0.5);
-                ours.push(seconds);
-                theirs.push(native_seconds);
-                ratio.push(seconds / native_seconds);
-            }
-        }
-        let [ours, theirs] = [ours, theirs].map(|seconds| Samples::new(seconds).quantile(0.5) * 1e9);
-        let measured = format!("{}x: {ours:.2} ns a row, native {theirs:.2} ns", Samples::new(ratio).show(1.0));
-        row(figure, &measured, asked);
+    for case in cases {
+        compare(&mut sandbox, native, case, rounds).await?;
     }
     Ok(())
 }

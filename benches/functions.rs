@@ -17,11 +17,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use arrow::array::{
-    ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
-use common::{BATCHES, Native, ROWS, Samples, rounds, row};
+use arrow::datatypes::{DataType, Field, Fields};
+use common::{Case, Native, ROWS, Samples, compare, rounds, row};
 use futures::{StreamExt, stream};
 use serde_json::json;
 use vivarium::{FunctionSource, GroupBy, Module, TaskOptions};
@@ -45,7 +45,7 @@ async fn measure(rounds: usize) -> Result<()> {
 
     println!("| figure | measured | asked |\n|---|---|---|");
     for case in cases() {
-        ratio(&image, &mut native, &case, rounds).await?;
+        ratio(&image, &mut native, case, rounds).await?;
     }
     let native = 1e-6 / native.seconds_per_row("grouped")?;
     for (function, form, asked) in
@@ -58,18 +58,22 @@ async fn measure(rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// One function on both sides.
-struct Case {
+/// A function of one type, before it is bound.
+struct Typed {
     figure: &'static str,
     function: &'static str,
     argument: &'static str,
     column: ArrayRef,
+    result: DataType,
     asked: &'static str,
 }
 
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<Typed> {
     let rows = 0..ROWS as i64;
-    let case = |figure, function, argument, column, asked| Case { figure, function, argument, column, asked };
+    let case = |figure, function, argument, column: ArrayRef, asked| {
+        let result = column.data_type().clone();
+        Typed { figure, function, argument, column, result, asked }
+    };
     let texts = StringArray::from_iter_values(rows.clone().map(|row| format!("Customer#{row:09}")));
     let days = TimestampMicrosecondArray::from_iter_values(rows.clone().map(|row| row * 86_400_000_123));
     let amounts = Decimal128Array::from_iter_values(rows.clone().map(|row| i128::from(row) * 100));
@@ -96,42 +100,16 @@ fn order_fields() -> Fields {
     vec![field("a", DataType::Int64), field("b", DataType::Float64), field("c", DataType::Utf8)].into()
 }
 
-fn result_type(function: &str) -> DataType {
-    match function {
-        "upper" => DataType::Utf8,
-        "price" => DataType::Decimal128(38, 2),
-        "next_day" => DataType::Timestamp(TimeUnit::Microsecond, None),
-        _ => DataType::Struct(order_fields()),
-    }
-}
-
-async fn ratio(image: &Image, native: &mut Native, case: &Case, rounds: usize) -> Result<()> {
+/// Binds a function in a sandbox of its own and compares it with the native side.
+async fn ratio(image: &Image, native: &mut Native, typed: Typed, rounds: usize) -> Result<()> {
+    let Typed { figure, function, argument, column, result, asked } = typed;
     let mut sandbox = Sandbox::start(image, &SandboxConfig::default()).await?;
     sandbox.control(&json!({"op": "load", "source": SOURCE, "filename": "functions.py"})).await?;
-    let arguments = json!([{"type": case.argument, "nullable": true}]);
-    let bind = json!({"op": "bind", "function": case.function, "arguments": arguments, "on_error": "fail"});
+    let arguments = json!([{"type": argument, "nullable": true}]);
+    let bind = json!({"op": "bind", "function": function, "arguments": arguments, "on_error": "fail"});
     let handle = sandbox.control(&bind).await?["handle"].as_u64().context("a handle")? as u32;
-    let result = result_type(case.function);
-    let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=rounds {
-        let native_seconds = native.seconds_per_row(case.function)?;
-        let mut times = Vec::new();
-        for _ in 0..BATCHES {
-            let start = Instant::now();
-            sandbox.invoke(handle, 0, ROWS, std::slice::from_ref(&case.column), &result).await?;
-            times.push(start.elapsed().as_secs_f64() / ROWS as f64);
-        }
-        if round > 0 {
-            let seconds = Samples::new(times).quantile(0.5);
-            ours.push(seconds);
-            theirs.push(native_seconds);
-            ratio.push(seconds / native_seconds);
-        }
-    }
-    let [ours, theirs] = [ours, theirs].map(|seconds| Samples::new(seconds).quantile(0.5) * 1e9);
-    let measured = format!("{}x: {ours:.0} ns a row, native {theirs:.0} ns", Samples::new(ratio).show(1.0));
-    row(case.figure, &measured, case.asked);
-    Ok(())
+    let case = Case { figure, native: function, handle, columns: vec![column], result, asked };
+    compare(&mut sandbox, native, case, rounds).await
 }
 
 /// Rows per second of an aggregation on one instance.

@@ -3,9 +3,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use serde_json::{Value, json};
+use vivarium_sandbox::Sandbox;
 
 /// Rows of a batch.
 pub const ROWS: usize = 8192;
@@ -47,6 +51,41 @@ impl Samples {
         let [low, median, high] = [0.25, 0.5, 0.75].map(|part| self.quantile(part) * unit);
         format!("{median:.2} ({low:.2}–{high:.2})")
     }
+}
+
+/// One function on both sides.
+pub struct Case {
+    pub figure: &'static str,
+    /// Its name on the native side.
+    pub native: &'static str,
+    pub handle: u32,
+    pub columns: Vec<ArrayRef>,
+    pub result: DataType,
+    pub asked: &'static str,
+}
+
+/// Prints what a row takes on both sides, which take turns.
+pub async fn compare(sandbox: &mut Sandbox, native: &mut Native, case: Case, rounds: usize) -> Result<()> {
+    let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let native_seconds = native.seconds_per_row(case.native)?;
+        let mut times = Vec::new();
+        for _ in 0..BATCHES {
+            let start = Instant::now();
+            sandbox.invoke(case.handle, 0, ROWS, &case.columns, &case.result).await?;
+            times.push(start.elapsed().as_secs_f64() / ROWS as f64);
+        }
+        if round > 0 {
+            let seconds = Samples::new(times).quantile(0.5);
+            ours.push(seconds);
+            theirs.push(native_seconds);
+            ratio.push(seconds / native_seconds);
+        }
+    }
+    let [ours, theirs] = [ours, theirs].map(|seconds| Samples::new(seconds).quantile(0.5) * 1e9);
+    let measured = format!("{}x: {ours:.2} ns a row, native {theirs:.2} ns", Samples::new(ratio).show(1.0));
+    row(case.figure, &measured, case.asked);
+    Ok(())
 }
 
 /// The same shim on native CPython, in a process of its own that measures when it is asked to.
