@@ -146,6 +146,7 @@ async fn a_module_that_reads_a_variable_is_imported_by_tasks_that_have_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_snapshot_cannot_hold_is_imported_by_every_task() {
     for (what, module) in [
+        ("more memory than a snapshot holds", "HELD = b'x' * (65 << 20)\nID = 1\n"),
         ("a file in scratch", "open('/tmp/cache', 'w').write('x')\nID = len(open('/tmp/cache').read())\n"),
         ("an open file", "HELD = open('/env/python-files/shipped.py/shipped.py')\nID = 1\n"),
     ] {

@@ -33,8 +33,9 @@ impl Run {
 }
 
 impl Difference {
-    /// What has to be written into a copy of `base`, grown to `memory`'s size, to make it `memory`.
-    pub(super) fn between(base: &[u8], memory: &[u8]) -> Self {
+    /// What has to be written into a copy of `base`, grown to `memory`'s size, to make it `memory`; `None` when that is more
+    /// than `most` bytes.
+    pub(super) fn between(base: &[u8], memory: &[u8], most: u64) -> Option<Self> {
         const ZEROS: [u8; PAGE] = [0; PAGE];
         let (mut runs, mut data) = (Vec::<Run>::new(), Vec::new());
         for (page, content) in memory.chunks(PAGE).enumerate() {
@@ -43,6 +44,9 @@ impl Difference {
             if before == content {
                 continue;
             }
+            if (data.len() + content.len()) as u64 > most {
+                return None;
+            }
             data.extend_from_slice(content);
             let (address, length) = (address as u64, content.len() as u64);
             match runs.last_mut() {
@@ -50,7 +54,7 @@ impl Difference {
                 _ => runs.push(Run { address, length }),
             }
         }
-        Self { memory_size: memory.len() as u64, runs, data }
+        Some(Self { memory_size: memory.len() as u64, runs, data })
     }
 
     /// A difference from its stored parts, if they can be one: runs in order, within memory, with all their contents.
@@ -113,7 +117,10 @@ mod tests {
             };
             let (mut base, mut memory) = (expand(&base), expand(&memory));
             memory.resize(memory.len().max(base.len()), 0);
-            let difference = Difference::between(&base, &memory);
+            let difference = Difference::between(&base, &memory, u64::MAX).unwrap();
+            if let Some(less) = difference.size().checked_sub(1) {
+                prop_assert_eq!(Difference::between(&base, &memory, less), None);
+            }
             base.resize(memory.len(), 0);
             difference.apply(&mut base);
             prop_assert_eq!(&base, &memory);

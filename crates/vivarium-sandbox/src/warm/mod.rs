@@ -46,6 +46,9 @@ pub enum WarmError {
     /// The sandbox failed while it imported.
     #[error("the packages could not be imported ahead: {0}")]
     Import(#[source] Box<Error>),
+    /// The packages changed more memory than a snapshot may hold, in bytes.
+    #[error("importing changed more than the {0} bytes that a snapshot may hold")]
+    TooLarge(u64),
     /// State outside linear memory would be lost.
     #[error("importing left {0} behind, which a snapshot cannot hold")]
     State(&'static str),
@@ -66,6 +69,10 @@ pub enum WarmError {
 }
 
 impl EnvironmentSnapshot {
+    /// The most bytes that a snapshot holds: packages decide how much memory they change, and snapshots are kept in memory
+    /// and on disk. The largest package tried (sympy) changes 30 MB.
+    pub const MAX_SIZE: u64 = 64 << 20;
+
     /// Imports what `source` imports at its top level, in a sandbox of `config` without its variables, and keeps what that
     /// changed. An import that fails is left out: loading the source will say why.
     ///
@@ -86,7 +93,8 @@ impl EnvironmentSnapshot {
             return Err(WarmError::State(state));
         }
         let base = Sandbox::start_with(image, &config, None).await.map_err(import)?;
-        let difference = Difference::between(base.memory(), sandbox.memory());
+        let difference = Difference::between(base.memory(), sandbox.memory(), Self::MAX_SIZE);
+        let difference = difference.ok_or(WarmError::TooLarge(Self::MAX_SIZE))?;
         Ok(Self { image: image.hash(), variables, difference })
     }
 
