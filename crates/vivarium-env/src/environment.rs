@@ -11,6 +11,7 @@ use crate::interpreter::PythonInterpreterConfig;
 use crate::manager::OpenJob;
 use crate::report::{Distribution, TreeReport};
 use crate::requirements::RequirementsLock;
+use crate::store::DERIVED;
 use crate::view::{EnvironmentView, ViewSource};
 
 /// A job's Python environment: a tree of files, and what an interpreter is started with to use it.
@@ -97,7 +98,7 @@ impl PythonEnvironment {
     /// Where what is computed from a stored environment can be kept, in its tenant's part of the store; it goes when the
     /// environment is collected. It may not exist yet. `None` without a store.
     pub fn derived_directory(&self) -> Option<PathBuf> {
-        self.key.as_ref().and_then(|_| self.path.parent()).map(|entry| entry.join("derived"))
+        self.key.as_ref().and_then(|_| self.path.parent()).map(|entry| entry.join(DERIVED))
     }
 
     /// Distributions that the guest brings, in the form of those in the tree.

@@ -98,6 +98,9 @@ async fn a_module_is_imported_once_for_all_tasks_and_processes() {
     // Another process knows nothing of this one's, but finds the file.
     assert_eq!(job.evaluate(&EnvironmentSnapshots::default(), "shipped.ID", &[]).await.0, first);
     assert_eq!(job.files().len(), 1);
+    let stored =
+        Store::open(directory.path().join("store")).unwrap().tenant(&TenantId::new("a")).unwrap().list().unwrap();
+    assert!(stored[0].bytes > std::fs::metadata(&job.files()[0]).unwrap().len(), "{stored:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use super::entry::Manifest;
+use super::entry::{Manifest, count};
 use super::lock::Lock;
-use super::{StoreError, TenantStore};
+use super::{DERIVED, StoreError, TenantStore};
 use crate::tree::{open_directory, remove_tree};
 
 /// What collection keeps.
@@ -41,7 +41,7 @@ pub struct StoredEnvironment {
     pub key: String,
     /// Files, directories and links.
     pub entries: u64,
-    /// Bytes of all files.
+    /// Bytes of all files, what was computed from them included.
     pub bytes: u64,
     /// When it was last opened.
     pub last_used: SystemTime,
@@ -121,6 +121,10 @@ impl TenantStore {
             entry => entry?,
         };
         let (entries, bytes) = Manifest::read(&entry)?.map_or((0, 0), |manifest| (manifest.entries, manifest.bytes));
+        // Snapshots come and go while this looks; one that is missed is counted the next time.
+        let derived =
+            open_directory(&entry, DERIVED).and_then(|directory| count(&directory)).map_or(0, |found| found.1);
+        let bytes = bytes + derived;
         let last_used = match self.locks.symlink_metadata(key) {
             Ok(metadata) => metadata.modified()?.into_std(),
             Err(_) => SystemTime::UNIX_EPOCH,

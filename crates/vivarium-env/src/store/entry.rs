@@ -117,7 +117,7 @@ impl StoreLease {
     }
 }
 
-fn count(tree: &Dir) -> io::Result<(u64, u64)> {
+pub(super) fn count(tree: &Dir) -> io::Result<(u64, u64)> {
     let (mut entries, mut bytes) = (0, 0);
     let walked = walk(tree, DEPTH, &mut |visit: Visit<'_>| {
         entries += 1;

@@ -6,6 +6,7 @@
 //!       making/<key>/              a tree being made, by the one holder of the exclusive lock
 //!       entries/<key>/tree/        a finished tree, which is never written again
 //!       entries/<key>/manifest.json
+//!       entries/<key>/derived/      what was computed from it: counts as its size and goes with it
 //!       resolutions/<key>          which packages requirements were resolved to
 //! ```
 //!
@@ -35,6 +36,9 @@ use lock::{Lock, LockKind};
 
 /// Changes when the layout of the store or of trees does; older trees are then simply not found.
 const FORMAT: &str = "v1";
+
+/// The directory beside a tree for what is computed from it.
+pub(crate) const DERIVED: &str = "derived";
 
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
