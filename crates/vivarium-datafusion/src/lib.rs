@@ -1,0 +1,1 @@
+//! Python functions of a DataFusion session, sandboxed.

@@ -1,0 +1,1 @@
+//! A worker for Apache Flink whose Python functions run in sandboxes.
