@@ -5,35 +5,50 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use crate::description::ImageDescription;
 use crate::error::Error;
 use crate::image::Manifest;
 use crate::progress::{Event, StepState};
 use crate::script::Goal;
 use crate::{recipe, script};
 
-/// Builds the image into `image`, with everything else below `root`. The caller holds the lock.
-pub(crate) async fn build(root: &Path, image: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
-    let output = output_directory(root);
-    let steps = script::run(&write_recipe(root)?, root, &output, Goal::Image, progress).await?;
-    snapshot_step(&output, image, steps + 1, progress).await
+/// Builds an image into `directory`, with everything else below `root`. The caller holds the lock.
+pub(crate) async fn build(
+    image: &'static ImageDescription,
+    root: &Path,
+    directory: &Path,
+    progress: &mut (dyn FnMut(Event) + Send),
+) -> Result<(), Error> {
+    let output = output_directory(image, root);
+    let steps = script::run(image, &write_recipe(image, root)?, root, &output, Goal::Image, progress).await?;
+    snapshot_step(&output, directory, steps + 1, progress).await
 }
 
-/// Lays out the tests of CPython and NumPy in the folder `tests` of [`output_directory`]. The caller holds the lock.
-pub(crate) async fn test_trees(root: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
-    let output = output_directory(root);
-    script::run(&write_recipe(root)?, root, &output, Goal::TestTrees, progress).await?;
+/// Lays out the tests of what is in an image in the folder `tests` of [`output_directory`]. The caller holds the lock.
+pub(crate) async fn test_trees(
+    image: &'static ImageDescription,
+    root: &Path,
+    progress: &mut (dyn FnMut(Event) + Send),
+) -> Result<(), Error> {
+    let output = output_directory(image, root);
+    script::run(image, &write_recipe(image, root)?, root, &output, Goal::TestTrees, progress).await?;
     Ok(())
 }
 
+/// `NAME-KEY`: an image by its name and its recipe.
+pub(crate) fn versioned_name(image: &ImageDescription) -> String {
+    format!("{}-{}", image.name, recipe::key(image))
+}
+
 /// Where `build.py` puts what it makes.
-pub(crate) fn output_directory(root: &Path) -> PathBuf {
-    root.join("work").join(format!("out-{}", recipe::key()))
+pub(crate) fn output_directory(image: &ImageDescription, root: &Path) -> PathBuf {
+    root.join("work").join(format!("out-{}", versioned_name(image)))
 }
 
 /// The recipe as files; written anew when a process died while writing it.
-fn write_recipe(root: &Path) -> Result<PathBuf, Error> {
-    let folder = root.join("recipes").join(recipe::key());
-    replace_folder(&folder, recipe::write)?;
+fn write_recipe(image: &ImageDescription, root: &Path) -> Result<PathBuf, Error> {
+    let folder = root.join("recipes").join(versioned_name(image));
+    replace_folder(&folder, |folder| recipe::write(image, folder))?;
     Ok(folder)
 }
 

@@ -40,13 +40,16 @@ pub struct Manifest {
     pub python: String,
     /// Bundled packages and their versions. A job's requirements count them as installed.
     pub packages: BTreeMap<String, String>,
+    /// Top-level modules and packages besides the standard library. A job's own modules of these names are never found.
+    #[serde(default)]
+    pub modules: Vec<String>,
     /// Every input and its sha256.
     pub inputs: BTreeMap<String, String>,
     /// sha256 of the linked module before it was initialised.
     pub guest_sha256: String,
     /// sha256 over the tree that was read into memory while initialising.
     pub home_sha256: String,
-    /// A native CPython of the same version with the same NumPy, for comparisons.
+    /// A native CPython of the same version, with NumPy where the image has it, for comparisons.
     pub native_python: PathBuf,
     /// Seconds that each step of the build took when it last ran.
     #[serde(default)]

@@ -27,3 +27,26 @@ fn a_cache_that_cannot_be_written_is_an_environment_problem() {
     assert_eq!(output.status.code(), Some(4), "{message}");
     assert_eq!(message.matches("Not a directory").count(), 1, "{message}");
 }
+
+#[test]
+fn images_are_listed_whether_they_are_built_or_not() {
+    let folder = Folder::new();
+    let list: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "list", "--json"]).ok().stdout).unwrap();
+    let names: Vec<_> = list.as_array().unwrap().iter().map(|image| image["name"].as_str().unwrap()).collect();
+    assert_eq!(names[0], "base");
+    assert!(names.contains(&"data"), "{names:?}");
+    let output = folder.command(&["guest", "list"]).env("VIVARIUM_CACHE_DIR", folder.path("empty")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("not built: ") && text.contains("pandas"), "{text}");
+    assert!(!folder.path("empty").exists(), "looking builds nothing");
+}
+
+#[test]
+fn an_image_that_there_is_not_is_refused() {
+    let folder = Folder::with(&[("f.py", "")]);
+    for command in [&["guest", "info"][..], &["guest", "build"], &["check"], &["exec"], &["run"]] {
+        let ended = folder.run(&[command, &["--image", "bsae", "f.py"]].concat());
+        assert_eq!(ended.status, 2, "{ended}");
+        assert!(ended.stderr.contains("there is no image `bsae`; there are base"), "{ended}");
+    }
+}
