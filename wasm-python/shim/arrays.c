@@ -149,14 +149,18 @@ static PyObject *take(PyObject *array, PyObject *index) {
     return taken;
 }
 
+/* Where there is a NULL among the rows that are taken; None when there is none. */
 static PyObject *null_mask(const vv_column *column, PyObject *index) {
     if (column->validity == NULL) Py_RETURN_NONE;
-    npy_intp shape[1] = {(npy_intp)column->length};
+    const npy_intp *rows = index == Py_None ? NULL : PyArray_DATA((PyArrayObject *)index);
+    npy_intp shape[1] = {rows == NULL ? (npy_intp)column->length : PyArray_DIM((PyArrayObject *)index, 0)};
     PyObject *mask = PyArray_ZEROS(1, shape, NPY_BOOL, 0);
     if (mask == NULL) return NULL;
-    npy_bool *masked = PyArray_DATA((PyArrayObject *)mask);
-    for (int64_t i = 0; i < column->length; i++) masked[i] = vv_is_null(column, i);
-    return take(mask, index);
+    npy_bool *masked = PyArray_DATA((PyArrayObject *)mask), any = 0;
+    for (npy_intp i = 0; i < shape[0]; i++) any |= masked[i] = vv_is_null(column, rows == NULL ? i : rows[i]);
+    if (any) return mask;
+    Py_DECREF(mask);
+    Py_RETURN_NONE;
 }
 
 static PyObject *made_of_arrays(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row) {

@@ -313,3 +313,10 @@ def test_bytes_that_are_no_rows_are_refused(guest, data):
     bound = guest.aggregate("spread", [pa.float64()])
     with pytest.raises(native_guest.GuestError):
         bound.merge([0], pa.array([data], pa.large_binary()))
+
+
+def test_dtypes_do_not_depend_on_the_other_rows(guest):
+    load(guest, "return columns[0] / columns[0]", ["double"], "double", ", null_handling='call'")
+    assert str(guest.call("f", pa.array([0.0, 1.0])).to_pylist()) == "[nan, 1.0]"
+    assert str(seen()[0].dtype) == "Float64"
+    assert str(guest.call("f", pa.array([0.0, None])).to_pylist()) == "[nan, None]"

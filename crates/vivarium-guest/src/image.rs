@@ -10,14 +10,14 @@ use crate::error::Error;
 /// Where an image lies. `vivarium_sandbox::Image::open` takes [`ImageLocation::directory`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageLocation {
-    /// Folder of the image: `guest.wasm`, `manifest.json` and the compiled code.
+    /// Folder of the image: `guest.wasm.gz`, `manifest.json` and the compiled code.
     pub directory: PathBuf,
 }
 
 impl ImageLocation {
-    /// The initialised WebAssembly module.
+    /// The initialised WebAssembly module, compressed.
     pub fn module(&self) -> PathBuf {
-        self.directory.join("guest.wasm")
+        self.directory.join("guest.wasm.gz")
     }
 
     /// Reads the manifest.
@@ -54,7 +54,7 @@ pub struct Manifest {
     /// Seconds that each step of the build took when it last ran.
     #[serde(default)]
     pub seconds: BTreeMap<String, f64>,
-    /// sha256 of `guest.wasm` in this folder; absent in what the build script writes.
+    /// sha256 of the module in this folder, before it is compressed; absent in what the build script writes.
     #[serde(default)]
     pub image_sha256: Option<String>,
 }
@@ -94,7 +94,7 @@ pub struct ImageInfo {
     /// Its manifest.
     #[serde(flatten)]
     pub manifest: Manifest,
-    /// Size of `guest.wasm` in bytes.
+    /// Size of the compressed module in bytes.
     pub module_bytes: u64,
     /// Size of the compiled code in bytes, one entry per file; empty before the first use.
     pub compiled_bytes: BTreeMap<String, u64>,

@@ -7,7 +7,7 @@
 //!  python3 build.py  --->  guest.wasm, home/  work/out-NAME-KEY/    what build.py made
 //!        |
 //!        v
-//!  vivarium_sandbox::snapshot                 images/NAME-KEY/      guest.wasm (initialised), manifest.json
+//!  vivarium_sandbox::snapshot                 images/NAME-KEY/      guest.wasm.gz (initialised), manifest.json
 //! ```
 //!
 //! There are several images ([`images`]); [`ImageStore::of`] chooses one. `KEY` is the hash of an image's recipe, without what only

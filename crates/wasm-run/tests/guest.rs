@@ -8,7 +8,7 @@ use support::Folder;
 fn the_guest_is_described() {
     let folder = Folder::new();
     let path = folder.run(&["guest", "path"]).ok().stdout;
-    assert!(std::path::Path::new(path.trim()).join("guest.wasm").is_file(), "{path}");
+    assert!(std::path::Path::new(path.trim()).join("guest.wasm.gz").is_file(), "{path}");
     let info: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "info", "--json"]).ok().stdout).unwrap();
     assert!(info["python"].as_str().unwrap().starts_with("3.13."), "{info}");
     assert!(info["packages"]["numpy"].is_string(), "{info}");

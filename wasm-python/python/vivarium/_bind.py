@@ -86,7 +86,7 @@ def _makers(arguments, result, vectorized, options):
     if vectorized == "pandas":
         from vivarium import _series
 
-        made = [_series.argument(argument.type, options.pyflink) for argument in arguments]
+        made = [_series.argument(argument.type, options.pyflink, argument.nullable) for argument in arguments]
     elif vectorized == "rows of pandas":
         from vivarium import _series
 
@@ -174,8 +174,7 @@ class Bound:
 
         signature, columns = self.signature, self.signature.result
         call = signature.target.declared if self.instance is None else _pandas_groups.of_class(self.instance)
-        types = [argument.type for argument in arguments]
-        self.groups = groups = _pandas_groups.PandasGroups(call, types, signature.options.pyflink, self.policy)
+        self.groups = groups = _pandas_groups.PandasGroups(call, arguments, signature.options.pyflink)
         group, state = _own("group", _GROUP), _own("state", _BYTES)
 
         def own(callable, arguments, result):

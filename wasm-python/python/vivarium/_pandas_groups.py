@@ -12,10 +12,9 @@ class PandasGroups:
     the groups, which keeps the order of the rows in each, when values are asked for.
     """
 
-    def __init__(self, call, types, pyflink, policy):
+    def __init__(self, call, arguments, pyflink):
         self.call = call
-        self.hows = [_series.argument(type, pyflink) for type in types]
-        self.policy = policy
+        self.hows = [_series.argument(argument.type, pyflink, argument.nullable) for argument in arguments]
         self.forget()
 
     def forget(self):

@@ -15,16 +15,17 @@ misfit = _vectors.misfit
 # ---- Arguments ----
 
 
-def argument(type, pyflink):
+def argument(type, pyflink, nullable):
     """How the shim makes the argument of a column (arrays.c): a Series, or a DataFrame of a struct.
 
-    NULL: NaN, NaT or None as PyFlink has them, so that a column of ints with a NULL is one of floats; in functions of our own
-    ints, floats and bools have the dtypes of pandas that know NULL from NaN and keep every int.
+    `nullable`: a NULL can reach the function. It is NaN, NaT or None as PyFlink has them, so that a column of ints with a NULL is
+    one of floats; in functions of our own ints, floats and bools then have the dtypes of pandas that know NULL from NaN and keep
+    every int.
     """
     if type.id == "struct":
-        makers = [_maker(field.type, pyflink) for field in type.fields]
+        makers = [_maker(field.type, pyflink, True) for field in type.fields]
         return _frame_of([field.name for field in type.fields], makers), [(kept, base(field.type)) for field in type.fields]
-    return _maker(type, pyflink), base(type)
+    return _maker(type, pyflink, nullable), base(type)
 
 
 def base(type):
@@ -32,16 +33,16 @@ def base(type):
     return None if type.id in ("date32", "struct") else _vectors.dtype(type)
 
 
-def _maker(type, pyflink):
+def _maker(type, pyflink, nullable):
     kind = _vectors.dtype(type).kind if base(type) is not None else "O"
     if type.id == "timestamp" and type.timezone is not None:
         return _zoned(type)
     if kind in "iu":
-        return _floats_where_null if pyflink else _nullable(pd.arrays.IntegerArray)
+        return _floats_where_null if pyflink or not nullable else _nullable(pd.arrays.IntegerArray)
     if kind == "f":
-        return _nan_where_null if pyflink or type.id == "halffloat" else _nullable(pd.arrays.FloatingArray)
+        return _nan_where_null if pyflink or not nullable or type.id == "halffloat" else _nullable(pd.arrays.FloatingArray)
     if kind == "b":
-        return _objects_where_null if pyflink else _nullable(pd.arrays.BooleanArray)
+        return _objects_where_null if pyflink or not nullable else _nullable(pd.arrays.BooleanArray)
     if kind in "mM":
         return _nat_where_null
     return _arrays if type.id in ("list", "large_list", "fixed_size_list") else _objects
@@ -63,7 +64,8 @@ def _frame_of(names, makers):
 
 def _nullable(array_class):
     def series(mask, array):
-        return pd.Series(array if mask is None else array_class(array, mask), copy=False)
+        # Also when nothing is NULL: what a function computes must not depend on the other rows of its batch.
+        return pd.Series(array_class(array, np.zeros(len(array), "?") if mask is None else mask), copy=False)
 
     return series
 

@@ -15,6 +15,11 @@ try:
 except ImportError:
     numpy = None  # an image without it
 
+try:
+    from vivarium import _pandas_groups, _series  # noqa: F401  likewise
+except ImportError:
+    _series = None  # an image without pandas
+
 _SAMPLE = """
 from vivarium import udaf, udf, udtf
 
@@ -40,6 +45,13 @@ def vectorized(x: float) -> float:
 """
 
 
+_SERIES = """
+@udf(vectorized="pandas")
+def series(x: float) -> float:
+    return x
+"""
+
+
 def _ask(**request):
     status, reply = _runtime.control(json.dumps(request).encode())
     reply = json.loads(reply)
@@ -55,11 +67,13 @@ _ROUNDS = 32
 def _rehearse():
     """What every instance does first: what that imports lazily, compiles and caches is then part of the snapshot."""
     _ask(op="start", seed="00" * 32, variables={}, path=[], directory="/tmp")
-    _ask(op="load", source=_SAMPLE if numpy is None else _SAMPLE + _VECTORIZED, filename="_rehearsal.py")
+    _ask(op="load", source=_SAMPLE + _VECTORIZED * (numpy is not None) + _SERIES * (_series is not None), filename="_rehearsal.py")
     arguments = [{"type": "int64", "nullable": True}, {"type": "string", "nullable": True}]
     handles = [_ask(op="bind", function="scalar", arguments=arguments)["handle"]]
     if numpy is not None:
         handles.append(_ask(op="bind", function="vectorized", arguments=[{"type": "double", "nullable": False}])["handle"])
+    if _series is not None:
+        handles.append(_ask(op="bind", function="series", arguments=[{"type": "double", "nullable": False}])["handle"])
     for name in ("table", "aggregate"):
         handles.append(_ask(op="bind", function=name, arguments=[{"type": "int64", "nullable": False}])["handle"])
     for handle in handles:
