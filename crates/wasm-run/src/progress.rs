@@ -91,7 +91,8 @@ impl BuildProgress {
             }
             Event::Plan { image, folder, done, total } => {
                 let (minutes, gigabytes) = (image.build_minutes, image.build_gigabytes);
-                let already = if *done > 0 { format!("; {done} of {total} steps are done already") } else { String::new() };
+                let already =
+                    if *done > 0 { format!("; {done} of {total} steps are done already") } else { String::new() };
                 self.line(&format!(
                     "building the guest image `{}` from sources, once: about {minutes} minutes on two cores and {gigabytes} GB in {}{already}",
                     image.name,

@@ -45,7 +45,8 @@ fn images_are_listed_whether_they_are_built_or_not() {
 fn an_image_that_there_is_not_is_refused() {
     let folder = Folder::with(&[("f.py", "")]);
     let image = ["--image", "bsae"];
-    let commands = [["guest", "info"].to_vec(), ["guest", "build"].to_vec(), ["check", "f.py"].to_vec(), ["exec", "-c1"].to_vec()];
+    let commands =
+        [["guest", "info"].to_vec(), ["guest", "build"].to_vec(), ["check", "f.py"].to_vec(), ["exec", "-c1"].to_vec()];
     for command in commands {
         let ended = match command[0] {
             "exec" => folder.run(&[&command[..1], &image, &command[1..]].concat()), // what follows is the script's

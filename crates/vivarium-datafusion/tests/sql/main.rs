@@ -2,6 +2,7 @@
 //!
 //! One binary, because each that links DataFusion takes long to link.
 
+mod environments;
 mod isolation;
 mod memory;
 mod plans;
