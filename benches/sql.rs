@@ -19,7 +19,7 @@ use arrow::array::{RecordBatch, RecordBatchReader};
 use common::{Samples, rounds, row};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use tpchgen::generators::LineItemGenerator;
 use tpchgen_arrow::LineItemArrow;
