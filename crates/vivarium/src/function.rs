@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema};
+use vivarium_sandbox::SandboxConfig;
 
 use crate::aggregate::{Aggregation, DEFAULT_GROUP_BYTES};
 use crate::bind::{Arguments, Place, bind};
@@ -69,6 +70,29 @@ impl Function {
             source: self.origin.source.name().to_owned(),
             line: self.signature.line,
         }
+    }
+
+    /// What the function's sandboxes are started with.
+    pub fn sandbox_config(&self) -> &SandboxConfig {
+        &self.origin.config
+    }
+
+    /// The same function in sandboxes of another configuration: a query of its own, with its own task and limits. Whatever the
+    /// source depends on, such as the environment, has to be the same.
+    #[must_use]
+    pub fn with_sandbox_config(&self, config: SandboxConfig) -> Self {
+        let Origin { image, source, .. } = &*self.origin;
+        let origin = Origin { image: image.clone(), config, source: source.clone() };
+        Self { origin: Arc::new(origin), signature: self.signature.clone() }
+    }
+
+    /// Checks that columns and parameters go together, without starting anything.
+    ///
+    /// # Errors
+    /// [`Error::Bind`] when they do not.
+    pub fn check(&self, schema: &Schema, arguments: &Arguments) -> Result<(), Error> {
+        bind(&self.signature, self.origin.source.name(), schema, arguments)?;
+        Ok(())
     }
 
     /// Binds the function to columns: checks names and types, starts a first instance and asks it for the result's type.
