@@ -24,6 +24,7 @@ pub async fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(check) => check::execute(check).await,
         Command::Env(env) => crate::env_command::execute(env).await,
         Command::Guest(guest) => guest::execute(guest).await,
+        Command::Flink(flink) => crate::flink::execute(flink).await,
     }
 }
 
@@ -38,6 +39,7 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Guest(Guest::Build(wanted) | Guest::Info(wanted) | Guest::Path(wanted)) => wanted.messages,
         Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
+        Command::Flink(flink) => flink.messages(),
     }
 }
 
