@@ -19,6 +19,7 @@
  *   awaited.c       calls an async function once a row and awaits the calls of a batch together
  *   groups.c        accumulators by group, and their methods as functions of a row
  *   arena.c         the memory a batch arrives in
+ *   host.c          asks the plug-in that runs the guest
  *   errors.c        a raised exception -> the JSON of ABI.md
  *   module.c        `_vivarium`, what the Python half (../python/vivarium) sees of all this
  *
@@ -34,6 +35,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "older_python.h"
 
 #define VV_ABI_VERSION 1
 
@@ -342,6 +345,8 @@ PyMODINIT_FUNC PyInit__vivarium(void);
 
 /* Methods that live elsewhere: seed.c, capsules.c, strings.c. */
 PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
+/* Asks the plug-in that runs the guest: bytes in, bytes out. */
+PyObject *vv_host(PyObject *module, PyObject *request);
 PyObject *vv_export_schema(PyObject *module, PyObject *description);
 PyObject *vv_export_array(PyObject *module, PyObject *description);
 PyObject *vv_objects(PyObject *module, PyObject *arguments);

@@ -8,6 +8,7 @@ use vivarium_guest::ImageName;
 
 use crate::env_command::Env;
 use crate::files::{Format, Location};
+use crate::flink::Flink;
 use crate::guest_test::GuestTest;
 use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
 
@@ -40,6 +41,8 @@ pub enum Command {
     Env(Env),
     #[command(subcommand)]
     Guest(Guest),
+    #[command(subcommand)]
+    Flink(Flink),
 }
 
 /// Apply a function to a table.

@@ -10,6 +10,7 @@ mod env_command;
 mod environment;
 mod failure;
 mod files;
+mod flink;
 mod guest;
 mod guest_test;
 mod log;
@@ -36,7 +37,10 @@ const TERMINATED: u8 = 143;
 fn main() -> ExitCode {
     let cli = Cli::parse_from(argv::normalised(std::env::args_os()));
     let messages = commands::messages(&cli.command);
-    log::start(&messages);
+    // A worker's log goes to Flink.
+    if !matches!(&cli.command, cli::Command::Flink(flink) if flink.is_worker()) {
+        log::start(&messages);
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -56,3 +56,23 @@ fn an_image_that_there_is_not_is_refused() {
         assert!(ended.stderr.contains("there is no image `bsae`; there are base"), "{ended}");
     }
 }
+
+#[test]
+fn a_launcher_answers_flink_and_runs_no_python() {
+    let folder = Folder::new();
+    let ask = |words: &[&str]| {
+        let launcher = ["flink", "python", "--python-version", "3.11", "--runner", "/runners/python3.11", "--"];
+        folder.run(&[&launcher, words].concat())
+    };
+    let code =
+        "import pyflink;import os;print(os.path.join(os.path.abspath(os.path.dirname(pyflink.__file__)), 'bin'))";
+    assert_eq!(ask(&["-c", code]).ok().stdout, "/runners/python3.11\n");
+    let code = "import sys;import sysconfig;print(sysconfig.get_path('purelib', vars={'base': sys.argv[1]}))";
+    let site = "/prefix/lib/python3.11/site-packages\n";
+    assert_eq!(ask(&["-c", code, "/prefix"]).ok().stdout, site.repeat(2));
+    for words in [&["-c", "print(1)"][..], &["job.py"], &["-m", "http.server"]] {
+        let refused = ask(words);
+        assert_eq!(refused.status, 2, "{refused}");
+        assert!(refused.stderr.contains("runs no Python by itself"), "{refused}");
+    }
+}

@@ -26,6 +26,7 @@ pub async fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Bench(bench) => bench::execute(bench).await,
         Command::Env(env) => crate::env_command::execute(env).await,
         Command::Guest(guest) => guest::execute(guest).await,
+        Command::Flink(flink) => crate::flink::execute(flink).await,
     }
 }
 
@@ -41,6 +42,7 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Guest(Guest::Build(wanted) | Guest::Info(wanted) | Guest::Path(wanted)) => wanted.messages,
         Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
+        Command::Flink(flink) => flink.messages(),
     }
 }
 
