@@ -111,6 +111,8 @@ typedef enum {
 
 /* Makes the Python object of a value that is not NULL: a new reference. */
 typedef PyObject *(*vv_reader)(const vv_column *column, int64_t row);
+/* Writes the value into an object that this column's reader made and that nobody else has; false when it cannot. */
+typedef bool (*vv_renewer)(const vv_column *column, int64_t row, PyObject *object);
 /* Appends a value that is not None. On failure the builder's own length is unchanged (its children may have grown). */
 typedef int (*vv_writer)(vv_builder *builder, PyObject *value);
 
@@ -127,6 +129,7 @@ struct vv_type {
     PyObject *spelling;       /* as the type is written in declarations: "decimal128(38, 10)" */
     bool nullable;
     vv_reader read;
+    vv_renewer renew; /* NULL: objects are not used again */
     vv_writer write;
     Py_ssize_t n_children;
     vv_type *children;
@@ -173,6 +176,7 @@ int vv_temporal_prepare(void);
 int vv_decimal_prepare(void);
 
 vv_reader vv_reader_of(const vv_type *type);
+vv_renewer vv_renewer_of(const vv_type *type);
 vv_reader vv_temporal_reader_of(const vv_type *type);
 vv_reader vv_decimal_reader_of(const vv_type *type);
 vv_reader vv_nested_reader_of(const vv_type *type);

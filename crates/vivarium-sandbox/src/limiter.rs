@@ -49,7 +49,7 @@ impl Limiter {
         }
         self.charged += growth;
         self.last_charge = growth;
-        self.task.metrics().see_memory(desired);
+        self.task.metrics().grow_memory(growth, desired);
         Ok(())
     }
 }
@@ -69,6 +69,7 @@ impl ResourceLimiter for Limiter {
 
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
         self.task.tenant().memory.release(self.last_charge);
+        self.task.metrics().release_memory(self.last_charge);
         self.charged -= self.last_charge;
         self.last_charge = 0;
         tracing::debug!(error = format!("{error:#}"), "linear memory did not grow");
@@ -100,5 +101,6 @@ impl ResourceLimiter for Limiter {
 impl Drop for Limiter {
     fn drop(&mut self) {
         self.task.tenant().memory.release(self.charged);
+        self.task.metrics().release_memory(self.charged);
     }
 }

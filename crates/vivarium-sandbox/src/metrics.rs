@@ -14,6 +14,7 @@ pub struct Metrics {
     bytes_out: AtomicU64,
     started: AtomicU64,
     replaced: AtomicU64,
+    memory: AtomicU64,
     peak_memory: AtomicU64,
 }
 
@@ -37,6 +38,9 @@ pub struct MetricsSnapshot {
     pub instances_started: u64,
     /// Instances destroyed because a call failed in a way no instance survives, and replaced.
     pub instances_replaced: u64,
+    /// Linear memory of all its instances that are alive now, in bytes, at its full size although idle instances share most of
+    /// their pages.
+    pub memory: u64,
     /// The largest linear memory any of its instances had, in bytes.
     pub peak_memory: u64,
 }
@@ -54,6 +58,7 @@ impl Metrics {
             bytes_out: read(&self.bytes_out),
             instances_started: read(&self.started),
             instances_replaced: read(&self.replaced),
+            memory: read(&self.memory),
             peak_memory: read(&self.peak_memory),
         }
     }
@@ -85,8 +90,15 @@ impl Metrics {
         add(&self.replaced, 1);
     }
 
-    pub(crate) fn see_memory(&self, bytes: u64) {
-        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    /// An instance's memory grew by `growth` bytes and is of `size` bytes now.
+    pub(crate) fn grow_memory(&self, growth: u64, size: u64) {
+        add(&self.memory, growth);
+        self.peak_memory.fetch_max(size, Ordering::Relaxed);
+    }
+
+    /// An instance gave memory back, or did not get it after all.
+    pub(crate) fn release_memory(&self, bytes: u64) {
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

@@ -60,6 +60,12 @@ pub(crate) fn crossing_type(column: &DataType, parameter: &DataType) -> DataType
     }
 }
 
+/// Whether a column of one type can be the argument of a parameter of another without a change of any value: always, or as far
+/// as each value turns out to have its equal there.
+pub fn converts(column: &DataType, parameter: &DataType) -> bool {
+    Conversion::between(column, &crossing_type(column, parameter)).is_some()
+}
+
 impl Conversion {
     /// The conversion from `column` to `parameter`, or `None` when there is none.
     pub(crate) fn between(column: &DataType, parameter: &DataType) -> Option<Self> {
@@ -152,7 +158,7 @@ fn value_bits(integer: &DataType) -> Option<u32> {
 }
 
 /// The type without encodings that only save space, at every level: what crosses into the guest.
-pub(crate) fn plain(data_type: &DataType) -> DataType {
+pub fn plain(data_type: &DataType) -> DataType {
     let field = |field: &Field| field.clone().with_data_type(plain(field.data_type()));
     match data_type {
         DataType::Utf8View => DataType::Utf8,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Fields, Schema};
+use vivarium_sandbox::SandboxConfig;
 
 use crate::aggregate::{Aggregation, DEFAULT_GROUP_BYTES};
 use crate::bind::{Arguments, Place, bind};
@@ -71,6 +73,29 @@ impl Function {
         }
     }
 
+    /// What the function's sandboxes are started with.
+    pub fn sandbox_config(&self) -> &SandboxConfig {
+        &self.origin.config
+    }
+
+    /// The same function in sandboxes of another configuration: a query of its own, with its own task and limits. Whatever the
+    /// source depends on, such as the environment, has to be the same.
+    #[must_use]
+    pub fn with_sandbox_config(&self, config: SandboxConfig) -> Self {
+        let Origin { image, source, .. } = &*self.origin;
+        let origin = Origin { image: image.clone(), config, source: source.clone() };
+        Self { origin: Arc::new(origin), signature: self.signature.clone() }
+    }
+
+    /// Checks that columns and parameters go together, without starting anything.
+    ///
+    /// # Errors
+    /// [`Error::Bind`] when they do not.
+    pub fn check(&self, schema: &Schema, arguments: &Arguments) -> Result<(), Error> {
+        bind(&self.signature, self.origin.source.name(), schema, arguments)?;
+        Ok(())
+    }
+
     /// Binds the function to columns: checks names and types, starts a first instance and asks it for the result's type.
     ///
     /// # Errors
@@ -105,6 +130,26 @@ impl Function {
         let taken: Vec<_> = keys.fields.iter().map(|field| field.name().clone()).collect();
         let Bound { columns, results, on_error, instances } = self.start(schema, options, &taken).await?;
         Ok(Aggregation::new(columns, kind, keys, results, on_error, group_by.max_bytes, instances))
+    }
+
+    /// The arguments for the rows of a batch as the function gets them: chosen, converted, constants repeated, named after the
+    /// parameters. For those who call the same function elsewhere, to compare.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind) where no instance is needed; [`Error::Value`] for a value that does not convert.
+    pub fn arguments(&self, batch: &RecordBatch, arguments: &Arguments) -> Result<RecordBatch, Error> {
+        let arguments = bind(&self.signature, self.origin.source.name(), &batch.schema(), arguments)?;
+        let names: Vec<_> = arguments.iter().map(|argument| argument.parameter.clone()).collect();
+        let columns = ArgumentColumns { place: self.place(), arguments, batch_bytes: usize::MAX }.of(batch, 0)?;
+        let fields: Vec<_> = names
+            .iter()
+            .zip(&columns)
+            .enumerate()
+            // A variadic parameter has several columns.
+            .map(|(index, (name, column))| Field::new(format!("{index}_{name}"), column.data_type().clone(), true))
+            .collect();
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &rows)?)
     }
 
     async fn start(&self, schema: &Schema, options: TaskOptions, taken: &[String]) -> Result<Bound, Error> {

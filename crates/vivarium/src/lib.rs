@@ -51,6 +51,7 @@ pub use aggregate::{Accumulators, Aggregation, DEFAULT_GROUP_BYTES};
 pub use bind::{ArgumentValue, Arguments, BindError, ColumnNames, Place};
 pub use chunks::CHUNK_ROWS;
 pub use context::JobContext;
+pub use convert::{converts, plain as plain_type};
 pub use environment::{guest_python, in_environment};
 pub use environment_snapshots::EnvironmentSnapshots;
 pub use error::{Error, ErrorClass};
@@ -60,6 +61,7 @@ pub use module::Module;
 pub use python_error::PythonError;
 pub use signature::{Kind, NullHandling, OnError, Parameter, Problem, Signature, SignatureError, ValueType};
 pub use source::{FunctionSource, SourceError};
+pub use tables::TableRows;
 pub use task::{Evaluation, Output, Task};
 /// What functions run in, for users of this crate alone.
 pub use vivarium_sandbox::{FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};

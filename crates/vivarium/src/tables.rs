@@ -11,14 +11,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow_schema::{Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use vivarium_sandbox::exchange::{Plan, RowsOfRows};
+use vivarium_sandbox::{LimitError, LimitKind};
 
-use crate::chunks::{Chunk, chunks};
+use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::instances::{RowsCall, RowsReply, TimeBudget, Worker, operation};
@@ -89,6 +90,58 @@ where
             }
         }
     })
+}
+
+/// Rows that a table function gave for rows of one batch.
+#[derive(Debug, Clone)]
+pub struct TableRows {
+    /// For each row the row of the batch that it was made for, ascending.
+    pub numbers: UInt32Array,
+    /// The rows, with the function's own columns. None is NULL.
+    pub rows: StructArray,
+    /// Rows of the batch for which the function raised.
+    pub failures: Failures,
+}
+
+/// All rows that a table function gives for one batch, in pieces that follow each other; together they may take what one
+/// result may ([`Limits::output_bytes`](vivarium_sandbox::Limits::output_bytes)) for each chunk of the batch.
+pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64) -> Result<Vec<TableRows>, Error> {
+    let mut found = Vec::new();
+    let mut worker = shared.instances.worker().await?;
+    for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
+        let chunk = batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start));
+        let chunk_row = first_row + start as u64;
+        let columns = shared.columns.of(&chunk, chunk_row)?;
+        let mut bytes = 0_u64;
+        for part in shared.columns.parts(&columns, chunk.num_rows(), chunk_row) {
+            let part = part?;
+            let batch_rows = part.rows.len();
+            let numbers = RowNumbers::From(chunk_row + part.rows.start as u64, batch_rows as u64);
+            let mut budget = TimeBudget::of_call(worker.limits());
+            let (mut sent, mut first) = (Some(&part.plan), 0);
+            loop {
+                let op = if sent.is_some() { operation::CALL } else { operation::CONTINUE };
+                let (batch, columns, time) = (sent.take(), &shared.results, budget.left());
+                let call = RowsCall { op, batch, batch_rows, numbers, columns, first, time };
+                let called = Instant::now();
+                let returned = worker.rows(call).await.map_err(|error| budget.explain(error))?;
+                budget.spend(called.elapsed());
+                let RowsReply { rows: RowsOfRows { numbers: of, rows }, failures, more } = returned;
+                first = of.values().last().copied().unwrap_or(first);
+                bytes = bytes.saturating_add(rows.get_array_memory_size() as u64);
+                if bytes > worker.limits().output_bytes {
+                    let error = LimitError::new(LimitKind::OutputBytes, worker.limits().output_bytes);
+                    return Err(Error::Limit { error, rows: Some(numbers.range()) });
+                }
+                let offset = (start + part.rows.start) as u32;
+                found.push(TableRows { numbers: of.unary(|row| row + offset), rows, failures });
+                if !more {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The reader of the outputs has gone away.

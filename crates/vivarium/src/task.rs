@@ -27,7 +27,7 @@ use crate::failures::Failures;
 use crate::instances::{Instances, Reply};
 use crate::signature::{Kind, OnError};
 use crate::spawn::spawn;
-use crate::tables;
+use crate::tables::{self, TableRows};
 
 /// A function bound to columns and ready to be applied to batches of them. Cheap to clone; clones share the instances.
 #[derive(Debug, Clone)]
@@ -131,6 +131,19 @@ impl Task {
             return Err(Error::SkipNeedsRun);
         }
         self.shared.evaluate(batch, first_row).await
+    }
+
+    /// Applies a table function to one batch, without joining its rows with those of the batch; `first_row` is as in
+    /// [`invoke`](Self::invoke). It is for results that are small: all of them are returned together.
+    ///
+    /// # Errors
+    /// As [`invoke`](Self::invoke), and [`Error::Kind`] for a function of any other kind.
+    pub async fn rows(&self, batch: &RecordBatch, first_row: u64) -> Result<Vec<TableRows>, Error> {
+        if self.shared.kind != Kind::Table {
+            let wanted = "gives one value for a row; use `invoke`";
+            return Err(Error::Kind { wanted, function: self.shared.columns.place.clone(), kind: self.shared.kind });
+        }
+        tables::collect(&self.shared, batch, first_row).await
     }
 
     /// Applies the function to a stream of batches, with all instances at work at the same time.

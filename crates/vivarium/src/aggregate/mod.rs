@@ -29,7 +29,7 @@ pub use accumulators::Accumulators;
 use crate::columns::ArgumentColumns;
 use crate::error::Error;
 use crate::groups::Keys;
-use crate::instances::Instances;
+use crate::instances::{Instances, operation};
 use crate::signature::{Kind, OnError};
 use crate::task::{Output, trace_metrics};
 
@@ -105,6 +105,16 @@ impl Aggregation {
     /// Those of starting an instance.
     pub async fn accumulators(&self) -> Result<Accumulators, Error> {
         Accumulators::open(&self.shared).await
+    }
+
+    /// Whether accumulators can be merged: the function has `merge`.
+    pub fn merges(&self) -> bool {
+        self.shared.instances.has(operation::MERGE)
+    }
+
+    /// Whether rows can be taken out again: the function has `retract`.
+    pub fn retracts(&self) -> bool {
+        self.shared.instances.has(operation::RETRACT)
     }
 
     /// What happens to rows for which the function raises.

@@ -1,0 +1,276 @@
+//! Takes calls of Python functions out of the operators of a plan, into [`PythonExec`]s below them that await them.
+//!
+//! ```text
+//!   ProjectionExec: f(g(a)), b + 1              ProjectionExec: #3, b + 1
+//!     input: a, b                     ==>         PythonExec: #2 = g(a), #3 = f(#2)
+//!                                                   input: a, b
+//! ```
+//!
+//! Only calls that are made for every row are taken out. One that stands in a branch of `CASE`, or behind `AND` or `OR`, is made
+//! for the rows that get there, and stays: it may rely on what was asked before it. The conjuncts of a filter are the exception that
+//! can be had: those without a call filter first, and each call then sees the rows that are left.
+//!
+//! This is the first physical rule: what comes after it sees an operator that keeps the order of its input and has its partitions.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Operator, Volatility};
+use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, LambdaExpr, Literal};
+use datafusion::physical_expr::{
+    LexOrdering, PhysicalExpr, PhysicalSortExpr, ScalarFunctionExpr, conjunction, split_conjunction,
+};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode, PhysicalGroupBy};
+use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::sorts::sort::SortExec;
+
+use crate::exec::{CallColumn, PythonExec};
+use crate::function::Given;
+use crate::scalar::PythonScalar;
+use crate::work::Call;
+
+/// The rule.
+#[derive(Debug)]
+pub(crate) struct ExtractCalls;
+
+impl PhysicalOptimizerRule for ExtractCalls {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|plan| {
+            let rewritten = if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+                in_projection(projection)?
+            } else if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+                in_filter(filter)?
+            } else if let Some(sort) = plan.downcast_ref::<SortExec>() {
+                in_sort(sort)?
+            } else if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+                in_aggregate(aggregate)?
+            } else {
+                None
+            };
+            Ok(rewritten.map_or_else(|| Transformed::no(plan), Transformed::yes))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "extract_python_calls"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn in_projection(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let mut calls = Calls::over(projection.input());
+    let mut exprs = Vec::new();
+    for ProjectionExpr { expr, alias } in projection.expr() {
+        exprs.push(ProjectionExpr { expr: calls.take_out(expr, true)?, alias: alias.clone() });
+    }
+    let Some(input) = calls.operator()? else { return Ok(None) };
+    Ok(Some(Arc::new(ProjectionExec::try_new_with_schema_metadata(exprs, input, &projection.schema())?)))
+}
+
+fn in_filter(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let conjuncts: Vec<_> = split_conjunction(filter.predicate()).into_iter().cloned().collect();
+    if !conjuncts.iter().any(has_call) {
+        return Ok(None);
+    }
+    let columns = filter.input().schema().fields().len();
+    let build = |predicate, input| -> Result<Arc<dyn ExecutionPlan>> {
+        let built = FilterExecBuilder::new(predicate, input)
+            .with_batch_size(filter.batch_size())
+            .with_default_selectivity(filter.default_selectivity())
+            .apply_projection(Some((0..columns).collect()))?;
+        Ok(Arc::new(built.build()?))
+    };
+    let (with_call, without): (Vec<_>, Vec<_>) = conjuncts.into_iter().partition(has_call);
+    let mut input = Arc::clone(filter.input());
+    if !without.is_empty() {
+        input = build(conjunction(without), input)?;
+    }
+    for predicate in with_call {
+        let mut calls = Calls::over(&input);
+        let predicate = calls.take_out(&predicate, true)?;
+        let below = calls.operator()?.unwrap_or(input);
+        input = build(predicate, below)?;
+    }
+    // What the filter itself left out besides rows.
+    let Some(kept) = filter.projection() else { return Ok(Some(input)) };
+    let schema = input.schema();
+    let columns = kept.iter().map(|&index| {
+        let alias = schema.field(index).name().clone();
+        ProjectionExpr { expr: Arc::new(Column::new(&alias, index)), alias }
+    });
+    Ok(Some(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), input)?)))
+}
+
+fn in_sort(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let mut calls = Calls::over(sort.input());
+    let mut keys = Vec::new();
+    for PhysicalSortExpr { expr, options } in sort.expr().iter() {
+        keys.push(PhysicalSortExpr { expr: calls.take_out(expr, true)?, options: *options });
+    }
+    let (Some(input), Some(keys)) = (calls.operator()?, LexOrdering::new(keys)) else { return Ok(None) };
+    let sorted =
+        SortExec::new(keys, input).with_fetch(sort.fetch()).with_preserve_partitioning(sort.preserve_partitioning());
+    let schema = sort.schema();
+    let columns = schema.fields().iter().enumerate().map(|(index, field)| ProjectionExpr {
+        expr: Arc::new(Column::new(field.name(), index)),
+        alias: field.name().clone(),
+    });
+    Ok(Some(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), Arc::new(sorted))?)))
+}
+
+fn in_aggregate(aggregate: &AggregateExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if aggregate.mode().input_mode() != AggregateInputMode::Raw {
+        return Ok(None);
+    }
+    let mut calls = Calls::over(aggregate.input());
+    let group_by = aggregate.group_expr();
+    let mut keys = Vec::new();
+    for (expr, name) in group_by.expr() {
+        keys.push((calls.take_out(expr, true)?, name.clone()));
+    }
+    let (mut functions, mut filters) = (Vec::new(), Vec::new());
+    for (function, filter) in aggregate.aggr_expr().iter().zip(aggregate.filter_expr()) {
+        // Arguments of rows that the filter leaves out are not computed by the aggregate, so neither are calls in them.
+        let always = filter.is_none();
+        filters.push(filter.as_ref().map(|filter| calls.take_out(filter, true)).transpose()?);
+        // Keys within an aggregate stay: accumulators look up their types in the schema that the query was planned with.
+        let all = function.all_expressions();
+        let arguments = all.args.iter().map(|expr| calls.take_out(expr, always)).collect::<Result<_>>()?;
+        match function.with_new_expressions(arguments, all.order_by_exprs) {
+            Some(function) => functions.push(Arc::new(function)),
+            None => return Ok(None),
+        }
+    }
+    let Some(input) = calls.operator()? else { return Ok(None) };
+    let group_by = PhysicalGroupBy::new(
+        keys,
+        group_by.null_expr().to_vec(),
+        group_by.groups().to_vec(),
+        group_by.has_grouping_set(),
+    );
+    let schema = aggregate.input_schema();
+    Ok(Some(Arc::new(AggregateExec::try_new(*aggregate.mode(), group_by, functions, filters, input, schema)?)))
+}
+
+fn has_call(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    expr.exists(|expr| Ok(python(expr).is_some())).unwrap_or(false)
+}
+
+/// The call, if the expression is one of a Python function in a query.
+fn python(expr: &Arc<dyn PhysicalExpr>) -> Option<(&ScalarFunctionExpr, &PythonScalar)> {
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+    let function = call.fun().inner().downcast_ref::<PythonScalar>()?;
+    Some((call, function))
+}
+
+/// The calls that are taken out of one operator.
+struct Calls {
+    input: Arc<dyn ExecutionPlan>,
+    columns: Vec<CallColumn>,
+    /// What each column stands for.
+    sources: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+impl Calls {
+    fn over(input: &Arc<dyn ExecutionPlan>) -> Self {
+        Self { input: Arc::clone(input), columns: Vec::new(), sources: Vec::new() }
+    }
+
+    /// The expression over the columns of the operator that makes the calls. `always`: it is computed for every row.
+    fn take_out(&mut self, expr: &Arc<dyn PhysicalExpr>, always: bool) -> Result<Arc<dyn PhysicalExpr>> {
+        if !has_call(expr) {
+            return Ok(Arc::clone(expr));
+        }
+        let children: Vec<_> = expr.children().into_iter().cloned().collect();
+        let mut changed = Vec::with_capacity(children.len());
+        for (index, child) in children.iter().enumerate() {
+            changed.push(self.take_out(child, always && computed_always(expr, index))?);
+        }
+        let expr = Arc::clone(expr).with_new_children(changed)?;
+        match always.then(|| self.column(&expr)).transpose()?.flatten() {
+            Some(column) => Ok(column),
+            None => Ok(expr),
+        }
+    }
+
+    /// The column of a call whose arguments have none left.
+    fn column(&mut self, expr: &Arc<dyn PhysicalExpr>) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let Some((call, function)) = python(expr) else { return Ok(None) };
+        let Some(scope) = function.scope() else { return Ok(None) };
+        let first = self.input.schema().fields().len();
+        let volatile = function.function.volatility == Volatility::Volatile;
+        let known = self.sources.iter().position(|source| !volatile && source == expr);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let schema = self.schema();
+                let types: Vec<_> =
+                    call.args().iter().map(|argument| argument.data_type(&schema)).collect::<Result<_>>()?;
+                let mut given = Vec::new();
+                let mut arguments = Vec::new();
+                for (argument, data_type) in call.args().iter().zip(&types) {
+                    match argument.downcast_ref::<Literal>() {
+                        Some(literal) => given.push(Given::Constant(literal.value().to_array()?)),
+                        None => {
+                            given.push(Given::Column(data_type));
+                            arguments.push(Arc::clone(argument));
+                        }
+                    }
+                }
+                let types = function.function.bind_types(&given)?;
+                let index = self.columns.len();
+                let field =
+                    call.return_field(&schema)?.as_ref().clone().with_name(format!("__python_{}", first + index));
+                self.columns.push(CallColumn {
+                    call: Call::new(Arc::clone(&function.function), types, &scope.settings),
+                    arguments,
+                    field,
+                    shown: expr.to_string(),
+                });
+                self.sources.push(Arc::clone(expr));
+                index
+            }
+        };
+        let name = self.columns[index].field.name();
+        Ok(Some(Arc::new(Column::new(name, first + index))))
+    }
+
+    fn schema(&self) -> Schema {
+        let mut fields = self.input.schema().fields().to_vec();
+        fields.extend(self.columns.iter().map(|column| Arc::new(column.field.clone())));
+        Schema::new(fields)
+    }
+
+    /// The operator that makes the calls; `None` when there are none.
+    fn operator(self) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if self.columns.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(PythonExec::try_new(self.columns, self.input)?)))
+    }
+}
+
+/// Whether a child of an expression is computed for every row for which the expression is.
+fn computed_always(expr: &Arc<dyn PhysicalExpr>, child: usize) -> bool {
+    if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
+        return child == 0 || !matches!(binary.op(), Operator::And | Operator::Or);
+    }
+    if expr.downcast_ref::<CaseExpr>().is_some() {
+        return child == 0;
+    }
+    if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>() {
+        return child == 0 || !function.fun().short_circuits();
+    }
+    // What is within a lambda is computed for the elements of a list.
+    expr.downcast_ref::<LambdaExpr>().is_none()
+}

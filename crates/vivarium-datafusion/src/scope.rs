@@ -1,0 +1,133 @@
+//! What the functions of one query share, beyond the operators that have a stream of their own.
+//!
+//! A scope is made when a query is planned ([`crate::rule`]), and every function that the query calls synchronously gets a copy that
+//! knows it. An operator at the root of the plan opens it when the query is executed and closes it with the last stream: then guests
+//! that are waited for stop at once, and the instances go.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::memory_pool::MemoryPool;
+use tokio::sync::Notify;
+
+use crate::function::{BoundTypes, PythonFunction};
+use crate::settings::SandboxSettings;
+use crate::work::{Call, Work};
+
+/// Tells those who wait for a guest that nobody wants the answer any more.
+#[derive(Debug, Default)]
+pub(crate) struct Cancel {
+    over: AtomicBool,
+    told: Notify,
+}
+
+impl Cancel {
+    pub fn cancel(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.told.notify_waiters();
+    }
+
+    /// Runs `future` to its end, or to the end of the query.
+    pub async fn unless_over<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let told = self.told.notified();
+        futures::pin_mut!(told);
+        // Listening begins before looking, so that no word is lost between them.
+        told.as_mut().enable();
+        if self.over.load(Ordering::SeqCst) {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = told => None,
+            value = future => Some(value),
+        }
+    }
+}
+
+/// One planned query.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub settings: SandboxSettings,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The execution that runs now; executions of the same plan follow each other.
+    cancel: Arc<Cancel>,
+    pool: Option<Arc<dyn MemoryPool>>,
+    streams: usize,
+    /// By function, types of the arguments, and whether it is an aggregate's.
+    calls: HashMap<(usize, SchemaRef, bool), Arc<Call>>,
+    work: Vec<Arc<Work>>,
+}
+
+impl Scope {
+    pub fn new(settings: SandboxSettings) -> Arc<Self> {
+        Arc::new(Self { settings, state: Mutex::default() })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // What is behind it is replaced whole, so a panic elsewhere leaves it valid.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The call of a function with these types, the same for all its callers in the query.
+    pub fn call(&self, function: &Arc<PythonFunction>, types: &BoundTypes) -> Arc<Call> {
+        let key = (Arc::as_ptr(function) as usize, Arc::clone(&types.schema), false);
+        let make = || Call::new(Arc::clone(function), types.clone(), &self.settings);
+        Arc::clone(self.state().calls.entry(key).or_insert_with(make))
+    }
+
+    /// The call of an aggregate function, whose accumulators have an instance each.
+    pub fn aggregate(&self, function: &Arc<PythonFunction>, types: &BoundTypes) -> Arc<Call> {
+        let key = (Arc::as_ptr(function) as usize, Arc::clone(&types.schema), true);
+        let make = || Call::with_an_instance_for_each(Arc::clone(function), types.clone(), &self.settings);
+        Arc::clone(self.state().calls.entry(key).or_insert_with(make))
+    }
+
+    /// The call at work, until the query ends.
+    pub fn work(&self, call: &Arc<Call>) -> Arc<Work> {
+        let mut state = self.state();
+        let work = call.work(state.pool.as_ref());
+        if !state.work.iter().any(|kept| Arc::ptr_eq(kept, &work)) {
+            state.work.push(Arc::clone(&work));
+        }
+        work
+    }
+
+    pub fn cancel(&self) -> Arc<Cancel> {
+        Arc::clone(&self.state().cancel)
+    }
+
+    /// A stream of the query begins.
+    pub fn enter(&self, pool: &Arc<dyn MemoryPool>) {
+        let mut state = self.state();
+        if state.streams == 0 {
+            state.cancel = Arc::default();
+            state.pool = Some(Arc::clone(pool));
+        }
+        state.streams += 1;
+    }
+
+    /// A stream of the query ended, or was dropped.
+    pub fn leave(&self) {
+        let mut state = self.state();
+        state.streams = state.streams.saturating_sub(1);
+        if state.streams == 0 {
+            state.cancel.cancel();
+            state.pool = None;
+            let work = std::mem::take(&mut state.work);
+            drop(state);
+            // Instances end here, and that may take a moment.
+            drop(work);
+        }
+    }
+
+    /// The calls made so far.
+    pub fn calls(&self) -> Vec<Arc<Call>> {
+        self.state().calls.values().cloned().collect()
+    }
+}

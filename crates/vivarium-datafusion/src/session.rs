@@ -1,0 +1,265 @@
+//! What an engine gives a session so that its users can write functions in Python.
+
+use std::sync::Arc;
+
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::execution::context::FunctionFactory;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::prelude::SessionContext;
+use vivarium::{EnvironmentSnapshots, FunctionSource, Image, Kind, Module, Place, SandboxConfig, in_environment};
+use vivarium_env::{EnvironmentSettings, PythonEnvironment};
+use vivarium_sandbox::{JobId, Task, Tenant};
+
+use crate::create::Factory;
+use crate::environment::{Environments, HostFiles, OpenEnvironment};
+use crate::error::Error;
+use crate::extract::ExtractCalls;
+use crate::function::PythonFunction;
+use crate::query::{EnterScope, GuardQuery};
+use crate::register;
+use crate::settings::{DependencySettings, SandboxSettings};
+use crate::sql_types::TableTypes;
+
+/// Python functions for DataFusion sessions of one tenant. Cloning it is cheap and gives the same one.
+///
+/// ```no_run
+/// use datafusion::prelude::SessionContext;
+/// use vivarium_datafusion::PythonFunctions;
+///
+/// # async fn example(image: vivarium::Image) -> datafusion::error::Result<()> {
+/// let session = SessionContext::new();
+/// PythonFunctions::builder(image).build().install(&session)?;
+/// session.sql("CREATE FUNCTION twice(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
+/// def twice(x):
+///     return 2 * x
+/// $$").await?;
+/// session.sql("SELECT twice(21)").await?.show().await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct PythonFunctions {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// See [`PythonFunctions::builder`].
+#[derive(Debug)]
+pub struct PythonFunctionsBuilder {
+    image: Image,
+    sandbox: SandboxConfig,
+    instances: Option<usize>,
+    environments: Result<Arc<EnvironmentSettings>, String>,
+    environment: Option<Arc<PythonEnvironment>>,
+    snapshots: EnvironmentSnapshots,
+    files: HostFiles,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    image: Image,
+    sandbox: SandboxConfig,
+    instances: Option<usize>,
+    pub environments: Environments,
+    snapshots: EnvironmentSnapshots,
+    pub files: HostFiles,
+}
+
+/// A function that a source gave to a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegisteredFunction {
+    /// Its name in SQL.
+    pub name: String,
+    /// How it is called.
+    pub kind: Kind,
+    /// Where it is defined.
+    pub place: Place,
+}
+
+impl PythonFunctionsBuilder {
+    /// Whose functions these are: what all their sandboxes use together is charged to the tenant, and held to its limits.
+    /// Default: that of [`Self::sandbox`].
+    #[must_use]
+    pub fn tenant(mut self, tenant: &Arc<Tenant>, job: JobId) -> Self {
+        let id = self.sandbox.task.id().clone();
+        self.sandbox.task = tenant.task(job, id);
+        self
+    }
+
+    /// What sandboxes are started with. Its limits and variables are what sessions start from: `SET vivarium.*` changes them for a
+    /// session, within the tenant's ceiling.
+    #[must_use]
+    pub fn sandbox(mut self, config: SandboxConfig) -> Self {
+        self.sandbox = config;
+        self
+    }
+
+    /// How many instances of each function work at the same time, where a session does not set it. Default: one for each core.
+    #[must_use]
+    pub fn instances(mut self, instances: usize) -> Self {
+        self.instances = Some(instances);
+        self
+    }
+
+    /// How environments are made for functions whose session sets `python.*`, or whose source has a `# /// script` header.
+    /// Default: there are none, and both are refused.
+    #[must_use]
+    pub fn environments(mut self, settings: Arc<EnvironmentSettings>) -> Self {
+        self.environments = Ok(settings);
+        self
+    }
+
+    /// Refuses `python.*` and headers with this text, which says why and what to do instead.
+    #[must_use]
+    pub fn environments_refused(mut self, reason: impl Into<String>) -> Self {
+        self.environments = Err(reason.into());
+        self
+    }
+
+    /// The environment of functions that ask for none themselves; when there are no [`Self::environments`], also of those whose
+    /// header asks for one: it is taken to have what they need. Whoever opened it keeps it open.
+    #[must_use]
+    pub fn environment(mut self, environment: Arc<PythonEnvironment>) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// The snapshots of environments that this process keeps. Default: snapshots for these functions alone.
+    #[must_use]
+    pub fn snapshots(mut self, snapshots: EnvironmentSnapshots) -> Self {
+        self.snapshots = snapshots;
+        self
+    }
+
+    /// Which files of the host SQL may name. Default: none.
+    #[must_use]
+    pub fn host_files(mut self, files: HostFiles) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The functions, ready to be installed.
+    pub fn build(self) -> PythonFunctions {
+        let job = self.sandbox.task.job().to_string();
+        let prepared = self.environment.map(OpenEnvironment::kept_by_owner);
+        let environments = Environments::new(self.environments, prepared, self.files.clone(), job);
+        PythonFunctions {
+            shared: Arc::new(Shared {
+                image: self.image,
+                sandbox: self.sandbox,
+                instances: self.instances,
+                environments,
+                snapshots: self.snapshots,
+                files: self.files,
+            }),
+        }
+    }
+}
+
+impl PythonFunctions {
+    /// Functions that run in instances of `image`.
+    pub fn builder(image: Image) -> PythonFunctionsBuilder {
+        PythonFunctionsBuilder {
+            image,
+            sandbox: SandboxConfig::default(),
+            instances: None,
+            environments: Err("its owner has given this session no Python environments".to_owned()),
+            environment: None,
+            snapshots: EnvironmentSnapshots::default(),
+            files: HostFiles::default(),
+        }
+    }
+
+    /// Lets a session create and call functions: `CREATE FUNCTION ... LANGUAGE PYTHON`, `RETURNS TABLE (...)`, `SET vivarium.*` and
+    /// `SET python.*`. A function factory and a type planner that the session has already are asked for what is not ours.
+    ///
+    /// # Errors
+    /// When the session has them already.
+    pub fn install(&self, session: &SessionContext) -> Result<()> {
+        let state = session.state_ref();
+        let mut state = state.write();
+        let name = ExtractCalls.name().to_owned();
+        if state.physical_optimizers().iter().any(|rule| rule.name() == name) {
+            return Err(Error::Setting {
+                key: "vivarium".to_owned(),
+                problem: "this session has Python functions already".to_owned(),
+            }
+            .into());
+        }
+        let session_id = state.session_id().to_owned();
+        let mut builder = SessionStateBuilder::new_from_existing(state.clone());
+        let mut config = builder.config().take().unwrap_or_default();
+        let settings = SandboxSettings::new(&self.shared.sandbox, self.shared.instances);
+        config.options_mut().extensions.insert(settings);
+        config.options_mut().extensions.insert(DependencySettings::default());
+        let first: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ExtractCalls)];
+        let rules = first.into_iter().chain(state.physical_optimizers().iter().cloned());
+        let rules = rules.chain([Arc::new(GuardQuery) as Arc<dyn PhysicalOptimizerRule + Send + Sync>]).collect();
+        let others: Option<Arc<dyn FunctionFactory>> = state.function_factory().cloned();
+        let registries = Arc::downgrade(&session.state_ref());
+        let register = move |function: Arc<PythonFunction>| match registries.upgrade() {
+            Some(state) => register::into(&mut state.write(), function),
+            None => Err(Error::statement(&function.name, "its session has ended").into()),
+        };
+        let factory = Factory::new(self.clone(), Box::new(register), others);
+        let types = TableTypes::before(builder.type_planner().take());
+        *state = builder
+            .with_session_id(session_id)
+            .with_config(config)
+            .with_function_factory(Some(Arc::new(factory)))
+            .with_type_planner(Arc::new(types))
+            .with_optimizer_rule(Arc::new(EnterScope))
+            .with_physical_optimizer_rules(rules)
+            .build();
+        Ok(())
+    }
+
+    /// Gives a session the functions of a source: all that it declares (or, when it declares none, all plain functions that are fully
+    /// annotated), or `only` the one of that name. They are called by the names they are registered under.
+    ///
+    /// # Errors
+    /// When the source cannot be loaded, or a declaration in it cannot be used.
+    pub async fn register(
+        &self,
+        session: &SessionContext,
+        source: FunctionSource,
+        only: Option<&str>,
+    ) -> Result<Vec<RegisteredFunction>> {
+        register::source(self, session, source, only).await
+    }
+
+    /// The Python functions that a session has, by name.
+    pub fn functions(&self, session: &SessionContext) -> Vec<RegisteredFunction> {
+        register::all(&session.state())
+    }
+
+    /// Loads a source as the session's settings say.
+    pub(crate) async fn load(
+        &self,
+        name: &str,
+        config: &ConfigOptions,
+        source: FunctionSource,
+    ) -> Result<(Module, Option<Arc<OpenEnvironment>>), Error> {
+        let Shared { image, sandbox, environments, snapshots, .. } = &*self.shared;
+        let settings = SandboxSettings::of(config);
+        let options = DependencySettings::of(config).options()?;
+        let environment = environments.open(options, source.text()).await?;
+        // Variables are the query's, which is not known yet.
+        let base = SandboxConfig { variables: Default::default(), ..sandbox.clone() };
+        let base = match &environment {
+            Some(open) => {
+                let config = in_environment(base, &open.environment).map_err(|error| Error::of(name, error))?;
+                snapshots.warm(image, config, &open.environment, &source).await
+            }
+            None => base,
+        };
+        let loading = SandboxConfig { task: Arc::clone(&sandbox.task), ..settings.apply(&base) };
+        let module = Module::load(image, loading, source).await.map_err(|error| Error::of(name, error))?;
+        Ok((module, environment))
+    }
+
+    /// Whose functions these are.
+    pub(crate) fn task(&self) -> &Arc<Task> {
+        &self.shared.sandbox.task
+    }
+}

@@ -1,0 +1,11 @@
+//! Python functions in DataFusion sessions: what SQL shows (`slt/*.slt`), and what only a program can see.
+//!
+//! One binary, because each that links DataFusion takes long to link.
+
+mod batches;
+mod environments;
+mod isolation;
+mod memory;
+mod plans;
+mod scripts;
+mod support;
