@@ -21,7 +21,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::datatypes::DataType;
-use common::{BATCHES, Case, Native, ROWS, Samples, compare, rounds, row};
+use common::{BATCHES, Case, Native, ROWS, Samples, anonymous_memory, compare, rounds, row};
 use serde_json::{Value, json};
 use vivarium_guest::ImageStore;
 use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
@@ -217,11 +217,4 @@ async fn memory(image: &Image) -> Result<()> {
     row("private memory of an idle instance", &format!("{} kB", kilobytes(idle)), "under 64 kB");
     row("… after a load and one batch", &format!("{} kB", kilobytes(loaded)), "under 1 MB");
     Ok(())
-}
-
-/// Anonymous resident memory of this process in kB: what copy-on-write pages become once they are written.
-fn anonymous_memory() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon in /proc/self/status")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the guest: CPython, numpy and our shim as one WebAssembly module, from pinned inputs.
+"""Builds an image of the guest: CPython, packages and our shim as one WebAssembly module, from pinned inputs.
 
 Needs python3 (3.11 or newer), gcc, make, cargo and, where python.org cannot be reached, apt-get. README.md has the steps.
 """
@@ -15,24 +15,11 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder import cpython, fetch, home, image, libraries, native, numpy_objects, sources, test_trees, toolchain
+from builder import image, images, test_trees
 from builder.steps import Build, BuildError, Reporter
 
 # By Debian package.
 PROGRAMS = {"gcc": "gcc", "make": "make", "cargo": "cargo"}
-
-STEPS = [
-    fetch.STEP,
-    toolchain.STEP,
-    sources.CPYTHON,
-    sources.NUMPY,
-    native.STEP,
-    libraries.STEP,
-    cpython.STEP,
-    numpy_objects.STEP,
-    home.STEP,
-    image.LINK,
-]
 
 
 def main() -> int:
@@ -51,32 +38,34 @@ def main() -> int:
         print(f"error: CPython cannot be built in a folder with a space in its path: {work}", file=sys.stderr)
         return 1
     try:
+        wanted = images.read(arguments.image)
         work.mkdir(parents=True, exist_ok=True)
         with _lock(work, reporter) as lock:
-            build = Build(work, arguments.cache.resolve(), arguments.jobs, reporter, lock)
+            build = Build(wanted, work, arguments.cache.resolve(), arguments.jobs, reporter, lock)
             if arguments.tests:
-                build.run_steps(test_trees.STEPS)
+                build.run_steps(test_trees.steps(wanted))
                 test_trees.publish(build, output)
             else:
-                build.run_steps(STEPS)
+                build.run_steps(image.steps(wanted))
                 image.publish(build, output)
-    except (BuildError, OSError) as error:
+    except (BuildError, images.DescriptionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    reporter.event("done", f"{'The tests are' if arguments.tests else 'The guest is'} in {output}", output=str(output))
+    reporter.event("done", f"{'The tests are' if arguments.tests else 'The image is'} in {output}", output=str(output))
     return 0
 
 
 def _parse_arguments() -> argparse.Namespace:
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parser = argparse.ArgumentParser(description="Builds the WebAssembly guest.")
+    parser = argparse.ArgumentParser(description="Builds an image of the WebAssembly guest.")
+    parser.add_argument("--image", default="base", metavar="NAME", help=f"one of {', '.join(images.names())} (%(default)s)")
     parser.add_argument("--work", type=Path, required=True, help="folder for everything the build needs on the way")
     parser.add_argument("--output", type=Path, required=True, help="folder that gets guest.wasm, home and manifest.json")
     parser.add_argument(
         "--cache", type=Path, default=user_cache / "vivarium" / "downloads", help="folder for downloads (%(default)s)"
     )
     parser.add_argument(
-        "--tests", action="store_true", help="lay out the tests of CPython and numpy in OUTPUT/tests, and build no guest"
+        "--tests", action="store_true", help="lay out the tests of CPython and of linked packages in OUTPUT/tests, and build no image"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time (%(default)s)")
     parser.add_argument("--json-progress", action="store_true", help="write one JSON object a line about the progress")

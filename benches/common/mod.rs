@@ -1,5 +1,8 @@
 //! What the benchmarks share: samples, rows of the report, and the native side.
 
+// Each benchmark uses its part of this.
+#![allow(dead_code)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -124,7 +127,7 @@ impl Native {
 }
 
 /// The interpreter of the native side's virtual environment, which `script` makes for this native CPython.
-fn environment(script: &Path, python: &Path) -> Result<PathBuf> {
+pub fn environment(script: &Path, python: &Path) -> Result<PathBuf> {
     let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut info = child.stdin.take().context("stdin of the script")?;
     write!(info, "{}", json!({ "native_python": python }))?;
@@ -132,6 +135,13 @@ fn environment(script: &Path, python: &Path) -> Result<PathBuf> {
     let output = child.wait_with_output()?;
     ensure!(output.status.success(), "{} ended with {}", script.display(), output.status);
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
+}
+
+/// Anonymous resident memory of this process in kB: what copy-on-write pages become once they are written.
+pub fn anonymous_memory() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
 impl Drop for Native {

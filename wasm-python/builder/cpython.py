@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from .images import SOURCES
 from .libraries import include, library
 from .native import python
 from .sources import CPYTHON as SOURCE
-from .steps import SOURCES, Build, BuildError, Step
+from .steps import Build, BuildError, Scope, Step
 from .toolchain import CPU, cflags, tool
 
 STEP = Step(
@@ -14,30 +15,24 @@ STEP = Step(
     lambda build: _build(build),
     after=("toolchain", "libraries", "native", "cpython-source"),
     files=("builder/cpython.py", "support/config.site"),
-)
-
-_ARCHIVES = (
-    "libpython3.13.a",
-    "Modules/_decimal/libmpdec/libmpdec.a",
-    "Modules/_hacl/libHacl_Hash_SHA2.a",
-    "Modules/expat/libexpat.a",
+    scope=Scope.PYTHON,
 )
 
 
 def archives(build: Build) -> list[Path]:
     """The static libraries to link, in order."""
-    return [build.folder("cpython") / name for name in _ARCHIVES]
+    return [build.folder("cpython") / name for name in build.image.python.archives]
 
 
 def includes(build: Build) -> list[str]:
     """Flags for programs that include Python.h: the guest's pyconfig.h comes first."""
-    return [f"-I{build.folder('cpython')}", f"-I{build.folder(SOURCE.name) / 'Include'}"]
+    return [f"-I{build.folder('cpython')}", f"-I{build.folder(SOURCE) / 'Include'}"]
 
 
 def _build(build: Build) -> None:
     folder = build.folder("cpython")
     # Relative, because the path is compiled into getpath.c.
-    source = Path("..") / SOURCE.name
+    source = Path("..") / SOURCE
     config_sites = [source / "Tools" / "wasm" / "config.site-wasm32-wasi", SOURCES / "support" / "config.site"]
     flags = " ".join([*cflags(build), "-DSOCK_RAW=3"])  # missing in zig's wasip1 headers
     headers = f"-I{include(build)}"
@@ -64,7 +59,7 @@ def _build(build: Build) -> None:
         f"--with-build-python={python(build)}", "--prefix=/python", "--disable-test-modules", "--disable-ipv6",
         "--with-ensurepip=no", "--with-pymalloc", cwd=folder, env=env,
     )  # fmt: skip
-    build.command("make", f"-j{build.jobs}", *_ARCHIVES, cwd=folder, env=env)
+    build.command("make", f"-j{build.jobs}", *build.image.python.archives, cwd=folder, env=env)
     config = (folder / "Modules" / "config.c").read_text()
     missing = [name for name in ("zlib", "_bz2", "_lzma", "_decimal") if f'"{name}"' not in config]
     if missing:

@@ -16,46 +16,60 @@ import urllib.request
 from pathlib import Path
 
 from . import pins
+from .images import SOURCES
 from .pins import Pin
-from .steps import SOURCES, Build, BuildError, CommandFailed, Step, hash_file
+from .steps import Build, BuildError, CommandFailed, Scope, Step, hash_file
 
-STEP = Step(
-    "fetch",
-    "get the pinned sources and tools",
-    lambda build: _fetch_all(build),
+CRATES = Step(
+    "crates",
+    "get the sources of C libraries",
+    lambda build: _vendor_crates(build),
     # Not this file: however the inputs are got, the pins say what they are.
-    files=("builder/pins.py", "sources"),
+    files=("sources",),
 )
 
 
 def cached(build: Build, pin: Pin) -> Path:
-    """The path of a pinned file in the download cache; its name is its hash."""
-    return build.cache / pin.sha256 / pin.file
+    """The path of a pinned file in the download cache, where its name is its hash. It is got first when it is not there."""
+    if not _is_cached(build, pin):
+        if pin == build.image.python.source:
+            _fetch_cpython(build)
+        elif pin.file.endswith(".whl"):
+            ensure_wheels(build, [pin])
+        else:
+            _fetch_sdist(build, pin)
+    return _place(build, pin)
 
 
 def crate(build: Build, name: str) -> Path:
     """The source folder of a crate of sources/Cargo.toml."""
-    return build.folder("fetch") / "crates" / name
+    return build.folder(CRATES.name) / name
 
 
-def _fetch_all(build: Build) -> None:
-    if not _is_cached(build, pins.CPYTHON):
-        _fetch_cpython(build)
-    ensure_wheels(build, pins.WHEELS)
-    if not _is_cached(build, pins.NUMPY_SOURCE):
-        _fetch_numpy_source(build)
-    _vendor_crates(build)
+def downloads(wanted: list[Pin]) -> Step:
+    """Gets everything that will be needed, before anything is compiled."""
+
+    def run(build: Build) -> None:
+        ensure_wheels(build, [pin for pin in wanted if pin.file.endswith(".whl")])
+        for pin in wanted:
+            cached(build, pin)
+
+    return Step("fetch", "get the pinned sources and tools", run, scope=Scope.IMAGE, values=Step.pins(*wanted))
 
 
-def ensure_wheels(build: Build, wheels: dict[str, Pin]) -> None:
-    """Gets those of the wheels, which are given by their requirements, that are not in the cache."""
-    missing = {requirement: pin for requirement, pin in wheels.items() if not _is_cached(build, pin)}
+def ensure_wheels(build: Build, wheels: list[Pin]) -> None:
+    """Gets those of the wheels that are not in the cache."""
+    missing = [pin for pin in wheels if not _is_cached(build, pin)]
     if missing:
         _fetch_wheels(build, missing)
 
 
+def _place(build: Build, pin: Pin) -> Path:
+    return build.cache / pin.sha256 / pin.file
+
+
 def _is_cached(build: Build, pin: Pin) -> bool:
-    path = cached(build, pin)
+    path = _place(build, pin)
     return path.is_file() and hash_file(path) == pin.sha256
 
 
@@ -64,7 +78,7 @@ def _keep(build: Build, found: Path, pin: Pin) -> None:
     actual = hash_file(found)
     if actual != pin.sha256:
         raise BuildError(f"{pin.file} has sha256 {actual} instead of {pin.sha256}: not the file that was pinned")
-    target = cached(build, pin)
+    target = _place(build, pin)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     shutil.copyfile(found, partial)
@@ -72,26 +86,29 @@ def _keep(build: Build, found: Path, pin: Pin) -> None:
 
 
 def _fetch_cpython(build: Build) -> None:
+    pin = build.image.python.source
     problems = []
     for source in (_cpython_from_python_org, _cpython_from_debian):
         with tempfile.TemporaryDirectory(dir=build.work) as folder:
             try:
-                _keep(build, source(build, Path(folder)), pins.CPYTHON)
+                _keep(build, source(build, Path(folder)), pin)
                 return
             except (BuildError, OSError) as error:
                 build.log(f"{source.__name__}: {error}")
                 problems.append(str(error))
     raise BuildError(
-        f"cannot get {pins.CPYTHON.file} (sha256 {pins.CPYTHON.sha256}): {'; '.join(problems)}. "
-        f"Put the file at {cached(build, pins.CPYTHON)} by hand, or connect this machine to python.org or a Debian archive."
+        f"cannot get {pin.file} (sha256 {pin.sha256}): {'; '.join(problems)}. "
+        f"Put the file at {_place(build, pin)} by hand, or connect this machine to python.org or a Debian archive."
     )
 
 
 def _cpython_from_python_org(build: Build, folder: Path) -> Path:
-    target = folder / pins.CPYTHON.file
-    build.log(f"downloading {pins.CPYTHON_URL}")
+    python = build.image.python
+    target = folder / python.source.file
+    url = f"https://www.python.org/ftp/python/{python.version}/{python.source.file}"
+    build.log(f"downloading {url}")
     try:
-        with urllib.request.urlopen(pins.CPYTHON_URL, timeout=20) as answer, target.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=20) as answer, target.open("wb") as file:
             shutil.copyfileobj(answer, file)
     except (urllib.error.URLError, TimeoutError) as error:
         raise BuildError(f"python.org: {error}") from error
@@ -100,10 +117,11 @@ def _cpython_from_python_org(build: Build, folder: Path) -> Path:
 
 def _cpython_from_debian(build: Build, folder: Path) -> Path:
     """The same tarball out of Debian's source package, with private lists: the system's configuration is only read."""
+    debian = build.image.python.debian
     for part in ("lists/partial", "cache/archives/partial", "sources", "download"):
         (folder / part).mkdir(parents=True)
     (folder / "sources" / "source.sources").write_text(
-        f"Types: deb-src\nURIs: {_debian_archive()}\nSuites: {pins.CPYTHON_DEBIAN_SUITE}\nComponents: main\n"
+        f"Types: deb-src\nURIs: {_debian_archive()}\nSuites: {debian['suite']}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
     )
     options = []
@@ -116,10 +134,8 @@ def _cpython_from_debian(build: Build, folder: Path) -> Path:
     }.items():
         options += ["-o", f"{name}={value}"]
     build.command("apt-get", *options, "update", cwd=folder)
-    build.command(
-        "apt-get", *options, "source", "--download-only", pins.CPYTHON_DEBIAN_SOURCE, cwd=folder / "download"
-    )
-    return folder / "download" / pins.CPYTHON_DEBIAN_FILE
+    build.command("apt-get", *options, "source", "--download-only", debian["source"], cwd=folder / "download")
+    return folder / "download" / debian["file"]
 
 
 def _debian_archive() -> str:
@@ -139,41 +155,48 @@ def _bundled_pip(build: Build) -> Path:
     """pip's wheel out of CPython's tarball: a bare Debian python3 has no pip of its own."""
     folder = build.work / "pip"
     folder.mkdir(exist_ok=True)
-    with tarfile.open(cached(build, pins.CPYTHON)) as tarball:
+    with tarfile.open(cached(build, build.image.python.source)) as tarball:
         member = next(m for m in tarball if re.search(r"/ensurepip/_bundled/pip-[^/]*\.whl$", m.name))
         wheel = folder / Path(member.name).name
         wheel.write_bytes(tarball.extractfile(member).read())
     return wheel / "pip"
 
 
-def _fetch_wheels(build: Build, missing: dict[str, Pin]) -> None:
+def _fetch_wheels(build: Build, missing: list[Pin]) -> None:
     with tempfile.TemporaryDirectory(dir=build.work) as name:
         folder = Path(name)
         requirements = folder / "requirements.txt"
-        requirements.write_text("".join(f"{wanted} --hash=sha256:{pin.sha256}\n" for wanted, pin in missing.items()))
-        platforms = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_12_x86_64", "manylinux2010_x86_64", "any")
+        requirements.write_text("".join(f"{pin.requirement} --hash=sha256:{pin.sha256}\n" for pin in missing))
+        python = build.image.python
         build.command(
             sys.executable, _bundled_pip(build), "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
-            "--python-version=3.13", "--implementation=cp", "--abi=cp313", "--abi=abi3", "--abi=none",
-            *(f"--platform={platform}" for platform in platforms), "--dest", folder, "--requirement", requirements,
+            f"--python-version={python.series}", "--implementation=cp", f"--abi={python.tag}", "--abi=abi3", "--abi=none",
+            *(f"--platform={platform}" for platform in _PLATFORMS), "--dest", folder, "--requirement", requirements,
         )  # fmt: skip
-        for pin in missing.values():
+        for pin in missing:
             _keep(build, folder / pin.file, pin)
 
 
-def _fetch_numpy_source(build: Build) -> None:
-    """The sdist. pip insists on asking the sdist's build backend for its metadata, which for numpy means eight
-    minutes of configuring; a backend that only repeats name and version is put in its place."""
+_PLATFORMS = (
+    "manylinux_2_28_x86_64", "manylinux_2_24_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64",
+    "manylinux_2_12_x86_64", "manylinux2010_x86_64", "any",
+)  # fmt: skip
+
+
+def _fetch_sdist(build: Build, pin: Pin) -> None:
+    """A source distribution that is built with meson-python. pip insists on asking the build backend for metadata, which for
+    numpy means eight minutes of configuring; a backend that only repeats name and version is put in its place."""
+    project, _, version = pin.requirement.partition("==")
     with tempfile.TemporaryDirectory(dir=build.work) as name:
         folder = Path(name)
-        (folder / "mesonpy.py").write_text(_METADATA_ONLY_BACKEND.format(version=pins.NUMPY_VERSION))
+        (folder / "mesonpy.py").write_text(_METADATA_ONLY_BACKEND.format(project=project, version=version))
         requirements = folder / "requirements.txt"
-        requirements.write_text(f"numpy=={pins.NUMPY_VERSION} --hash=sha256:{pins.NUMPY_SOURCE.sha256}\n")
+        requirements.write_text(f"{pin.requirement} --hash=sha256:{pin.sha256}\n")
         build.command(
-            sys.executable, _bundled_pip(build), "download", "--no-deps", "--no-binary=numpy", "--no-build-isolation", "--require-hashes",
-            "--dest", folder, "--requirement", requirements, env={"PYTHONPATH": str(folder)},
+            sys.executable, _bundled_pip(build), "download", "--no-deps", f"--no-binary={project}", "--no-build-isolation",
+            "--require-hashes", "--dest", folder, "--requirement", requirements, env={"PYTHONPATH": str(folder)},
         )  # fmt: skip
-        _keep(build, folder / pins.NUMPY_SOURCE.file, pins.NUMPY_SOURCE)
+        _keep(build, folder / pin.file, pin)
 
 
 _METADATA_ONLY_BACKEND = '''\
@@ -183,9 +206,9 @@ def get_requires_for_build_wheel(config_settings=None):
     return []
 
 def prepare_metadata_for_build_wheel(directory, config_settings=None):
-    folder = Path(directory, "numpy-{version}.dist-info")
+    folder = Path(directory, "{project}-{version}.dist-info")
     folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\\nName: numpy\\nVersion: {version}\\n")
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\\nName: {project}\\nVersion: {version}\\n")
     return folder.name
 '''
 
@@ -193,12 +216,11 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 def _vendor_crates(build: Build) -> None:
     """Unpacks the crates with C sources; cargo checks them against sources/Cargo.lock."""
     manifest = SOURCES / "sources" / "Cargo.toml"
-    vendored = build.folder("fetch") / "vendored"
+    vendored = build.folder(CRATES.name) / "vendored"
     try:
         build.command("cargo", "vendor", "--locked", "--manifest-path", manifest, vendored)
     except CommandFailed as error:
         raise BuildError(f"cannot get the C sources of {', '.join(pins.CRATES.values())}: {error}") from error
-    (build.folder("fetch") / "crates").mkdir()
     for name in pins.CRATES:
         (vendored / name).rename(crate(build, name))
     shutil.rmtree(vendored)

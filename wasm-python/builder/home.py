@@ -1,6 +1,6 @@
 """The Python files of the guest: what the snapshot loads into memory.
 
-`lib` is the standard library without what cannot work in the guest, `site` has numpy, tzdata and our own packages.
+`lib` is the standard library without what cannot work in the guest, `site` has the image's packages and our own.
 """
 
 import pprint
@@ -9,43 +9,51 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from . import pins, sources
 from .fetch import cached
+from .images import SOURCES, Image
 from .native import python
-from .numpy_objects import configured
-from .steps import SOURCES, Build, Step
+from .sources import CPYTHON as CPYTHON_SOURCE
+from .steps import Build, Scope, Step
 
 PREFIX = "/python"
 """Where files say that they are, in tracebacks and as `__file__`."""
 
-STEP = Step(
-    "home",
-    "collect and compile the standard library, numpy's Python files and the SDK",
-    lambda build: _collect(build),
-    after=("fetch", "native", "cpython-source", "cpython", "numpy-source", "numpy"),
-    files=("builder/home.py", "builder/compile_tree.py", "python", "support/lib", "support/warm-imports.txt"),
-)
+NAME = "home"
+
+
+def step(image: Image) -> Step:
+    """Collects and compiles."""
+    linked = [step for module in image.linked for step in module.steps(image.python)]
+    return Step(
+        NAME,
+        "collect and compile the standard library, the packages' Python files and the SDK",
+        lambda build: _collect(build),
+        after=("native", CPYTHON_SOURCE, "cpython", *dict.fromkeys(step.name for step in linked)),
+        files=("builder/home.py", "builder/compile_tree.py", "python", "support/lib", *image.warm_imports),
+        scope=Scope.IMAGE,
+        values=Step.pins(*(package.wheel for package in image.packages)),
+    )
+
 
 # Needs subprocesses, a display, a compiler, a writable installation or the test suite.
 _WITHOUT = {"__phello__", "ensurepip", "idlelib", "test", "tkinter", "turtle.py", "turtledemo", "venv"}
 # The real one needs libffi; support/lib has one that imports and refuses to call.
 _REPLACED = {"ctypes"}
 
-# numpy.testing imports it.
-_NUMPY_TEST_HELPERS = ("numpy/_core/tests/_natype.py",)
-_NUMPY_WITHOUT = ("numpy/f2py/", "numpy/distutils/", "numpy/_core/include/", "numpy/random/_examples/", "numpy/_pyinstaller/", "numpy/conftest.py")
-
 
 def _collect(build: Build) -> None:
-    home = build.folder("home")
-    _standard_library(build.folder(sources.CPYTHON.name) / "Lib", home / "lib")
-    _numpy(build, home / "site")
-    with zipfile.ZipFile(cached(build, pins.wheel("tzdata"))) as wheel:
-        wheel.extractall(home / "site")
+    home, image = build.folder(NAME), build.image
+    _standard_library(build.folder(CPYTHON_SOURCE) / "Lib", home / "lib")
+    for module in image.linked:
+        module.collect(build, home / "site")
+    for package in image.packages:
+        with zipfile.ZipFile(cached(build, package.wheel)) as wheel:
+            wheel.extractall(home / "site")
     shutil.copytree(SOURCES / "python", home / "site", dirs_exist_ok=True, ignore=_not_ours)
     shutil.copytree(SOURCES / "support" / "lib", home / "lib", dirs_exist_ok=True, ignore=_not_ours)
-    (home / "lib" / "_sysconfigdata__wasi_wasm32-wasi.py").write_text(_sysconfig_data(build))
-    shutil.copyfile(SOURCES / "support" / "warm-imports.txt", home / "warm-imports.txt")
+    tag = image.python.tag.replace("cp", "cpython-")
+    (home / "lib" / "_sysconfigdata__wasi_wasm32-wasi.py").write_text(_sysconfig_data(build, tag))
+    (home / "warm-imports.txt").write_text("".join((SOURCES / path).read_text() for path in image.warm_imports))
     for record in (home / "site").glob("*.dist-info/RECORD"):
         record.unlink()  # would list files that are not here
     build.command(python(build), "-I", SOURCES / "builder" / "compile_tree.py", home, PREFIX)
@@ -63,18 +71,18 @@ def _standard_library(source: Path, target: Path) -> None:
             shutil.copyfile(path, target / relative)
 
 
-def _sysconfig_data(build: Build) -> str:
+def _sysconfig_data(build: Build, tag: str) -> str:
     """What `sysconfig` knows: the definitions of pyconfig.h, and of the Makefile only what does not name folders of the build."""
     header = (build.folder("cpython") / "pyconfig.h").read_text()
     variables = {name: _config_value(text) for name, text in re.findall(r"^#define (\w+) (.*)$", header, re.MULTILINE)}
     variables |= dict.fromkeys(re.findall(r"^/\* #undef (\w+) \*/$", header, re.MULTILINE), 0)
     variables |= {
-        "EXT_SUFFIX": ".cpython-313-wasm32-wasi.so",
+        "EXT_SUFFIX": f".{tag}-wasm32-wasi.so",
         "HOST_GNU_TYPE": "wasm32-unknown-wasip1",
         "MULTIARCH": "wasm32-wasi",
-        "SOABI": "cpython-313-wasm32-wasi",
+        "SOABI": f"{tag}-wasm32-wasi",
         "TZPATH": "",
-        "VERSION": pins.PYTHON_VERSION.rpartition(".")[0],
+        "VERSION": build.image.python.series,
         "exec_prefix": PREFIX,
         "prefix": PREFIX,
     }
@@ -86,18 +94,3 @@ def _config_value(text: str) -> int | str:
         return int(text)
     except ValueError:
         return text
-
-
-def _numpy(build: Build, target: Path) -> None:
-    """numpy's Python files: those the wheel installs, with the content of our patched and configured source."""
-    generated, patched = configured(build), build.folder(sources.NUMPY.name)
-    with zipfile.ZipFile(cached(build, pins.wheel("numpy"))) as wheel:
-        for name in sorted(wheel.namelist()):
-            code = name.endswith(".py") and "/tests/" not in name and not name.startswith(_NUMPY_WITHOUT)
-            metadata = ".dist-info/" in name and not name.endswith("/")
-            if not (code or metadata or name in _NUMPY_TEST_HELPERS):
-                continue
-            content = next((p.read_bytes() for p in (generated / name, patched / name) if p.is_file()), wheel.read(name))
-            file = target / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content.replace(str(build.work).encode(), b"/build"))  # numpy.show_config()

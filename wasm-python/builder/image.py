@@ -4,22 +4,48 @@ import json
 import shutil
 from pathlib import Path
 
-from . import home, pins
-from .cpython import archives, includes
+from . import cpython, cython, fetch, home, libraries, native, pins, sources, toolchain
 from .fetch import crate
+from .images import SOURCES, Image
 from .libraries import library
-from .native import python
-from .numpy_objects import MODULES, numpy_includes, objects
-from .steps import SOURCES, Build, BuildError, Step, hash_file, hash_tree
+from .pins import Pin
+from .steps import Build, BuildError, Scope, Step, hash_file, hash_tree
 from .toolchain import CPU, compile_objects, tool
 
-LINK = Step(
-    "link",
-    "compile the shim and link guest.wasm",
-    lambda build: _link(build),
-    after=("toolchain", "libraries", "cpython", "numpy"),
-    files=("builder/image.py", "shim", "support"),
-)
+LINK = "link"
+
+
+def steps(image: Image) -> list[Step]:
+    """Everything that makes the image, in order."""
+    linked = {step.name: step for module in image.linked for step in module.steps(image.python)}
+    link = Step(
+        LINK,
+        "compile the shim and link guest.wasm",
+        lambda build: _link(build),
+        after=("toolchain", "libraries", "cpython", *linked),
+        files=("builder/image.py", "shim", "support"),
+        scope=Scope.IMAGE,
+    )
+    return [
+        fetch.downloads(all_pins(image)),
+        fetch.CRATES,
+        toolchain.STEP,
+        sources.cpython(image.python),
+        native.step(image.python),
+        libraries.STEP,
+        cpython.STEP,
+        *linked.values(),
+        home.step(image),
+        link,
+    ]
+
+
+def all_pins(image: Image) -> list[Pin]:
+    """Every file that it is made of, but the crates."""
+    linked = [pin for module in image.linked for pin in module.pins(image.python)]
+    packages = [package.wheel for package in image.packages]
+    return list(dict.fromkeys([image.python.source, pins.ZIGLANG, pins.NINJA, *native.wheels(image.python), *linked, *packages]))
+
 
 STACK_BYTES = 8 << 20
 """The C stack in linear memory, at its bottom: an overflow is a trap. CPython stops its own recursion long before."""
@@ -32,9 +58,9 @@ _SUPPORT = ("malloc", "thread_keys", "netdb", "exceptions")
 
 
 def _link(build: Build) -> None:
-    folder = build.folder("link")
+    folder, linked = build.folder(LINK), build.image.linked
     modules = folder / "image_modules.c"
-    modules.write_text(_image_modules(MODULES))
+    modules.write_text(_image_modules(tuple(name for module in linked for name in module.MODULES)))
     shim = sorted((SOURCES / "shim").glob("*.c"))
     if not shim:
         raise BuildError(f"there are no sources of the shim in {SOURCES / 'shim'}")
@@ -43,10 +69,11 @@ def _link(build: Build) -> None:
     ours = compile_objects(build, support, folder / "support", f'-DDLMALLOC_C="{dlmalloc}"')
     ours += compile_objects(
         build, [modules, *shim], folder / "shim", "-std=gnu17", "-Wall", "-Wextra", f"-I{SOURCES / 'shim'}",
-        *includes(build), *numpy_includes(build),
+        *cpython.includes(build), *(flag for module in linked for flag in module.flags(build)),
     )  # fmt: skip
     build.command(
-        tool(build, "cc"), "-O3", "-g0", CPU, "-mexec-model=reactor", *ours, *objects(build), "-lc++", *archives(build),
+        tool(build, "cc"), "-O3", "-g0", CPU, "-mexec-model=reactor", *ours,
+        *(path for module in linked for path in module.objects(build)), "-lc++", *cpython.archives(build),
         *(library(build, name) for name in ("z", "bz2", "lzma")),
         "-lwasi-emulated-signal", "-lwasi-emulated-getpid", "-lwasi-emulated-process-clocks", "-lm",
         "-z", f"stack-size={STACK_BYTES}", f"-Wl,--initial-memory={INITIAL_BYTES}", "-Wl,--strip-debug",
@@ -69,8 +96,8 @@ def publish(build: Build, output: Path) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     partial.mkdir(parents=True)
-    shutil.copyfile(build.folder("link") / "guest.wasm", partial / "guest.wasm")
-    shutil.copytree(build.folder(home.STEP.name), partial / "home")
+    shutil.copyfile(build.folder(LINK) / "guest.wasm", partial / "guest.wasm")
+    shutil.copytree(build.folder(home.NAME), partial / "home")
     (partial / "manifest.json").write_text(json.dumps(_manifest(build, partial), indent=2) + "\n")
     if output.exists():
         output.rename(old)
@@ -79,15 +106,23 @@ def publish(build: Build, output: Path) -> None:
         shutil.rmtree(old)
 
 
-def _manifest(build: Build, image: Path) -> dict:
+def _manifest(build: Build, folder: Path) -> dict:
+    image = build.image
     return {
         "format": 1,
-        "name": "base",
-        "python": pins.PYTHON_VERSION,
-        "packages": pins.PACKAGES,
-        "inputs": pins.all_pins() | {"sources/Cargo.lock": hash_file(SOURCES / "sources" / "Cargo.lock")},
-        "guest_sha256": hash_file(image / "guest.wasm"),
-        "home_sha256": hash_tree(image / "home"),
-        "native_python": str(python(build)),
+        "name": image.name,
+        "python": image.python.version,
+        "packages": image.versions(),
+        "modules": _top_level_modules(folder / "home" / "site"),
+        "inputs": {pin.file: pin.sha256 for pin in all_pins(image)}
+        | {"sources/Cargo.lock": hash_file(SOURCES / "sources" / "Cargo.lock")},
+        "guest_sha256": hash_file(folder / "guest.wasm"),
+        "home_sha256": hash_tree(folder / "home"),
+        "native_python": str(native.python(build)),
         "seconds": build.seconds,
     }
+
+
+def _top_level_modules(site: Path) -> list[str]:
+    """What can be imported besides the standard library. A job's modules of these names are never found."""
+    return sorted(path.stem for path in site.iterdir() if path.suffix in ("", ".py") and path.stem.isidentifier())

@@ -11,7 +11,7 @@ STEP = Step(
     "libraries",
     "compile zlib, bzip2 and liblzma for the guest",
     lambda build: _compile_all(build),
-    after=("fetch", "toolchain"),
+    after=("crates", "toolchain"),
     files=("builder/libraries.py",),
 )
 

@@ -1,25 +1,37 @@
 """CPython for the build machine: it cross-compiles the guest, and is the baseline that the guest is compared with."""
 
+import importlib
 import zipfile
 from pathlib import Path
 
-from . import pins
 from .fetch import cached
+from .images import Python
+from .pins import Pin
 from .sources import CPYTHON as CPYTHON_SOURCE
-from .steps import Build, Step
+from .steps import Build, Scope, Step
 
-STEP = Step(
-    "native",
-    "build CPython and install numpy for this machine",
-    lambda build: _build(build),
-    after=("fetch", "cpython-source"),
-    files=("builder/native.py",),
-)
+
+def step(python: Python) -> Step:
+    """Builds it and installs the wheels that its description names."""
+    return Step(
+        "native",
+        f"build CPython {python.series} for this machine",
+        lambda build: _build(build),
+        after=(CPYTHON_SOURCE,),
+        files=("builder/native.py",),
+        scope=Scope.PYTHON,
+        values=Step.pins(*wheels(python)),
+    )
+
+
+def wheels(python: Python) -> list[Pin]:
+    """The wheels that it gets."""
+    return [importlib.import_module(f"linked.{name}").wheel(python) for name in python.native]
 
 
 def python(build: Build) -> Path:
-    """The installed interpreter, which has numpy."""
-    return build.folder("native") / "bin" / f"python{_series()}"
+    """The installed interpreter."""
+    return build.folder("native") / "bin" / f"python{build.image.python.series}"
 
 
 def build_folder(build: Build) -> Path:
@@ -27,14 +39,10 @@ def build_folder(build: Build) -> Path:
     return build.folder("native") / "build"
 
 
-def _series() -> str:
-    return pins.PYTHON_VERSION.rpartition(".")[0]
-
-
 def _build(build: Build) -> None:
     folder = build_folder(build)
     folder.mkdir()
-    configure = build.folder(CPYTHON_SOURCE.name) / "configure"
+    configure = build.folder(CPYTHON_SOURCE) / "configure"
     # Modules that the baseline has no use for: what this machine happens to have installed does not change the build.
     without = ("_curses", "_curses_panel", "_dbm", "_gdbm", "_sqlite3", "_ssl", "_hashlib", "_tkinter", "readline", "nis", "ossaudiodev")
     settings = {f"py_cv_module_{name}": "n/a" for name in without} | {"CFLAGS": "-g0"}  # behind the -g of configure
@@ -48,18 +56,19 @@ def _build(build: Build) -> None:
         "make", "altbininstall", "sharedinstall", "inclinstall", "libainstall", cwd=folder, env={"COMPILEALL_OPTS": "-q"}
     )
     _install_library(build)
-    with zipfile.ZipFile(cached(build, pins.wheel("numpy"))) as wheel:
-        wheel.extractall(_library(build) / "site-packages")
-    build.command(python(build), "-c", "import numpy; print(numpy.arange(3).sum())")
+    for pin in wheels(build.image.python):
+        with zipfile.ZipFile(cached(build, pin)) as wheel:
+            wheel.extractall(_library(build) / "site-packages")
+        build.command(python(build), "-c", f"import {pin.requirement.partition('==')[0]}")
 
 
 def _library(build: Build) -> Path:
-    return build.folder("native") / "lib" / f"python{_series()}"
+    return build.folder("native") / "lib" / f"python{build.image.python.series}"
 
 
 def _install_library(build: Build) -> None:
     """The standard library, except for the tests."""
-    source = build.folder(CPYTHON_SOURCE.name) / "Lib"
+    source = build.folder(CPYTHON_SOURCE) / "Lib"
     for path in sorted(source.rglob("*.py")):
         relative = path.relative_to(source)
         if relative.parts[0] not in ("test", "idlelib", "turtledemo"):

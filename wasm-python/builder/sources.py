@@ -1,59 +1,37 @@
 """Unpacks source archives and applies our patches."""
 
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from . import pins
 from .fetch import cached
+from .images import SOURCES, Python
 from .patch import apply_patch
 from .pins import Pin
-from .steps import SOURCES, Build, Step
+from .steps import Build, Scope, Step
 
-_CPYTHON_PATCHES = (
-    "cpython-asyncio.patch",
-    "cpython-branches.patch",
-    "cpython-ints.patch",
-    "cpython-parser.patch",
-    "cpython-socket.patch",
-)
-_NUMPY_PATCHES = (
-    "numpy-target.patch",
-    "numpy-int64.patch",
-    "numpy-indices.patch",
-    "numpy-loops.patch",
-    "numpy-strings.patch",
-    "numpy-random.patch",
-    "numpy-signatures.patch",
-    "numpy-files.patch",
-    "numpy-cython-names.patch",
-    "numpy-f2py.patch",
-    "numpy-module-names.patch",
-)
-
-CPYTHON = Step(
-    "cpython-source",
-    "unpack and patch CPython",
-    lambda build: _unpack(build, CPYTHON.name, pins.CPYTHON, _CPYTHON_PATCHES),
-    after=("fetch",),
-    files=tuple(f"patches/{name}" for name in _CPYTHON_PATCHES),
-)
-
-NUMPY = Step(
-    "numpy-source",
-    "unpack and patch numpy",
-    lambda build: _unpack(build, NUMPY.name, pins.NUMPY_SOURCE, _NUMPY_PATCHES),
-    after=("fetch",),
-    files=tuple(f"patches/{name}" for name in _NUMPY_PATCHES),
-)
+CPYTHON = "cpython-source"
+"""The name of the step."""
 
 
-def _unpack(build: Build, step: str, pin: Pin, patches: tuple[str, ...]) -> None:
-    folder = build.folder(step)
-    with tarfile.open(cached(build, pin)) as tarball:
-        _extract(tarball, folder)
-    for name in patches:
-        changed = apply_patch(SOURCES / "patches" / name, folder)
-        build.log(f"{name}: patched {', '.join(changed)}")
+def cpython(python: Python) -> Step:
+    """Unpacks and patches CPython."""
+    patches = [f"{python.folder}/{name}" for name in python.patches]
+    return unpacking(CPYTHON, "unpack and patch CPython", python.source, patches)
+
+
+def unpacking(name: str, description: str, pin: Pin, patches: Sequence[str]) -> Step:
+    """A step that unpacks a pinned archive into its folder and applies patches, which are relative to `wasm-python`."""
+
+    def run(build: Build) -> None:
+        folder = build.folder(name)
+        with tarfile.open(cached(build, pin)) as tarball:
+            _extract(tarball, folder)
+        for patch in patches:
+            changed = apply_patch(SOURCES / patch, folder)
+            build.log(f"{patch}: patched {', '.join(changed)}")
+
+    return Step(name, description, run, files=tuple(patches), scope=Scope.PYTHON, values=Step.pins(pin))
 
 
 def _extract(tarball: tarfile.TarFile, folder: Path) -> None:

@@ -1,8 +1,9 @@
 """The steps of the build: what to run, whether it has been run already, how long it took, where its output is.
 
-A step owns the folder `WORK/<name>`. It starts from an empty folder and leaves a stamp when it is done, which holds
-the key of its inputs: the pins, files and code it reads, and the keys of the steps it builds on. A step whose stamp has
-the same key is skipped; any other state of the folder (an older key, a step that was interrupted) starts it again.
+A step owns a folder: `WORK/<name>` when all images share what it makes, `WORK/<series of Python>/<name>` when those of one
+Python do, `WORK/<image>/<name>` when it is one image's. It starts from an empty folder and leaves a stamp when it is done,
+which holds the key of its inputs: the pins, files and code it reads, and the keys of the steps it builds on. A step whose stamp
+has the same key is skipped; any other state of the folder (an older key, a step that was interrupted) starts it again.
 """
 
 import hashlib
@@ -12,11 +13,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import Enum
 from pathlib import Path
 
-SOURCES = Path(__file__).resolve().parent.parent
-"""The folder `wasm-python`: everything the build reads that is ours."""
+from .images import SOURCES, Image
+from .pins import Pin
 
 SOURCE_DATE_EPOCH = "1749600000"
 """The time of everything that asks for one, so that two builds give the same bytes (11 June 2025, CPython 3.13.5)."""
@@ -30,6 +32,17 @@ class CommandFailed(BuildError):
     """A program of a step failed; the step's log has its output."""
 
 
+class Scope(Enum):
+    """Who shares what a step makes."""
+
+    ALL = "all"
+    """Every image."""
+    PYTHON = "python"
+    """The images with the same CPython."""
+    IMAGE = "image"
+    """One image has it for itself."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the build."""
@@ -41,8 +54,14 @@ class Step:
     """Steps whose results this one reads."""
     files: tuple[str, ...] = ()
     """Our files and folders it reads, relative to `wasm-python`."""
+    scope: Scope = Scope.ALL
     values: dict[str, str] = field(default_factory=dict)
     """Pins and settings it depends on."""
+
+    @staticmethod
+    def pins(*pins: Pin) -> dict[str, str]:
+        """Values of a step that depends on these files."""
+        return {"pins": repr([asdict(pin) for pin in pins])}
 
 
 class Reporter:
@@ -60,33 +79,39 @@ class Reporter:
 
 
 class Build:
-    """The build in one work folder. The caller holds the folder's lock, whose file descriptor is `lock`."""
+    """The build of one image in one work folder. The caller holds the folder's lock, whose file descriptor is `lock`."""
 
-    def __init__(self, work: Path, cache: Path, jobs: int, reporter: Reporter, lock: int):
+    def __init__(self, image: Image, work: Path, cache: Path, jobs: int, reporter: Reporter, lock: int):
+        self.image = image
         self.work = work
         self.cache = cache
         self.jobs = jobs
         self.reporter = reporter
         self.lock = lock
-        self.logs = work / "logs"
+        self.logs = work / "logs" / image.name
         self.seconds: dict[str, float] = {}
         self.keys: dict[str, str] = {}
+        self._scopes: dict[str, Scope] = {}
         self._log: Path | None = None
 
     def run_steps(self, steps: Iterable[Step]) -> None:
         """Runs the steps that are not done yet, in order."""
         steps = list(steps)
+        self._scopes |= {step.name: step.scope for step in steps}
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.reporter.event("plan", steps=[{"step": s.name, "description": s.description} for s in steps])
+        plan = []
+        for step in steps:
+            self.keys[step.name] = self._key(step)
+            plan.append({"step": step.name, "description": step.description, "done": self._seconds_when_done(step) is not None})
+        self.reporter.event("plan", steps=plan)
         for index, step in enumerate(steps, 1):
             self._run_step(step, index, len(steps))
 
     def _run_step(self, step: Step, index: int, total: int) -> None:
-        key = self.keys[step.name] = self._key(step)
-        stamp = self.work / "stamps" / f"{step.name}.json"
+        key, stamp = self.keys[step.name], self._stamp(step)
         place = {"step": step.name, "index": index, "total": total}
         head = f"[{index}/{total}] {step.name}: {step.description}"
-        if (seconds := _read_stamp(stamp, key)) is not None and self.folder(step.name).is_dir():
+        if (seconds := self._seconds_when_done(step)) is not None:
             self.seconds[step.name] = seconds
             self.reporter.event("finished", f"{head}: already done", **place, seconds=0.0, cached=True)
             return
@@ -111,9 +136,16 @@ class Build:
             ) from error
         seconds = round(time.monotonic() - start, 1)
         self.seconds[step.name] = seconds
-        stamp.parent.mkdir(exist_ok=True)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(stamp, json.dumps({"key": key, "seconds": seconds}))
         self.reporter.event("finished", f"[{index}/{total}] {step.name}: {seconds:.0f} s", **place, seconds=seconds, cached=False)
+
+    def _stamp(self, step: Step) -> Path:
+        return self.work / "stamps" / self.folder(step.name).relative_to(self.work).with_suffix(".json")
+
+    def _seconds_when_done(self, step: Step) -> float | None:
+        """How long it took, when it has been run with the inputs it has now."""
+        return _read_stamp(self._stamp(step), self.keys[step.name]) if self.folder(step.name).is_dir() else None
 
     def _key(self, step: Step) -> str:
         parts = {
@@ -126,7 +158,18 @@ class Build:
 
     def folder(self, step: str) -> Path:
         """The folder that the step of this name owns."""
-        return self.work / step
+        match self._scopes.get(step, Scope.ALL):
+            case Scope.ALL:
+                return self.work / step
+            case Scope.PYTHON:
+                return self.python_folder / step
+            case Scope.IMAGE:
+                return self.work / self.image.name / step
+
+    @property
+    def python_folder(self) -> Path:
+        """Where the folders of the steps are that images with the same CPython share."""
+        return self.work / self.image.python.series
 
     def log(self, text: str) -> None:
         """Writes a line to the log of the running step."""

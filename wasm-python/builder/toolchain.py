@@ -7,15 +7,16 @@ from pathlib import Path
 
 from . import pins
 from .fetch import cached
+from .images import SOURCES
 from .patch import apply_patch
-from .steps import SOURCES, Build, Step
+from .steps import Build, Step
 
 STEP = Step(
     "toolchain",
     "unpack the compiler and correct its math library",
     lambda build: _unpack(build),
-    after=("fetch",),
     files=("builder/toolchain.py", "patches/zig-math.patch"),
+    values=Step.pins(pins.ZIGLANG, pins.NINJA),
 )
 
 CPU = "-mcpu=lime1+simd128+bulk_memory"
@@ -27,17 +28,13 @@ _FLAGS = ("-O3", "-g0", "-fno-sanitize=all", "-Wno-date-time", "-Wno-deprecated"
 
 def cflags(build: Build) -> list[str]:
     """Flags of everything that is compiled for the guest. Paths of the work folder do not get into the objects."""
-    return [*_FLAGS, CPU, f"-ffile-prefix-map={build.work}=/build", f"-ffile-prefix-map={SOURCES}=/wasm-python"]
+    folders = {build.work: "/build", build.python_folder: "/build", SOURCES: "/wasm-python"}  # the last that fits counts
+    return [*_FLAGS, CPU, *(f"-ffile-prefix-map={folder}={name}" for folder, name in folders.items())]
 
 
 def tool(build: Build, name: str) -> Path:
     """The path of `cc`, `c++`, `ar`, `ranlib` (for the guest), or `ninja`."""
     return build.folder("toolchain") / "bin" / name
-
-
-def python_path(build: Build) -> Path:
-    """The folder with the Python packages of the build: Cython."""
-    return build.folder("toolchain") / "python"
 
 
 def compile_objects(build: Build, sources: list[Path], folder: Path, *flags: str) -> list[Path]:
@@ -62,16 +59,14 @@ def archive(build: Build, objects: list[Path], target: Path) -> None:
 
 def _unpack(build: Build) -> None:
     folder = build.folder("toolchain")
-    with zipfile.ZipFile(cached(build, pins.wheel("ziglang"))) as wheel:
+    with zipfile.ZipFile(cached(build, pins.ZIGLANG)) as wheel:
         wheel.extractall(folder)
     zig = folder / "ziglang" / "zig"
     zig.chmod(zig.stat().st_mode | stat.S_IXUSR)
     changed = apply_patch(SOURCES / "patches" / "zig-math.patch", folder / "ziglang" / "lib")
     build.log(f"patched {', '.join(changed)}")
-    with zipfile.ZipFile(cached(build, pins.wheel("cython"))) as wheel:
-        wheel.extractall(python_path(build))
     (folder / "bin").mkdir()
-    with zipfile.ZipFile(cached(build, pins.wheel("ninja"))) as wheel:
+    with zipfile.ZipFile(cached(build, pins.NINJA)) as wheel:
         program = next(name for name in wheel.namelist() if name.endswith("/scripts/ninja"))
         _write_program(tool(build, "ninja"), wheel.read(program))
     for name, command in {

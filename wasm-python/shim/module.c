@@ -45,7 +45,18 @@ vv_function *vv_function_of_handle(uint32_t handle) {
 PyDoc_STRVAR(seed_mt19937_doc,
              "seed_mt19937(capsule, words) -> bool: seeds a numpy.random.MT19937; False where numpy is not linked in.");
 
+PyDoc_STRVAR(export_schema_doc, "export_schema(description) -> capsule of an ArrowSchema (capsules.c).");
+PyDoc_STRVAR(export_array_doc, "export_array(description) -> capsule of an ArrowArray.");
+PyDoc_STRVAR(objects_doc, "objects(plan, capsule) -> list of the Python objects in an ArrowArray.");
+PyDoc_STRVAR(pack_strings_doc, "pack_strings(strings, offsets, data, valid): fills an array of StringDType.");
+PyDoc_STRVAR(load_strings_doc, "load_strings(strings) -> (offsets, data, missing) of an array of StringDType.");
+
 static PyMethodDef methods[] = {
+    {"export_schema", vv_export_schema, METH_O, export_schema_doc},
+    {"export_array", vv_export_array, METH_O, export_array_doc},
+    {"objects", vv_objects, METH_VARARGS, objects_doc},
+    {"pack_strings", vv_pack_strings, METH_VARARGS, pack_strings_doc},
+    {"load_strings", vv_load_strings, METH_O, load_strings_doc},
     {"register", module_register, METH_O, register_doc},
     {"drop", module_drop, METH_O, drop_doc},
     {"seed_mt19937", vv_seed_mt19937, METH_VARARGS, seed_mt19937_doc},

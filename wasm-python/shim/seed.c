@@ -6,6 +6,7 @@
  */
 #include "vivarium.h"
 
+#ifdef VV_NUMPY
 #include <numpy/random/bitgen.h>
 
 /* numpy/random/src/mt19937. Linked into the guest; a shim that is loaded beside a native numpy does not find it. */
@@ -32,3 +33,9 @@ PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments) {
     PyBuffer_Release(&seed);
     return generator == NULL ? NULL : PyBool_FromLong(found);
 }
+#else
+PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments) {
+    (void)module, (void)arguments;
+    Py_RETURN_FALSE;
+}
+#endif

@@ -1,17 +1,18 @@
 /* A function called once a batch, with NumPy arrays.
  *
- * Arguments of fixed width are read-only arrays that look into the arena; booleans are unpacked, dates widened to
- * datetime64[D], and what NumPy has no type for becomes an object array. A result that already is a contiguous array of the
+ * arrays.c makes the arguments. A result that already is a contiguous array of the
  * result type is handed to the host where it lies. Everything else about results, NumPy's rules included, is decided in Python
  * (vivarium._vectors).
  *
  * Under the policies that go on after an error, a call that raises is repeated on halves of its rows until the rows that fail
  * stand alone: for a function that treats rows alike, which rows fail then does not depend on how the batches were cut.
  */
-#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
-#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #include "vivarium.h"
 
+#ifdef VV_NUMPY
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL vv_numpy
 #include <numpy/arrayobject.h>
 
 int vv_vectors_prepare(void) { return PyArray_ImportNumPyAPI(); }
@@ -24,59 +25,6 @@ typedef struct {
 } call;
 
 static int64_t row_of(const call *self, int64_t position) { return self->rows != NULL ? self->rows[position] : position; }
-
-/* ---- Arguments ---- */
-
-static bool looks_into_arena(vv_kind kind) {
-    return (kind >= VV_INT8 && kind <= VV_FLOAT64) || kind == VV_TIMESTAMP || kind == VV_DURATION;
-}
-
-static PyObject *new_array(PyObject *dtype, int64_t length, void *memory) {
-    npy_intp shape[1] = {(npy_intp)length};
-    PyArray_Descr *descr = (PyArray_Descr *)Py_NewRef(dtype);
-    int flags = memory != NULL ? NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED : 0;
-    return PyArray_NewFromDescr(&PyArray_Type, descr, 1, shape, NULL, memory, flags, NULL);
-}
-
-static PyObject *view_column(const vv_column *column, PyObject *dtype, PyObject *owner) {
-    PyObject *array = new_array(dtype, column->length, (void *)column->values);
-    if (array != NULL && PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(owner)) < 0) Py_CLEAR(array);
-    return array;
-}
-
-static PyObject *unpack_column(const vv_column *column, PyObject *dtype) {
-    PyObject *array = new_array(dtype, column->length, NULL);
-    if (array == NULL) return NULL;
-    void *memory = PyArray_DATA((PyArrayObject *)array);
-    for (int64_t i = 0; i < column->length; i++) {
-        if (column->type->kind == VV_BOOL) ((npy_bool *)memory)[i] = vv_bit(column->values, i);
-        else ((int64_t *)memory)[i] = ((const int32_t *)column->values)[i];
-    }
-    return array;
-}
-
-static PyObject *object_column(const vv_column *column, int64_t *row) {
-    PyArray_Descr *descr = PyArray_DescrFromType(NPY_OBJECT);
-    PyObject *array = descr == NULL ? NULL : new_array((PyObject *)descr, column->length, NULL);
-    Py_XDECREF(descr);
-    if (array == NULL) return NULL;
-    PyObject **objects = PyArray_DATA((PyArrayObject *)array);
-    for (int64_t i = 0; i < column->length; i++) {
-        PyObject *value = vv_read(column, i);
-        if (value == NULL) {
-            *row = i;
-            Py_DECREF(array);
-            return NULL;
-        }
-        Py_XSETREF(objects[i], value);
-    }
-    return array;
-}
-
-static PyObject *column_array(const vv_column *column, PyObject *dtype, PyObject *owner, int64_t *row) {
-    if (dtype == Py_None) return object_column(column, row);
-    return looks_into_arena(column->type->kind) ? view_column(column, dtype, owner) : unpack_column(column, dtype);
-}
 
 /* ---- Rows with a NULL ---- */
 
@@ -104,72 +52,46 @@ static int find_computed(call *self, int64_t rows, int64_t **found) {
     return 0;
 }
 
-static int replace(PyObject **place, PyObject *with) {
-    if (with == NULL) return -1;
-    Py_SETREF(*place, with);
-    return 0;
-}
-
-static int take_computed(call *self) {
+/* The rows' numbers as an array, or None for all rows. */
+static PyObject *computed_index(const call *self) {
+    if (self->rows == NULL) Py_RETURN_NONE;
     npy_intp shape[1] = {(npy_intp)self->computed};
     PyObject *index = PyArray_New(&PyArray_Type, 1, shape, NPY_INTP, NULL, NULL, 0, 0, NULL);
-    if (index == NULL) return -1;
+    if (index == NULL) return NULL;
     npy_intp *positions = PyArray_DATA((PyArrayObject *)index);
     for (int64_t i = 0; i < self->computed; i++) positions[i] = (npy_intp)self->rows[i];
-    int status = 0;
-    for (Py_ssize_t i = 0; i < self->function->n_arguments && status == 0; i++)
-        status = replace(&self->arguments[i], PyObject_GetItem(self->arguments[i], index));
-    Py_DECREF(index);
-    return status;
-}
-
-static PyObject *helper(const char *name, const char *format, ...) {
-    PyObject *module = PyImport_ImportModule("vivarium._vectors");
-    PyObject *callable = module == NULL ? NULL : PyObject_GetAttrString(module, name);
-    Py_XDECREF(module);
-    if (callable == NULL) return NULL;
-    va_list values;
-    va_start(values, format);
-    PyObject *arguments = Py_VaBuildValue(format, values);
-    va_end(values);
-    PyObject *answer = arguments == NULL ? NULL : PyObject_CallObject(callable, arguments);
-    Py_XDECREF(arguments);
-    Py_DECREF(callable);
-    return answer;
-}
-
-static PyObject *with_mask(PyObject *array, const vv_column *column) {
-    npy_intp shape[1] = {(npy_intp)column->length};
-    PyObject *mask = PyArray_ZEROS(1, shape, NPY_BOOL, 0);
-    if (mask == NULL) return NULL;
-    npy_bool *masked = PyArray_DATA((PyArrayObject *)mask);
-    for (int64_t i = 0; i < column->length; i++) masked[i] = vv_is_null(column, i);
-    PyObject *answer = helper("masked", "(OO)", array, mask);
-    Py_DECREF(mask);
-    return answer;
+    return index;
 }
 
 static int make_arguments(call *self, PyObject *owner, int64_t *row) {
     const vv_function *function = self->function;
-    for (Py_ssize_t i = 0; i < function->n_arguments; i++) {
-        const vv_column *column = &function->columns[i];
-        self->arguments[i] = column_array(column, PyTuple_GET_ITEM(function->dtypes, i), owner, row);
-        if (self->arguments[i] == NULL) return -1;
-        if (function->arguments[i].nullable) VV_TRY(replace(&self->arguments[i], with_mask(self->arguments[i], column)));
+    PyObject *index = computed_index(self);
+    if (index == NULL) return -1;
+    int status = 0;
+    for (Py_ssize_t i = 0; i < function->n_arguments && status == 0; i++) {
+        PyObject *how = PyTuple_GET_ITEM(function->dtypes, i);
+        self->arguments[i] = vv_column_array(&function->columns[i], how, owner, index, row);
+        status = self->arguments[i] == NULL ? -1 : 0;
     }
-    return self->rows != NULL ? take_computed(self) : 0;
+    Py_DECREF(index);
+    return status;
 }
 
 /* ---- Results ---- */
+
+static PyObject *result_dtype(const vv_function *function) {
+    PyObject *last = PyTuple_GET_ITEM(function->dtypes, function->n_arguments);
+    return PyTuple_Check(last) ? PyTuple_GET_ITEM(last, 1) : last;
+}
 
 /* Whether this is exactly what the host is to receive: then the host may copy it from where it lies. */
 static bool is_final(const vv_function *function, PyObject *result, int64_t length) {
     vv_kind kind = function->result.kind;
     if (!PyArray_CheckExact(result) || kind < VV_INT8 || kind > VV_FLOAT64) return false;
     PyArrayObject *array = (PyArrayObject *)result;
-    PyArray_Descr *expected = (PyArray_Descr *)PyTuple_GET_ITEM(function->dtypes, function->n_arguments);
+    PyObject *expected = result_dtype(function);
     return PyArray_NDIM(array) == 1 && PyArray_DIM(array, 0) == length && PyArray_IS_C_CONTIGUOUS(array) &&
-           PyArray_ISBEHAVED_RO(array) && PyArray_DESCR(array) == expected;
+           PyArray_ISBEHAVED_RO(array) && (PyObject *)PyArray_DESCR(array) == expected;
 }
 
 static struct ArrowArray *hand_over(vv_function *function, PyObject *result, int64_t length) {
@@ -182,6 +104,18 @@ static struct ArrowArray *hand_over(vv_function *function, PyObject *result, int
     array->buffers = function->builder.buffers;
     Py_XSETREF(function->held, Py_NewRef(result));
     return array;
+}
+
+/* A result that is an Arrow array goes to the host as it is. False with no exception set when it is none. */
+static bool hand_over_exported(vv_function *function, PyObject *result, int64_t rows, struct ArrowArray **array) {
+    PyObject *last = PyTuple_GET_ITEM(function->dtypes, function->n_arguments);
+    if (!PyTuple_Check(last)) return false;
+    PyObject *capsule = PyObject_CallFunction(PyTuple_GET_ITEM(last, 0), "OL", result, (long long)rows);
+    if (capsule == Py_None) Py_CLEAR(capsule);
+    if (capsule == NULL) return false;
+    *array = PyCapsule_GetPointer(capsule, "arrow_array");
+    Py_XSETREF(function->held, capsule);
+    return *array != NULL;
 }
 
 static int append_nulls_until(vv_builder *builder, int64_t row) {
@@ -243,8 +177,8 @@ static void locate(const call *self, int64_t start, int64_t count, int64_t *row)
 
 static int append_result(const call *self, PyObject *result, int64_t start, int64_t count, int64_t *row) {
     const vv_function *function = self->function;
-    PyObject *dtype = PyTuple_GET_ITEM(function->dtypes, function->n_arguments);
-    PyObject *checked = helper("checked", "(OOLO)", result, dtype, (long long)count, function->result.spelling);
+    PyObject *dtype = result_dtype(function);
+    PyObject *checked = vv_vectors_helper("checked", "(OOLO)", result, dtype, (long long)count, function->result.spelling);
     if (checked == NULL) {
         locate(self, start, count, row);
         return -1;
@@ -279,6 +213,7 @@ static int compute(const call *self, int64_t start, int64_t count, int64_t *row)
     int64_t before = builder->length;
     PyObject *result = call_range(self, start, count);
     int status = result == NULL ? -1 : append_result(self, result, start, count, row);
+    if (result == NULL) locate(self, start, count, row);
     Py_XDECREF(result);
     if (status == 0) return 0;
     if (self->function->on_error == VV_FAIL) return -1;
@@ -300,11 +235,19 @@ static struct ArrowArray *run(call *self, int64_t rows, PyObject *owner, int64_t
     if (make_arguments(self, owner, row) < 0) return NULL;
     if (function->on_error == VV_FAIL && self->computed == rows && rows > 0) {
         result = call_range(self, 0, rows);
-        if (result == NULL) return NULL;
+        if (result == NULL) {
+            locate(self, 0, rows, row);
+            return NULL;
+        }
         if (is_final(function, result, rows)) {
             struct ArrowArray *array = hand_over(function, result, rows);
             Py_DECREF(result);
             return array;
+        }
+        struct ArrowArray *exported = NULL;
+        if (hand_over_exported(function, result, rows, &exported) || PyErr_Occurred()) {
+            Py_DECREF(result);
+            return exported;
         }
     }
     int status = vv_builder_start(&function->builder, rows);
@@ -327,3 +270,17 @@ struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObje
     PyMem_RawFree(found);
     return array;
 }
+
+#else /* an image without NumPy */
+
+int vv_vectors_prepare(void) {
+    PyErr_SetString(PyExc_ImportError, "this image has no NumPy");
+    return -1;
+}
+
+struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObject *owner, int64_t *row) {
+    (void)function, (void)rows, (void)owner, (void)row;
+    vv_vectors_prepare();
+    return NULL;
+}
+#endif

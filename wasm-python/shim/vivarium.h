@@ -10,7 +10,10 @@
  *   function.c      a vv_function: a callable bound to argument types and a result type
  *   calls.h         one call of a function with the values of a row
  *   rows.c          calls a function once a row
- *   vectors.c       calls a function once a batch, with numpy arrays
+ *   arrays.c        columns as NumPy arrays
+ *   vectors.c       calls a function once a batch, with numpy arrays (VV_NUMPY: images with numpy)
+ *   strings.c       strings as numpy's StringDType
+ *   capsules.c      columns out of Python, by the Arrow PyCapsule interface
  *   seed.c          seeds numpy's global generator
  *   tables.c        calls a function once a row and collects the rows it returns
  *   awaited.c       calls an async function once a row and awaits the calls of a batch together
@@ -247,7 +250,8 @@ typedef struct {
     PyObject_HEAD
     PyObject *callable;
     PyObject *name;     /* registered name: str */
-    PyObject *dtypes;   /* vectorized: tuple of numpy dtypes, the arguments' and last the result's (None: object array) */
+    PyObject *dtypes;   /* vectorized: how each argument is made (arrays.c); last the dtype of the result, None: objects,
+                         * or (export, dtype): export(result, rows) is the capsule of an ArrowArray, or None */
     vv_mode mode;
     vv_on_error on_error;
     Py_ssize_t hidden;  /* leading arguments that are the runtime's, not the user's: a group's number */
@@ -283,6 +287,10 @@ struct ArrowArray *vv_function_resume(vv_function *function, int64_t *row);
 /* Makes NumPy's C interface available; -1 with an exception set when NumPy cannot be imported. */
 int vv_vectors_prepare(void);
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row);
+/* arrays.c: the argument that a column becomes; `index` is an array of the rows to take, or None. */
+PyObject *vv_column_array(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row);
+/* Calls a function of vivarium._vectors; arguments as for Py_BuildValue. */
+PyObject *vv_vectors_helper(const char *name, const char *format, ...);
 struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObject *owner, int64_t *row);
 /* The result is a struct of the row (uint32) that a row belongs to, and of the row. */
 int vv_table_begin(vv_function *function, int64_t rows, PyObject *owner);
@@ -328,7 +336,13 @@ PyObject *vv_error_reply(PyObject *name, int64_t row);
 
 PyMODINIT_FUNC PyInit__vivarium(void);
 
+/* Methods that live elsewhere: seed.c, capsules.c, strings.c. */
 PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
+PyObject *vv_export_schema(PyObject *module, PyObject *description);
+PyObject *vv_export_array(PyObject *module, PyObject *description);
+PyObject *vv_objects(PyObject *module, PyObject *arguments);
+PyObject *vv_pack_strings(PyObject *module, PyObject *arguments);
+PyObject *vv_load_strings(PyObject *module, PyObject *strings);
 
 void vv_settle(void);
 /* A handle's function, or NULL with an exception set. Borrowed. */

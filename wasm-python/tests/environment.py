@@ -20,7 +20,7 @@ TESTS = Path(__file__).resolve().parent
 REQUIREMENTS = TESTS / "requirements.txt"
 TARGET = TESTS.parent.parent / "target"
 FOLDER = TARGET / "native-python"
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any")
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_24_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any")
 
 
 class EnvironmentFailed(Exception):

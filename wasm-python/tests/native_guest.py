@@ -28,7 +28,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-
 def build(directory, *flags):
     """Builds the extension module; its path."""
     target = pathlib.Path(directory) / "_vivarium.so"
-    includes = ["-I" + sysconfig.get_paths()["include"], "-I" + numpy.get_include()]
+    includes = ["-DVV_NUMPY", "-I" + sysconfig.get_paths()["include"], "-I" + numpy.get_include()]
     command = ["gcc", "-std=c11", "-O3", "-fPIC", "-shared", *WARNINGS, *includes, *flags, *map(str, SOURCES), "-o", str(target)]
     subprocess.run(command, check=True)
     return target

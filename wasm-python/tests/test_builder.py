@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 SOURCES = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(SOURCES))
 
-from builder import fetch, image
+from builder import fetch, image, images
 from builder.patch import PatchError, apply_patch
 from builder.pins import Pin
 from builder.steps import Build, BuildError, Reporter, Step, hash_tree
@@ -29,7 +29,7 @@ class WithFolder(unittest.TestCase):
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
         lock = self.enterContext((work / "lock").open("w"))
-        return Build(work, self.folder / "cache", 1, Reporter(as_json), lock.fileno())
+        return Build(images.read("base"), work, self.folder / "cache", 1, Reporter(as_json), lock.fileno())
 
     def events(self, steps: list[Step]) -> list[dict]:
         """Runs the steps; returns what a program reads about it."""
@@ -129,7 +129,7 @@ class Downloads(WithFolder):
         pin = Pin("it.tar", "0" * 64)
         with self.assertRaisesRegex(BuildError, "it.tar has sha256 .* instead of 0000"):
             fetch._keep(build, found, pin)
-        self.assertFalse(fetch.cached(build, pin).exists())
+        self.assertFalse(fetch._place(build, pin).exists())
 
 
 class Images(WithFolder):

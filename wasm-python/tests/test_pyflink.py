@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import importlib.util
 
 import pyarrow as pa
 import pytest
@@ -279,14 +280,15 @@ def test_types(guest, spelled, arrow, value):
     assert guest.call("f", array).equals(array)
 
 
-def test_pandas_is_refused_where_there_is_none(guest):
+def test_pandas_is_refused_where_there_is_none(guest, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     source = (
         "from pyflink.table import DataTypes\nfrom pyflink.table.udf import udf, udaf\n"
         '@udf(result_type=DataTypes.BIGINT(), func_type="pandas")\ndef add(i, j):\n  return i + j\n'
         '@udaf(result_type=DataTypes.DOUBLE(), func_type="pandas")\ndef mean(v):\n  return v.mean()\n'
     )
     problems = guest.load(source, "series.py")["problems"]
-    message = 'func_type="pandas" needs the guest image "pandas", and this one ("base") has no pandas'
+    message = 'func_type="pandas" needs an image with pandas, which this one has not: run the file with --image data'
     assert {(one["function"], one["line"]) for one in problems if message in one["message"]} == {("add", 4), ("mean", 7)}
 
 

@@ -84,20 +84,22 @@ async fn create(python: &PythonFunctions, state: &SessionState, statement: Creat
     let body = body(&name, statement.params.function_body)?;
     let Body { source, mut handler, inline } = locate(python, &name, body)?;
     let mut source = source;
-    let mut declared_by_sql = false;
+    // The plain function that the statement declares.
+    let mut plain_function = None;
     if inline && let Some(plain) = declare::plain_handler(source.text().unwrap_or_default(), &name) {
         source = declare::with_sql_types(&source, &plain, &types)?;
-        (handler, declared_by_sql) = (Some(plain), true);
+        (handler, plain_function) = (Some(plain.clone()), Some(plain));
     }
     let (mut module, mut environment) = python.load(&name, config, source.clone()).await?;
     let mut chosen = choose(&name, &module, handler.as_deref())?;
-    if !declared_by_sql && inline && !chosen.decorated {
+    if plain_function.is_none() && inline && !chosen.decorated {
         source = declare::with_sql_types(&source, &chosen.attribute, &types)?;
         (module, environment) = python.load(&name, config, source).await?;
-        declared_by_sql = true;
+        plain_function = Some(chosen.attribute);
+        chosen = choose(&name, &module, Some(declare::SQL_ATTRIBUTE))?;
     }
-    if declared_by_sql {
-        declare::check_annotations(&types, &module, &chosen.attribute)?;
+    if let Some(plain) = plain_function {
+        declare::check_annotations(&types, &module, &plain)?;
         chosen = choose(&name, &module, Some(declare::SQL_ATTRIBUTE))?;
     }
     let function = module.function(if chosen.decorated { &chosen.name } else { &chosen.attribute });

@@ -76,6 +76,15 @@ impl PythonFunction {
         self.parameters().nth(index).or(variadic)
     }
 
+    /// How messages call an argument.
+    pub fn parameter_name(&self, index: usize) -> String {
+        match self.parameter(index) {
+            Some(parameter) if !parameter.variadic => parameter.name.clone(),
+            Some(parameter) => format!("{}[{index}]", parameter.name),
+            None => format!("argument {index}"),
+        }
+    }
+
     /// What DataFusion is told. Any types pass its own check ([`Self::bind_types`] has the better message and the finer rules);
     /// the others are there to be listed.
     pub fn datafusion_signature(&self) -> Signature {
@@ -109,11 +118,7 @@ impl PythonFunction {
                     values.push(ArgumentValue::Constant(value));
                 }
                 Given::Column(column) => {
-                    let name = match parameter {
-                        Some(parameter) if !parameter.variadic => parameter.name.clone(),
-                        Some(parameter) => format!("{}[{index}]", parameter.name),
-                        None => format!("argument {index}"),
-                    };
+                    let name = self.parameter_name(index);
                     let data_type = parameter.map_or_else(|| (*column).clone(), |p| handed_over(column, p));
                     fields.push(Field::new(&name, data_type, true));
                     values.push(ArgumentValue::Column(name));
@@ -177,6 +182,15 @@ impl PythonFunction {
         match &self.result {
             DataType::Struct(columns) => columns.clone(),
             single => [Field::new(&self.name, single.clone(), true)].into_iter().collect(),
+        }
+    }
+
+    /// What a table function gives for a row in an expression: the value of its only column, or a struct of its columns.
+    pub fn item(&self) -> DataType {
+        let columns = self.columns();
+        match &columns[..] {
+            [only] => only.data_type().clone(),
+            _ => DataType::Struct(columns),
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) async fn evaluate(work: &Work, columns: Vec<ArrayRef>, rows: usize, f
         work.call.failed(failures);
     }
     work.charge()?;
-    Ok(Arc::new(lists(&work.call.function.result, rows, &found)?))
+    Ok(Arc::new(lists(&work.call.function.item(), rows, &found)?))
 }
 
 fn lists(result: &DataType, rows: usize, found: &[TableRows]) -> Result<ListArray, ArrowError> {
@@ -38,18 +38,14 @@ fn lists(result: &DataType, rows: usize, found: &[TableRows]) -> Result<ListArra
     ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, None)
 }
 
-/// Rows as an array of what the function returns: structs of its columns, or its only column.
-fn items(result: &DataType, rows: &StructArray) -> Result<ArrayRef, ArrowError> {
-    match result {
-        DataType::Struct(fields) => {
-            let structs = StructArray::try_new_with_length(fields.clone(), rows.columns().to_vec(), None, rows.len())?;
+/// Rows as an array of what stands for each.
+fn items(item: &DataType, rows: &StructArray) -> Result<ArrayRef, ArrowError> {
+    match (rows.columns(), item) {
+        ([only], item) if only.data_type() == item => Ok(Arc::clone(only)),
+        (columns, DataType::Struct(fields)) => {
+            let structs = StructArray::try_new_with_length(fields.clone(), columns.to_vec(), None, rows.len())?;
             Ok(Arc::new(structs))
         }
-        _ => match rows.columns() {
-            [column] => Ok(Arc::clone(column)),
-            columns => {
-                Err(ArrowError::SchemaError(format!("one column was expected, and there are {}", columns.len())))
-            }
-        },
+        (columns, item) => Err(ArrowError::SchemaError(format!("{} columns are no {item}", columns.len()))),
     }
 }

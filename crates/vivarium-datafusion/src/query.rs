@@ -22,9 +22,10 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::analyze::AnalyzeExec;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::Stream;
+use futures::{Stream, StreamExt};
 
 use crate::aggregate::{self, PythonAggregate};
 use crate::metrics::report;
@@ -212,8 +213,22 @@ impl ExecutionPlan for PythonScopeExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let open = OpenScopes::enter(&self.scopes, &context);
-        let input = self.input.execute(partition, context)?;
-        Ok(Box::pin(ScopedStream { input, _open: open }))
+        // The query runs in a task of its own: where a guest is waited for the task cannot be dropped, but this stream can, and then
+        // it tells the guest to stop.
+        let mut rows = self.input.execute(partition, context)?;
+        let mut task = RecordBatchReceiverStream::builder(self.schema(), 1);
+        let sender = task.tx();
+        task.spawn(async move {
+            while let Some(batch) = rows.next().await {
+                let failed = batch.is_err();
+                // Without a reader nobody wants the rest.
+                if sender.send(batch).await.is_err() || failed {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        Ok(Box::pin(ScopedStream { _open: open, input: task.build() }))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -241,8 +256,9 @@ impl Drop for OpenScopes {
 }
 
 struct ScopedStream {
-    input: SendableRecordBatchStream,
+    /// Dropped first, so that the input is not waited for.
     _open: OpenScopes,
+    input: SendableRecordBatchStream,
 }
 
 impl Stream for ScopedStream {

@@ -16,7 +16,9 @@ use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use tokio::sync::OnceCell;
-use vivarium::{Aggregation, Evaluation, Failures, GroupBy, JobContext, Kind, Task, TaskOptions};
+use vivarium::{
+    Aggregation, ArgumentValue, Arguments, Evaluation, Failures, GroupBy, JobContext, Kind, Task, TaskOptions,
+};
 
 use crate::error::Error;
 use crate::function::{BoundTypes, PythonFunction};
@@ -93,11 +95,27 @@ impl Call {
         let row = error.python().and_then(|python| python.row);
         let arguments = match (row, batch) {
             (Some(row), Some((batch, first_row))) => {
-                row.checked_sub(first_row).map(|row| described(batch, row as usize)).unwrap_or_default()
+                row.checked_sub(first_row).map(|row| self.described(batch, row as usize)).unwrap_or_default()
             }
             _ => Vec::new(),
         };
         Error::Function { function: self.function.name.clone(), error, arguments }.into()
+    }
+
+    /// The arguments of a row as `parameter = value`.
+    fn described(&self, batch: &RecordBatch, row: usize) -> Vec<String> {
+        let Arguments::Values(values) = &self.types.arguments else { return Vec::new() };
+        let values = values.iter().enumerate().map(|(index, value)| match value {
+            ArgumentValue::Column(name) => {
+                let value = batch.column_by_name(name).map(|column| described(column, row));
+                format!("{name} = {}", value.unwrap_or_default())
+            }
+            ArgumentValue::Constant(value) => {
+                format!("{} = {}", self.function.parameter_name(index), described(value, 0))
+            }
+            ArgumentValue::Text(text) => text.clone(),
+        });
+        values.collect()
     }
 
     /// Counts rows that failed and became NULL, and says so.
@@ -169,27 +187,22 @@ impl Work {
     }
 }
 
-/// A row as `parameter = value`, each value cut.
-fn described(batch: &RecordBatch, row: usize) -> Vec<String> {
-    /// Characters of a value; a reader wants to recognise it.
+/// A value, as a reader recognises it.
+fn described(column: &ArrayRef, row: usize) -> String {
+    /// Characters of a value.
     const SHOWN: usize = 100;
-    let columns = batch.schema_ref().fields().iter().zip(batch.columns());
-    let columns = columns.filter(|(_, column)| row < column.len());
-    let value = |column: &ArrayRef| {
-        if column.is_null(row) {
-            return "NULL".to_owned();
-        }
-        let text = arrow::util::display::array_value_to_string(column, row).unwrap_or_else(|_| "?".to_owned());
-        let quote = if column.data_type().is_string() { "'" } else { "" };
-        format!("{quote}{text:.SHOWN$}{quote}")
-    };
-    columns.map(|(field, column)| format!("{} = {}", field.name(), value(column))).collect()
+    if row >= column.len() || column.is_null(row) {
+        return "NULL".to_owned();
+    }
+    let text = arrow::util::display::array_value_to_string(column, row).unwrap_or_else(|_| "?".to_owned());
+    let quote = if column.data_type().is_string() { "'" } else { "" };
+    format!("{quote}{text:.SHOWN$}{quote}")
 }
 
 /// The type of the results of a call: of a table function in an expression, a list of its rows.
 pub(crate) fn value_type(function: &PythonFunction) -> DataType {
     match function.kind() {
-        Kind::Table => DataType::new_list(function.result.clone(), true),
+        Kind::Table => DataType::new_list(function.item(), true),
         _ => function.result.clone(),
     }
 }

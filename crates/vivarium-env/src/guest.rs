@@ -47,12 +47,19 @@ impl GuestPython {
         }
     }
 
-    /// The interpreter of an image, as its manifest describes it: a version such as `3.13.5`, and packages by name.
+    /// The interpreter of an image, as its manifest describes it: a version such as `3.13.5`, packages by name, and the
+    /// modules that can be imported besides the standard library.
     /// `None` for a version of Python whose standard library is not known here.
-    pub fn of_image<'a>(version: &str, packages: impl IntoIterator<Item = (&'a String, &'a String)>) -> Option<Self> {
+    pub fn of_image<'a>(
+        version: &str,
+        packages: impl IntoIterator<Item = (&'a String, &'a String)>,
+        modules: &[String],
+    ) -> Option<Self> {
         let micro = version.strip_prefix("3.13.")?.parse().ok()?;
         let bundled = packages.into_iter().map(|(name, version)| BundledPackage::new(name, version)).collect();
-        Some(Self::cpython_3_13(micro, bundled))
+        let mut python = Self::cpython_3_13(micro, bundled);
+        python.sdk_modules.extend(modules.iter().cloned());
+        Some(python)
     }
 
     /// `3.13`.

@@ -1,39 +1,57 @@
 //! Runs the recipe, snapshots what it linked, and puts the image in its place.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use crate::description::ImageDescription;
 use crate::error::Error;
 use crate::image::Manifest;
 use crate::progress::{Event, StepState};
 use crate::script::Goal;
 use crate::{recipe, script};
 
-/// Builds the image into `image`, with everything else below `root`. The caller holds the lock.
-pub(crate) async fn build(root: &Path, image: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
-    let output = output_directory(root);
-    let steps = script::run(&write_recipe(root)?, root, &output, Goal::Image, progress).await?;
-    snapshot_step(&output, image, steps + 1, progress).await
+/// Builds an image into `directory`, with everything else below `root`. The caller holds the lock.
+pub(crate) async fn build(
+    image: &'static ImageDescription,
+    root: &Path,
+    directory: &Path,
+    progress: &mut (dyn FnMut(Event) + Send),
+) -> Result<(), Error> {
+    let output = output_directory(image, root);
+    let steps = script::run(image, &write_recipe(image, root)?, root, &output, Goal::Image, progress).await?;
+    snapshot_step(&output, directory, steps + 1, progress).await
 }
 
-/// Lays out the tests of CPython and NumPy in the folder `tests` of [`output_directory`]. The caller holds the lock.
-pub(crate) async fn test_trees(root: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<(), Error> {
-    let output = output_directory(root);
-    script::run(&write_recipe(root)?, root, &output, Goal::TestTrees, progress).await?;
+/// Lays out the tests of what is in an image in the folder `tests` of [`output_directory`]. The caller holds the lock.
+pub(crate) async fn test_trees(
+    image: &'static ImageDescription,
+    root: &Path,
+    progress: &mut (dyn FnMut(Event) + Send),
+) -> Result<(), Error> {
+    let output = output_directory(image, root);
+    script::run(image, &write_recipe(image, root)?, root, &output, Goal::TestTrees, progress).await?;
     Ok(())
 }
 
+/// `NAME-KEY`: an image by its name and its recipe.
+pub(crate) fn versioned_name(image: &ImageDescription) -> String {
+    format!("{}-{}", image.name, recipe::key(image))
+}
+
 /// Where `build.py` puts what it makes.
-pub(crate) fn output_directory(root: &Path) -> PathBuf {
-    root.join("work").join(format!("out-{}", recipe::key()))
+pub(crate) fn output_directory(image: &ImageDescription, root: &Path) -> PathBuf {
+    root.join("work").join(format!("out-{}", versioned_name(image)))
 }
 
 /// The recipe as files; written anew when a process died while writing it.
-fn write_recipe(root: &Path) -> Result<PathBuf, Error> {
-    let folder = root.join("recipes").join(recipe::key());
-    replace_folder(&folder, recipe::write)?;
+fn write_recipe(image: &ImageDescription, root: &Path) -> Result<PathBuf, Error> {
+    let folder = root.join("recipes").join(versioned_name(image));
+    replace_folder(&folder, |folder| recipe::write(image, folder))?;
     Ok(folder)
 }
 
@@ -71,12 +89,19 @@ async fn snapshot_step(
     manifest.image_sha256 = Some(recipe::hex(&Sha256::digest(&module)));
     manifest.seconds.insert("snapshot".to_owned(), seconds);
     replace_folder(image, |folder| {
-        let path = folder.join("guest.wasm");
-        std::fs::write(&path, &module).map_err(Error::io("write", &path))?;
+        let path = folder.join("guest.wasm.gz");
+        write_compressed(&path, &module).map_err(Error::io("write", &path))?;
         manifest.write(&folder.join("manifest.json"))
     })?;
     tell(StepState::Finished, Some(seconds));
     Ok(())
+}
+
+/// A third of the size; it is only read to be compiled.
+fn write_compressed(path: &Path, module: &[u8]) -> std::io::Result<()> {
+    let mut writer = GzEncoder::new(std::fs::File::create(path)?, Compression::default());
+    writer.write_all(module)?;
+    writer.finish()?.sync_all()
 }
 
 /// Fills a new folder and moves it to `folder` when it is complete.

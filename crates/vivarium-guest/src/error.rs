@@ -8,6 +8,14 @@ pub enum Error {
     /// There is no directory to keep images in.
     #[error("no directory for the guest image: set VIVARIUM_CACHE_DIR, XDG_CACHE_HOME or HOME")]
     NoCacheDirectory,
+    /// There is no description of an image of that name.
+    #[error("there is no image `{name}`; there are {known}")]
+    UnknownImage {
+        /// What was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// A program that the build needs is not installed.
     #[error(
         "the guest build needs `{program}`, which cannot be started: {source}; on Debian: apt-get install {package}"
@@ -52,8 +60,13 @@ pub enum Error {
         reason: String,
     },
     /// No image has been built yet.
-    #[error("there is no guest image in {} yet; `wasm-run guest build` makes it", .0.display())]
-    Missing(PathBuf),
+    #[error("there is no guest image `{name}` in {} yet; `wasm-run guest build --image {name}` makes it", .root.display())]
+    Missing {
+        /// Which one.
+        name: crate::ImageName,
+        /// The cache directory.
+        root: PathBuf,
+    },
     /// A file operation failed.
     #[error("cannot {action} {}: {source}", .path.display())]
     Io {

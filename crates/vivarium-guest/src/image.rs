@@ -10,14 +10,14 @@ use crate::error::Error;
 /// Where an image lies. `vivarium_sandbox::Image::open` takes [`ImageLocation::directory`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageLocation {
-    /// Folder of the image: `guest.wasm`, `manifest.json` and the compiled code.
+    /// Folder of the image: `guest.wasm.gz`, `manifest.json` and the compiled code.
     pub directory: PathBuf,
 }
 
 impl ImageLocation {
-    /// The initialised WebAssembly module.
+    /// The initialised WebAssembly module, compressed.
     pub fn module(&self) -> PathBuf {
-        self.directory.join("guest.wasm")
+        self.directory.join("guest.wasm.gz")
     }
 
     /// Reads the manifest.
@@ -40,18 +40,21 @@ pub struct Manifest {
     pub python: String,
     /// Bundled packages and their versions. A job's requirements count them as installed.
     pub packages: BTreeMap<String, String>,
+    /// Top-level modules and packages besides the standard library. A job's own modules of these names are never found.
+    #[serde(default)]
+    pub modules: Vec<String>,
     /// Every input and its sha256.
     pub inputs: BTreeMap<String, String>,
     /// sha256 of the linked module before it was initialised.
     pub guest_sha256: String,
     /// sha256 over the tree that was read into memory while initialising.
     pub home_sha256: String,
-    /// A native CPython of the same version with the same NumPy, for comparisons.
+    /// A native CPython of the same version, with NumPy where the image has it, for comparisons.
     pub native_python: PathBuf,
     /// Seconds that each step of the build took when it last ran.
     #[serde(default)]
     pub seconds: BTreeMap<String, f64>,
-    /// sha256 of `guest.wasm` in this folder; absent in what the build script writes.
+    /// sha256 of the module in this folder, before it is compressed; absent in what the build script writes.
     #[serde(default)]
     pub image_sha256: Option<String>,
 }
@@ -91,7 +94,7 @@ pub struct ImageInfo {
     /// Its manifest.
     #[serde(flatten)]
     pub manifest: Manifest,
-    /// Size of `guest.wasm` in bytes.
+    /// Size of the compressed module in bytes.
     pub module_bytes: u64,
     /// Size of the compiled code in bytes, one entry per file; empty before the first use.
     pub compiled_bytes: BTreeMap<String, u64>,

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!  recipe (wasm-python/, embedded)            cache directory
-//!        |                                    recipes/KEY/          the recipe, written out
+//!        |                                    recipes/NAME-KEY/     the recipe, written out
 //!        v                                    work/                 sources, toolchain, objects, logs
-//!  python3 build.py  --->  guest.wasm, home/  work/out-KEY/         what build.py made
+//!  python3 build.py  --->  guest.wasm, home/  work/out-NAME-KEY/    what build.py made
 //!        |
 //!        v
-//!  vivarium_sandbox::snapshot                 images/base-KEY/      guest.wasm (initialised), manifest.json
+//!  vivarium_sandbox::snapshot                 images/NAME-KEY/      guest.wasm.gz (initialised), manifest.json
 //! ```
 //!
-//! `KEY` is the hash of the recipe, so that two versions of this crate keep their images side by side and a changed
-//! recipe is never served a stale image. Steps of `build.py` are keyed by their own inputs: changing the shim does not
+//! There are several images ([`images`]); [`ImageStore::of`] chooses one. `KEY` is the hash of an image's recipe, without what only
+//! other images are made of, so that two versions of this crate keep their images side by side and a changed recipe is never
+//! served a stale image. Steps of `build.py` are keyed by their own inputs: changing the shim does not
 //! compile CPython again.
 //!
 //! Invariants: nothing is downloaded or compiled except by [`ImageStore::ensure`]; an image appears under its final name
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod description;
 mod error;
 mod image;
 mod progress;
@@ -27,6 +29,7 @@ mod script;
 mod store;
 mod test_trees;
 
+pub use description::{ImageDescription, ImageName, images};
 pub use error::Error;
 pub use image::{ImageInfo, ImageLocation, Manifest};
 pub use progress::{Event, StepState};

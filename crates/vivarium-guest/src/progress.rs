@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::description::ImageDescription;
+
 /// One thing that happened during a build.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -9,6 +11,17 @@ pub enum Event {
     Waiting {
         /// The lock that is held.
         lock: PathBuf,
+    },
+    /// What is going to be done, before it begins.
+    Plan {
+        /// The image; it says how long a build from nothing takes.
+        image: &'static ImageDescription,
+        /// The folder that grows.
+        folder: PathBuf,
+        /// How many steps earlier builds have done already.
+        done: u32,
+        /// Number of steps.
+        total: u32,
     },
     /// A step of the build changed its state.
     Step {

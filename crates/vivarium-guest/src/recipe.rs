@@ -5,12 +5,14 @@ use std::path::Path;
 use include_dir::{Dir, DirEntry, File, include_dir};
 use sha2::{Digest, Sha256};
 
+use crate::description::ImageDescription;
 use crate::error::Error;
 
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../wasm-python");
 
 /// What of the folder the build reads. Documents and tests do not make another image.
-const PARTS: [&str; 7] = ["build.py", "builder", "patches", "python", "shim", "sources", "support"];
+const PARTS: [&str; 10] =
+    ["build.py", "builder", "images", "linked", "patches", "python", "pythons", "shim", "sources", "support"];
 
 /// Every file of the recipe, in path order.
 fn files() -> Vec<&'static File<'static>> {
@@ -25,18 +27,47 @@ fn files() -> Vec<&'static File<'static>> {
     let mut files = Vec::new();
     collect(&FOLDER, &mut files);
     files.retain(|file| {
-        let mut parts = file.path().components().map(|part| part.as_os_str());
-        parts.next().is_some_and(|first| PARTS.iter().any(|part| first == *part))
-            && parts.all(|part| part != "__pycache__")
+        let mut parts = parts(file);
+        parts.next().is_some_and(|first| PARTS.contains(&first)) && parts.all(|part| part != "__pycache__")
     });
     files.sort_by_key(|file| file.path());
     files
 }
 
-/// Hash of the recipe: 16 hex digits over every path and content.
-pub(crate) fn key() -> String {
+fn parts(file: &File<'static>) -> impl Iterator<Item = &'static str> {
+    file.path().to_str().unwrap_or_default().split('/')
+}
+
+/// The files that an image is made of: not the other images, nor the Pythons and packages that only they have.
+fn files_of(image: &ImageDescription) -> Vec<&'static File<'static>> {
+    let mut files = files();
+    files.retain(|file| match parts(file).collect::<Vec<_>>()[..] {
+        ["images", name, ..] => name == image.name.as_str(),
+        ["linked", package, _, ..] => image.linked.iter().any(|linked| linked == package),
+        ["pythons", series, ..] => series == image.series,
+        _ => true,
+    });
+    files
+}
+
+/// The folders of `images`.
+pub(crate) fn image_names() -> Vec<String> {
+    let described = |file: &File<'static>| match parts(file).collect::<Vec<_>>()[..] {
+        ["images", name, "image.toml"] => Some(name.to_owned()),
+        _ => None,
+    };
+    files().into_iter().filter_map(described).collect()
+}
+
+/// The text of a file of the recipe.
+pub(crate) fn text(path: &str) -> Option<&'static str> {
+    FOLDER.get_file(path)?.contents_utf8()
+}
+
+/// Hash of an image's recipe: 16 hex digits over every path and content.
+pub(crate) fn key(image: &ImageDescription) -> String {
     let mut hash = Sha256::new();
-    for file in files() {
+    for file in files_of(image) {
         let path = file.path().to_string_lossy();
         for part in [path.as_bytes(), file.contents()] {
             hash.update((part.len() as u64).to_le_bytes());
@@ -46,9 +77,9 @@ pub(crate) fn key() -> String {
     hex(&hash.finalize())[..16].to_owned()
 }
 
-/// Writes the recipe below `directory`, which must not exist yet.
-pub(crate) fn write(directory: &Path) -> Result<(), Error> {
-    for file in files() {
+/// Writes an image's recipe below `directory`.
+pub(crate) fn write(image: &ImageDescription, directory: &Path) -> Result<(), Error> {
+    for file in files_of(image) {
         let path = directory.join(file.path());
         let parent = path.parent().unwrap_or(directory);
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -79,10 +110,25 @@ mod tests {
 
     #[test]
     fn the_recipe_is_written_out_as_it_was_embedded() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path()).unwrap();
-        for file in files() {
-            assert_eq!(std::fs::read(folder.path().join(file.path())).unwrap(), file.contents());
+        for image in crate::images() {
+            let folder = tempfile::tempdir().unwrap();
+            write(image, folder.path()).unwrap();
+            for file in files_of(image) {
+                assert_eq!(std::fs::read(folder.path().join(file.path())).unwrap(), file.contents());
+            }
         }
+    }
+
+    #[test]
+    fn what_only_other_images_have_is_not_in_a_recipe() {
+        let image = &crate::images()[0];
+        let names: Vec<_> = files_of(image).iter().map(|file| file.path().to_string_lossy().into_owned()).collect();
+        let folders = |top: &str| {
+            let below = names.iter().filter_map(|name| name.strip_prefix(top)?.split_once('/'));
+            below.map(|(folder, _)| folder.to_owned()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(folders("images/"), [image.name.as_str().to_owned()].into());
+        assert_eq!(folders("linked/"), image.linked.iter().cloned().collect());
+        assert_eq!(folders("pythons/"), [image.series.clone()].into());
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{ChildStderr, Command};
 
+use crate::description::ImageDescription;
 use crate::error::Error;
 use crate::progress::{Event, StepState};
 
@@ -27,6 +28,7 @@ enum Line {
 #[derive(Deserialize)]
 struct Planned {
     description: String,
+    done: bool,
 }
 
 /// What the script is asked for.
@@ -34,7 +36,7 @@ struct Planned {
 pub(crate) enum Goal {
     /// The linked module and what it starts from.
     Image,
-    /// The tests of CPython and NumPy.
+    /// The tests of CPython and of linked packages.
     TestTrees,
 }
 
@@ -42,6 +44,7 @@ pub(crate) enum Goal {
 ///
 /// One more step is announced than the script has for an image: the snapshot, which is ours.
 pub(crate) async fn run(
+    image: &'static ImageDescription,
     recipe: &Path,
     root: &Path,
     output: &Path,
@@ -50,6 +53,8 @@ pub(crate) async fn run(
 ) -> Result<u32, Error> {
     let mut child = Command::new("python3")
         .arg(recipe.join("build.py"))
+        .arg("--image")
+        .arg(image.name.as_str())
         .arg("--cache")
         .arg(root.join("downloads"))
         .arg("--work")
@@ -72,7 +77,13 @@ pub(crate) async fn run(
         let mut lines = BufReader::new(stdout).lines();
         while let Some(line) = lines.next_line().await.map_err(Error::io("read the progress of", recipe))? {
             match serde_json::from_str(&line) {
-                Ok(Line::Plan { steps }) => plan.steps = steps,
+                Ok(Line::Plan { steps }) => {
+                    let done = steps.iter().filter(|step| step.done).count() as u32;
+                    plan.steps = steps;
+                    if goal == Goal::Image {
+                        progress(Event::Plan { image, folder: root.to_owned(), done, total: plan.total() });
+                    }
+                }
                 Ok(Line::Waiting { lock }) => progress(Event::Waiting { lock }),
                 Ok(Line::Failed { step, index, error, log, tail }) => {
                     progress(plan.event(step.clone(), index, StepState::Failed, None, Some(log.clone())));
@@ -108,8 +119,11 @@ impl Plan {
     fn event(&self, name: String, index: u32, state: StepState, seconds: Option<f64>, log: Option<PathBuf>) -> Event {
         let planned = (index as usize).checked_sub(1).and_then(|position| self.steps.get(position));
         let about = planned.map(|step| step.description.clone()).unwrap_or_default();
-        let total = self.steps.len() as u32 + self.following;
-        Event::Step { name, about, index, total, state, seconds, log }
+        Event::Step { name, about, index, total: self.total(), state, seconds, log }
+    }
+
+    fn total(&self) -> u32 {
+        self.steps.len() as u32 + self.following
     }
 }
 

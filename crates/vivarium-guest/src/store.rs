@@ -5,16 +5,18 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::description::{ImageDescription, ImageName};
 use crate::error::Error;
 use crate::image::{ImageInfo, ImageLocation};
 use crate::progress::Event;
 use crate::test_trees::TestTrees;
 use crate::{build, recipe};
 
-/// Images of this machine's user, built when they are first needed.
+/// Images of this machine's user, built when they are first needed. It speaks of one of them at a time: [`of`](Self::of).
 #[derive(Debug, Clone)]
 pub struct ImageStore {
     root: PathBuf,
+    image: ImageName,
 }
 
 impl ImageStore {
@@ -37,7 +39,17 @@ impl ImageStore {
 
     /// The store in `root`, which is created, readable by its owner only, when it is first written to.
     pub fn at(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, image: ImageName::default() }
+    }
+
+    /// The same store, of which the methods then mean the image of this name; they mean the default one otherwise.
+    pub fn of(self, image: ImageName) -> Self {
+        Self { image, ..self }
+    }
+
+    /// The image that the methods mean.
+    pub fn image(&self) -> &'static ImageDescription {
+        self.image.description()
     }
 
     /// The cache directory; other things of this program's may be kept in it, beside the images.
@@ -53,12 +65,12 @@ impl ImageStore {
         let location = ImageLocation { directory: self.image_directory() };
         match location.directory.join("manifest.json").try_exists() {
             Ok(true) => Ok(location),
-            Ok(false) => Err(Error::Missing(self.root.clone())),
+            Ok(false) => Err(Error::Missing { name: self.image.clone(), root: self.root.clone() }),
             Err(source) => Err(Error::io("look for", &location.directory)(source)),
         }
     }
 
-    /// The image of this version's recipe, built now if it is missing: about a quarter of an hour the first time.
+    /// The image of this version's recipe, built now if it is missing: [`Event::Plan`] says what that takes.
     ///
     /// `progress` hears of every step. Two processes never build at once: the second one says [`Event::Waiting`].
     /// Dropping the future stops the build; the next call goes on behind the last finished step.
@@ -75,17 +87,17 @@ impl ImageStore {
         if let Ok(location) = self.locate() {
             return Ok(location);
         }
-        build::build(&self.root, &self.image_directory(), progress).await?;
+        build::build(self.image(), &self.root, &self.image_directory(), progress).await?;
         self.locate()
     }
 
-    /// The tests that CPython and NumPy ship, of the image's versions, laid out now if they are missing: their pinned
+    /// The tests that CPython and the linked packages ship, of the image's versions, laid out now if they are missing: their pinned
     /// sources are then fetched.
     ///
     /// # Errors
     /// As [`ImageStore::ensure`].
     pub async fn test_trees(&self, progress: &mut (dyn FnMut(Event) + Send)) -> Result<TestTrees, Error> {
-        let trees = TestTrees::below(&build::output_directory(&self.root).join("tests"));
+        let trees = TestTrees::below(&build::output_directory(self.image(), &self.root).join("tests"));
         if trees.exist() {
             return Ok(trees);
         }
@@ -93,7 +105,7 @@ impl ImageStore {
         create_private(&images)?;
         let _lock = lock(&images.join("build.lock"), progress).await?;
         if !trees.exist() {
-            build::test_trees(&self.root, progress).await?;
+            build::test_trees(self.image(), &self.root, progress).await?;
         }
         Ok(trees)
     }
@@ -113,7 +125,7 @@ impl ImageStore {
             }
         }
         Ok(ImageInfo {
-            recipe: recipe::key(),
+            recipe: recipe::key(self.image()),
             manifest: location.manifest()?,
             module_bytes: size(&location.module())?,
             compiled_bytes,
@@ -122,7 +134,7 @@ impl ImageStore {
     }
 
     fn image_directory(&self) -> PathBuf {
-        self.root.join("images").join(format!("base-{}", recipe::key()))
+        self.root.join("images").join(build::versioned_name(self.image()))
     }
 }
 

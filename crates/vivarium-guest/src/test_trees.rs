@@ -1,22 +1,26 @@
-//! The tests that CPython and NumPy ship, as folders to mount in a sandbox.
+//! The tests that CPython and the linked packages ship, as folders to mount in a sandbox.
 
 use std::path::{Path, PathBuf};
 
-/// Two folders; each is meant to be a sandbox's `/env`. `build.py` puts them in place whole.
+/// A folder for each suite; each is meant to be a sandbox's `/env`. `build.py` puts them in place whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestTrees {
-    /// Holds the package `test`.
-    pub cpython: PathBuf,
-    /// Holds the `tests` folders of NumPy's packages, pytest and what it needs.
-    pub numpy: PathBuf,
+    folder: PathBuf,
 }
 
 impl TestTrees {
-    pub(crate) fn below(folder: &Path) -> Self {
-        Self { cpython: folder.join("cpython"), numpy: folder.join("numpy") }
+    /// Those below a folder.
+    pub fn below(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The tree of a suite: `cpython` holds the package `test`; others, such as `numpy`, the `tests` folders of a package,
+    /// pytest and what it needs. `None` when the image has no such suite.
+    pub fn suite(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.join(name)).filter(|tree| tree.is_dir())
     }
 
     pub(crate) fn exist(&self) -> bool {
-        self.cpython.is_dir() && self.numpy.is_dir()
+        self.folder.is_dir()
     }
 }

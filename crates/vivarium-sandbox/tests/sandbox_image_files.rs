@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,22 @@ async fn an_image_is_compiled_once() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory.path().join("compiled")), 0o700);
     assert_eq!(mode(&compiled_file(directory.path(), "cwasm")), 0o600);
+}
+
+#[tokio::test]
+async fn a_compressed_image_is_compiled_like_any_other() {
+    let (runtime, directory) = (runtime(), private_directory());
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(&Guest::default().wasm()).unwrap();
+    let mut compressed = writer.finish().unwrap();
+    fs::write(directory.path().join("guest.wasm.gz"), &compressed).unwrap();
+    assert!(compiles(&runtime, directory.path()));
+    assert!(!compiles(&runtime, directory.path()));
+    Sandbox::start(&Image::open(&runtime, directory.path()).unwrap(), &config()).await.unwrap();
+    compressed.truncate(compressed.len() / 2);
+    fs::write(directory.path().join("guest.wasm.gz"), &compressed).unwrap();
+    let error = Image::open(&runtime, directory.path()).unwrap_err().to_string();
+    assert!(error.contains("cannot decompress") && error.contains("guest.wasm.gz"), "{error}");
 }
 
 #[test]

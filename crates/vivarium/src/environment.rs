@@ -58,6 +58,6 @@ pub fn in_environment(config: SandboxConfig, environment: &PythonEnvironment) ->
 /// # Errors
 /// [`Error::UnknownPython`] for an image of a Python version that environments cannot be made for.
 pub fn guest_python(manifest: &Manifest) -> Result<GuestPython, Error> {
-    GuestPython::of_image(&manifest.python, &manifest.packages)
+    GuestPython::of_image(&manifest.python, &manifest.packages, &manifest.modules)
         .ok_or_else(|| Error::UnknownPython { version: manifest.python.clone() })
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use vivarium_guest::ImageName;
 
 use crate::env_command::Env;
 use crate::files::{Format, Location};
@@ -186,15 +187,32 @@ pub struct Check {
 #[command(after_help = "\
 Examples:
   wasm-run guest build
-  wasm-run guest info --json")]
+  wasm-run guest list
+  wasm-run guest build --image data
+  wasm-run guest info --image data --json
+
+There are several images: the default one is small and quick to start, others bring more packages.")]
 pub enum Guest {
-    /// Build the guest now, from pinned sources; nothing is done when it is there already.
-    Build(OutputOptions),
-    /// Show versions, hashes, bundled packages and sizes.
-    Info(OutputOptions),
-    /// Print the folder that holds the guest.
-    Path(OutputOptions),
+    /// Build an image now, from pinned sources; nothing is done when it is there already.
+    Build(GuestImage),
+    /// Show an image's versions, hashes, bundled packages and sizes.
+    Info(GuestImage),
+    /// Print the folder that holds an image.
+    Path(GuestImage),
+    /// Show the images that can be built, and which of them are.
+    List(OutputOptions),
     Test(GuestTest),
+}
+
+/// One of the images.
+#[derive(Debug, Args)]
+pub struct GuestImage {
+    /// Which one; `wasm-run guest list` shows them.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub image: ImageName,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
 }
 
 /// `FILE.py` or `FILE.py::FUNCTION`.

@@ -65,7 +65,7 @@ impl OpenEnvironment {
         messages: &OutputOptions,
         progress: OpenProgress,
     ) -> Result<Self, Failure> {
-        let guest = guest_python(&ImageStore::open()?.locate()?.manifest()?)?;
+        let guest = guest_python(&ImageStore::open()?.of(options.image.clone()).locate()?.manifest()?)?;
         let mut info = PythonDependencyInfo::from_options(asked)?;
         for header in headers {
             header.check_python(&guest).map_err(EnvironmentError::from)?;

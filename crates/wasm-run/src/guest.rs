@@ -2,31 +2,31 @@
 
 use std::path::PathBuf;
 
-use vivarium_guest::{ImageLocation, ImageStore};
+use vivarium_guest::{ImageLocation, ImageName, ImageStore};
 use vivarium_sandbox::{Image, Runtime, RuntimeConfig};
 
 use crate::failure::Failure;
 use crate::options::OutputOptions;
 use crate::progress::{BuildProgress, ProgressMode};
 
-/// Finds the image, and builds it when it is missing.
+/// Finds an image, and builds it when it is missing.
 ///
 /// # Errors
 /// When it cannot be built.
-pub async fn ensure(options: &OutputOptions) -> Result<ImageLocation, Failure> {
-    let store = ImageStore::open()?;
+pub async fn ensure(options: &OutputOptions, image: &ImageName) -> Result<ImageLocation, Failure> {
+    let store = ImageStore::open()?.of(image.clone());
     let mut progress = BuildProgress::new(ProgressMode::new(options));
     Ok(store.ensure(&mut |event| progress.event(&event)).await?)
 }
 
-/// Opens the image for at most `instances` sandboxes at a time, after building and compiling it where that is needed.
+/// Opens an image for at most `instances` sandboxes at a time, after building and compiling it where that is needed.
 ///
 /// # Errors
 /// When it cannot be built or opened.
-pub async fn open(options: &OutputOptions, instances: usize) -> Result<Image, Failure> {
-    let directory = ensure(options).await?.directory;
+pub async fn open(options: &OutputOptions, image: &ImageName, instances: usize) -> Result<Image, Failure> {
+    let directory = ensure(options, image).await?.directory;
     let mut progress = BuildProgress::new(ProgressMode::new(options));
-    if ImageStore::open()?.info()?.compiled_bytes.is_empty() {
+    if ImageStore::open()?.of(image.clone()).info()?.compiled_bytes.is_empty() {
         progress.spin("compiling the guest for this machine, once".to_owned());
     }
     tokio::task::spawn_blocking(move || open_blocking(directory, instances)).await.map_err(Failure::internal)?

@@ -89,6 +89,15 @@ impl BuildProgress {
             Event::Waiting { lock } => {
                 self.line(&format!("another process is building the guest; waiting for it ({})", lock.display()));
             }
+            Event::Plan { image, folder, done, total } => {
+                let (minutes, gigabytes) = (image.build_minutes, image.build_gigabytes);
+                let already = if *done > 0 { format!("; {done} of {total} steps are done already") } else { String::new() };
+                self.line(&format!(
+                    "building the guest image `{}` from sources, once: about {minutes} minutes on two cores and {gigabytes} GB in {}{already}",
+                    image.name,
+                    folder.display(),
+                ));
+            }
             Event::Step { name, about, index, total, state, seconds, log } => {
                 let step = format!("[{index}/{total}] {name}: {about}");
                 let time = seconds.map(|seconds| format!(" ({seconds:.1} s)")).unwrap_or_default();

@@ -8,7 +8,7 @@ use support::Folder;
 fn the_guest_is_described() {
     let folder = Folder::new();
     let path = folder.run(&["guest", "path"]).ok().stdout;
-    assert!(std::path::Path::new(path.trim()).join("guest.wasm").is_file(), "{path}");
+    assert!(std::path::Path::new(path.trim()).join("guest.wasm.gz").is_file(), "{path}");
     let info: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "info", "--json"]).ok().stdout).unwrap();
     assert!(info["python"].as_str().unwrap().starts_with("3.13."), "{info}");
     assert!(info["packages"]["numpy"].is_string(), "{info}");
@@ -26,4 +26,32 @@ fn a_cache_that_cannot_be_written_is_an_environment_problem() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{message}");
     assert_eq!(message.matches("Not a directory").count(), 1, "{message}");
+}
+
+#[test]
+fn images_are_listed_whether_they_are_built_or_not() {
+    let folder = Folder::new();
+    let list: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "list", "--json"]).ok().stdout).unwrap();
+    let names: Vec<_> = list.as_array().unwrap().iter().map(|image| image["name"].as_str().unwrap()).collect();
+    assert_eq!(names[0], "base");
+    assert!(names.contains(&"data"), "{names:?}");
+    let output = folder.command(&["guest", "list"]).env("VIVARIUM_CACHE_DIR", folder.path("empty")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("not built: ") && text.contains("pandas"), "{text}");
+    assert!(!folder.path("empty").exists(), "looking builds nothing");
+}
+
+#[test]
+fn an_image_that_there_is_not_is_refused() {
+    let folder = Folder::with(&[("f.py", "")]);
+    let image = ["--image", "bsae"];
+    let commands = [["guest", "info"].to_vec(), ["guest", "build"].to_vec(), ["check", "f.py"].to_vec(), ["exec", "-c1"].to_vec()];
+    for command in commands {
+        let ended = match command[0] {
+            "exec" => folder.run(&[&command[..1], &image, &command[1..]].concat()), // what follows is the script's
+            _ => folder.run(&[&command[..], &image].concat()),
+        };
+        assert_eq!(ended.status, 2, "{ended}");
+        assert!(ended.stderr.contains("there is no image `bsae`; there are base"), "{ended}");
+    }
 }

@@ -152,7 +152,7 @@ fn a_pyflink_file_runs_unchanged() {
     );
     let ended = run("flink.py::add", &["--args", "n,n"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.stderr.contains(r#"func_type="pandas" needs the guest image "pandas""#), "{ended}");
+    assert!(ended.stderr.contains(r#"func_type="pandas" needs an image with pandas"#), "{ended}");
 }
 
 #[test]

@@ -16,6 +16,21 @@ def add(a: float, b: float) -> float:
 def upper(s: str) -> str:
     return np.array([value.upper() for value in s], dtype=object)
 
+@udf(vectorized="arrow")
+def digits(s: str) -> int:
+    from vivarium.arrow import Column
+    return Column.from_numpy(s.sum_within((s.data >= 48) & (s.data <= 57)), "int64", s.valid())
+
+@udf(vectorized="arrow", input_types=["string"], result_type="string", null_handling="call")
+def replaced(s):
+    from vivarium.arrow import Column
+    return Column.from_strings(np.strings.replace(s.strings(), "a", "ä"))
+
+@udf(vectorized="arrow")
+def broken(s: str) -> str:
+    s.offsets = s.offsets[::-1].copy()
+    return s
+
 @udf(vectorized=True)
 def batch_size(a: int) -> int:
     return np.full(len(a), len(a))
@@ -44,6 +59,28 @@ fn columns_are_arrays() {
 fn rows_with_null_are_left_out_or_masked() {
     assert_eq!(run("f.py::add", "a,b\n1.5,2\n,4\n2.5,\n").ok().stdout, "a,b,add\n1.5,2,3.5\n,4,\n2.5,,\n");
     assert_eq!(run("f.py::filled", "a,b\n1,\n,\n").ok().stdout, "a,b,filled\n1,,1\n,,-1\n");
+}
+
+#[test]
+fn columns_come_as_they_are() {
+    assert_eq!(run("f.py::digits", "s\na1b2\n\"\"\n33\n").ok().stdout, "s,digits\na1b2,2\n,\n33,2\n");
+    assert_eq!(run("f.py::replaced", "s\nab\nçd\n").ok().stdout, "s,replaced\nab,äb\nçd,çd\n");
+}
+
+#[test]
+fn a_column_that_is_malformed_does_not_reach_the_host() {
+    let ended = run("f.py::broken", "s\nab\nc\n");
+    assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{ended}");
+    assert!(ended.stderr.contains("broken"), "{ended}");
+}
+
+#[test]
+fn functions_over_series_need_another_image() {
+    let series = "from vivarium import udf\n@udf(vectorized='pandas')\ndef f(x: int) -> int:\n    return x\n";
+    let ended = Folder::with(&[("f.py", series), ("t.csv", "x\n1\n")]).run(&["run", "f.py", "-i", "t.csv"]);
+    assert_eq!(ended.status, 1, "{ended}");
+    assert!(ended.stderr.contains(r#"vectorized="pandas" needs an image with pandas"#), "{ended}");
+    assert!(ended.stderr.contains("--image data"), "{ended}");
 }
 
 #[test]

@@ -36,6 +36,11 @@ class _Argument:
         self.plan = plan
         self.name = name
 
+    @property
+    def nullable(self):
+        """Whether a NULL reaches the function."""
+        return self.plan[2]
+
 
 def _argument(signature, index, given):
     parameter = signature.parameters[min(index, len(signature.parameters) - 1)]
@@ -47,7 +52,7 @@ def _argument(signature, index, given):
         raise ProtocolError("an argument is an object with a type")
     if parameter.type is not None:
         type = _annotations.graft(type, parameter.type)
-    if signature.options.pyflink:
+    if signature.options.pyflink and not signature.options.vectorized:
         type = _with_rows(type)
     # Here "nullable" tells the shim whether a NULL reaches the function.
     return _Argument(type, type.plan(parameter.name, parameter.nullable), f"argument '{parameter.name}'")
@@ -72,12 +77,28 @@ def table_type(columns):
     return DataType("struct", fields=(Field("row", _GROUP, False), Field("row_values", columns, False)))
 
 
-def _dtypes(types):
+def _makers(arguments, result, vectorized, options):
+    """How the shim makes the arguments of a vectorized function, and the dtype of its result."""
     try:
         from vivarium import _vectors
     except ImportError:
         raise DefinitionError("vectorized functions need NumPy, which this image does not have") from None
-    return tuple(map(_vectors.dtype, types))
+    if vectorized == "pandas":
+        from vivarium import _series
+
+        made = [_series.argument(argument.type, options.pyflink, argument.nullable) for argument in arguments]
+    elif vectorized == "rows of pandas":
+        from vivarium import _series
+
+        made = [_series.kept_argument(argument.type) for argument in arguments]
+    elif vectorized == "arrow":
+        from vivarium import arrow
+
+        made = [arrow.argument(argument.type) for argument in arguments]
+        return (*made, (arrow.exporter(result), _vectors.dtype(result)))
+    else:
+        made = [_vectors.argument(argument.type, argument.nullable) for argument in arguments]
+    return (*made, _vectors.dtype(result))
 
 
 class Bound:
@@ -108,9 +129,13 @@ class Bound:
             self._call_if_defined("close")
 
     def make(self, callable, arguments, result, mode=_ROWS, vectorized=False, hidden=0, policy=None):
-        """A function of the shim."""
+        """A function of the shim. The runtime's own arguments, `hidden` ones, are arrays when it is vectorized."""
         if mode in (_TABLE, _VALUES, _LENIENT):
             result = table_type(result)
+        makers = None
+        if vectorized:
+            own = _makers(arguments[:hidden], result, True, self.signature.options)[:-1]
+            makers = (*own, *_makers(arguments[hidden:], result, vectorized, self.signature.options))
         return _vivarium.Function(
             callable,
             self.signature.name,
@@ -118,7 +143,7 @@ class Bound:
             tuple(argument.name for argument in arguments),
             result.plan("result"),
             POLICIES[policy or self.policy],
-            _dtypes([argument.type for argument in arguments] + [result]) if vectorized else None,
+            makers,
             mode,
             hidden,
             *self.output,
@@ -136,13 +161,38 @@ class Bound:
         else:
             callable = self.instance.eval if hasattr(self.instance, "eval") else self.instance
         mode = self._table_mode() if kind == "table" else _AWAITED if kind == "async" else _ROWS
-        if signature.options.func_type == "pandas":
-            from vivarium import _vectors
+        vectorized = signature.options.vectorized if kind == "vectorized" else False
+        if vectorized == "pandas":
+            from vivarium import _series
 
-            callable = _vectors.with_series(callable, signature.result)
-        return self.make(callable, arguments, signature.result, mode, kind == "vectorized")
+            callable = _series.function(callable, signature.result, signature.options.pyflink, signature.iterated)
+        return self.make(callable, arguments, signature.result, mode, vectorized)
+
+    def _pandas_aggregate(self, arguments):
+        """An aggregate function whose groups are kept whole."""
+        from vivarium import _pandas_groups
+
+        signature, columns = self.signature, self.signature.result
+        call = signature.target.declared if self.instance is None else _pandas_groups.of_class(self.instance)
+        self.groups = groups = _pandas_groups.PandasGroups(call, arguments, signature.options.pyflink)
+        group, state = _own("group", _GROUP), _own("state", _BYTES)
+
+        def own(callable, arguments, result):
+            return self.make(callable, arguments, result, hidden=1, policy="fail")
+
+        accumulate = self.make(groups.method("accumulate"), [group, *arguments], _NOTHING, vectorized="rows of pandas", hidden=1)
+        accumulate.operations = {
+            VALUE: self.make(groups.value, [group], columns, hidden=1),
+            STATE: own(groups.state, [group], _BYTES),
+            MERGE: own(groups.merge, [group, state], _NOTHING),
+            RESTORE: own(groups.restore, [group, state], _NOTHING),
+            FORGET: own(groups.forget, [], _NOTHING),
+        }
+        return accumulate
 
     def _aggregate(self, arguments):
+        if self.signature.options.vectorized == "pandas":
+            return self._pandas_aggregate(arguments)
         vectorized, columns = bool(self.signature.options.vectorized), self.signature.result
         groups = (_aggregates.ArrayGroups if vectorized else _aggregates.RowGroups)(
             self.instance, self.signature.options, self.policy

@@ -1,5 +1,6 @@
 """Signatures: the functions a module offers, and every problem with them."""
 
+import collections.abc
 import dataclasses
 import functools
 import importlib.util
@@ -54,6 +55,7 @@ class Signature:
     line: int
     decorated: bool
     plain_rows: bool = False  # of a table function with one column: its values are not wrapped in rows
+    iterated: bool = False  # it takes an iterator over batches of Series
 
     def describe(self):
         skips = any(not parameter.nullable for parameter in self.parameters)
@@ -92,6 +94,7 @@ class _Reader:
         self.target = self.find_target()
         self.kind = self.find_kind()
         self.namespace = getattr(inspect.unwrap(self.target.rows), "__globals__", {})
+        self.iterated = False
 
     def problem(self, message, line=None):
         """Notes a problem. `line` finds where it is; without it, it is the function's."""
@@ -125,7 +128,8 @@ class _Reader:
             if asynchronous:
                 self.problem("only functions of one value per row can be async: write def instead of async def")
             return kind
-        if inspect.isgeneratorfunction(rows) or inspect.isasyncgenfunction(rows):
+        iterating = self.options.vectorized == "pandas" and inspect.isgeneratorfunction(rows)
+        if inspect.isgeneratorfunction(rows) and not iterating or inspect.isasyncgenfunction(rows):
             self.problem("a function of one value per row cannot yield: use return, or declare a table function (@udtf)")
         if self.options.vectorized:
             if asynchronous:
@@ -187,8 +191,28 @@ class _Reader:
                 positional.append(parameter)
         if skip and not (positional and positional[0].kind is inspect.Parameter.VAR_POSITIONAL):
             self.problem(f"{self.target.rows.__name__}() takes too few parameters: {self.target.skip} come before the columns")
+        if self.options.vectorized == "pandas" and len(positional) == 1 and self.is_iterator(positional[0].annotation):
+            return self.iterated_parameters(positional[0], handling)
         types = self.input_types(positional)
         return [self.parameter(parameter, given, handling) for parameter, given in zip(positional, types)]
+
+    def is_iterator(self, annotation):
+        try:
+            return typing.get_origin(_annotations.resolve(annotation, self.namespace)) is collections.abc.Iterator
+        except _annotations.AnnotationError:
+            return False
+
+    def iterated_parameters(self, batches, handling):
+        """The columns of `batches: Iterator[pd.Series]`, or of an iterator of tuples of Series: as many as there are types."""
+        self.iterated = True
+        given = self.options.input_types
+        if given is None:
+            self.problem(f"parameter '{batches.name}' is an iterator over batches: give the types of its columns with input_types=")
+            return []
+        types = list(given) if isinstance(given, (list, tuple)) else [given]
+        names = [batches.name] if len(types) == 1 else [f"{batches.name}{index}" for index in range(len(types))]
+        types = [self.given_type(type, "input_types=")[0] for type in types]
+        return [Parameter(_cut(name), type, handling == "call", False, False) for name, type in zip(names, types)]
 
     def parameter(self, parameter, given, handling):
         type, nullable = None, False
@@ -272,7 +296,7 @@ class _Reader:
     def read(self):
         handling = self.choice("null_handling", ("skip", "call"))
         on_error = self.choice("on_error", ("fail", "null", "skip"))
-        if problem := _pandas_problem(self.options.func_type):
+        for problem in _vectorized_problems(self.options):
             self.problem(problem)
         parameters = self.parameters(handling)
         if self.options.vectorized and not parameters:
@@ -293,6 +317,7 @@ class _Reader:
             line=self.lines.definition(self.function),
             decorated=self.declared is not None,
             plain_rows=plain,
+            iterated=self.iterated,
         )
 
 
@@ -305,18 +330,18 @@ def _nothing():
     """Stands for a function that is missing."""
 
 
-def _pandas_problem(func_type):
-    """Why a PyFlink func_type cannot be used here, or None."""
-    if func_type == "general":
-        return None
-    if func_type != "pandas":
-        return f"func_type={func_type!r:.100} is not one of 'general', 'pandas'"
-    if importlib.util.find_spec("pandas") is not None:
-        return None
-    return (
-        'func_type="pandas" needs the guest image "pandas", and this one ("base") has no pandas; run the file with that image, or '
-        "declare the function with @udf(vectorized=True) of `vivarium`, which gets NumPy arrays"
-    )
+def _vectorized_problems(options):
+    """Why functions cannot be vectorized as they say."""
+    if options.func_type not in ("general", "pandas"):
+        yield f"func_type={options.func_type!r:.100} is not one of 'general', 'pandas'"
+    if options.vectorized not in (False, True, "pandas", "arrow"):
+        yield f"vectorized={options.vectorized!r:.100} is not one of False, True, 'pandas', 'arrow'"
+    if options.vectorized == "pandas" and importlib.util.find_spec("pandas") is None:
+        spelling = 'func_type="pandas"' if options.pyflink else 'vectorized="pandas"'
+        yield (
+            f"{spelling} needs an image with pandas, which this one has not: run the file with --image data, or declare the function "
+            "with @udf(vectorized=True) of `vivarium`, which gets NumPy arrays"
+        )
 
 
 def _allows_none(annotation, namespace):

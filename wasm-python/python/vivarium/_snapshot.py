@@ -4,10 +4,21 @@ import gc
 import json
 import sys
 
-import numpy.random
 import pyflink.table  # noqa: F401  imported for the snapshot
 
-from vivarium import _await, _environment, _runtime, _vectors  # noqa: F401  likewise
+from vivarium import _await, _environment, _runtime  # noqa: F401  likewise
+
+try:
+    import numpy.random
+
+    from vivarium import _vectors  # noqa: F401  likewise
+except ImportError:
+    numpy = None  # an image without it
+
+try:
+    from vivarium import _pandas_groups, _series  # noqa: F401  likewise
+except ImportError:
+    _series = None  # an image without pandas
 
 _SAMPLE = """
 from vivarium import udaf, udf, udtf
@@ -15,10 +26,6 @@ from vivarium import udaf, udf, udtf
 @udf
 def scalar(x: int, y: str | None) -> str:
     return f"{x}{y}"
-
-@udf(vectorized=True)
-def vectorized(x: float) -> float:
-    return x
 
 @udtf
 def table(x: int) -> list[tuple[int, str]]:
@@ -29,6 +36,19 @@ class aggregate:
     def create_accumulator(self): return [0]
     def accumulate(self, acc, x: int): pass
     def get_value(self, acc) -> int: return 0
+"""
+
+_VECTORIZED = """
+@udf(vectorized=True)
+def vectorized(x: float) -> float:
+    return x
+"""
+
+
+_SERIES = """
+@udf(vectorized="pandas")
+def series(x: float) -> float:
+    return x
 """
 
 
@@ -47,10 +67,13 @@ _ROUNDS = 32
 def _rehearse():
     """What every instance does first: what that imports lazily, compiles and caches is then part of the snapshot."""
     _ask(op="start", seed="00" * 32, variables={}, path=[], directory="/tmp")
-    _ask(op="load", source=_SAMPLE, filename="_rehearsal.py")
+    _ask(op="load", source=_SAMPLE + _VECTORIZED * (numpy is not None) + _SERIES * (_series is not None), filename="_rehearsal.py")
     arguments = [{"type": "int64", "nullable": True}, {"type": "string", "nullable": True}]
     handles = [_ask(op="bind", function="scalar", arguments=arguments)["handle"]]
-    handles.append(_ask(op="bind", function="vectorized", arguments=[{"type": "double", "nullable": False}])["handle"])
+    if numpy is not None:
+        handles.append(_ask(op="bind", function="vectorized", arguments=[{"type": "double", "nullable": False}])["handle"])
+    if _series is not None:
+        handles.append(_ask(op="bind", function="series", arguments=[{"type": "double", "nullable": False}])["handle"])
     for name in ("table", "aggregate"):
         handles.append(_ask(op="bind", function=name, arguments=[{"type": "int64", "nullable": False}])["handle"])
     for handle in handles:
@@ -65,7 +88,8 @@ def prepare():
     _environment.install()
     _ask(op="eval", source="result = 1")
     _runtime.control(b'{"op": "eval", "source": "raise ValueError(1)"}')
-    numpy.random.seed(0)  # forgets the entropy it was imported with; instances only replace the state
+    if numpy is not None:
+        numpy.random.seed(0)  # forgets the entropy it was imported with; instances only replace the state
     for _ in range(_ROUNDS):
         _rehearse()
     sys.path_importer_cache.clear()

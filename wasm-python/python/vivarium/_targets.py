@@ -54,6 +54,8 @@ def row_method(kind, holder):
 def target_of(value, kind, vectorized):
     """The target of a declared value; TargetError when it cannot be one."""
     if isinstance(value, types.FunctionType):
+        if kind == "aggregate" and vectorized == "pandas":
+            return Target(value, None, value, 0, value)
         if kind in _METHODS:
             wanted = "a class with create_accumulator(self), accumulate(self, acc, ...) and " + _METHODS[kind][1] + "(self, acc)"
             raise TargetError(f"an aggregate function is {wanted}")
@@ -67,5 +69,6 @@ def target_of(value, kind, vectorized):
     if missing:
         raise TargetError(f"the class {holder.__name__} has no method {' and no method '.join(missing)}")
     function, bound = _method(holder, rows)
-    skip = int(bound) + (1 + bool(vectorized) if kind in _METHODS else 0)
+    groups = bool(vectorized) and vectorized != "pandas"
+    skip = int(bound) + (1 + groups if kind in _METHODS else 0)
     return Target(value, holder, function, skip, _method(holder, result)[0])

@@ -30,40 +30,18 @@ def dtype(type):
     return np.dtype(_DTYPES[type.id]) if type.id in _DTYPES else None
 
 
-def with_series(function, result_type):
-    """A function of pandas Series as one of NumPy arrays: PyFlink's func_type="pandas".
-
-    pandas turns a column of ints with a missing one into floats; a result that is whole again becomes ints, as in PyFlink.
-    """
-    import pandas as pd
-
-    whole = result_type.id.lstrip("u").startswith("int")
-
-    def column(array):
-        if not isinstance(array, np.ma.MaskedArray):
-            return pd.Series(array)
-        return pd.Series(array.data).mask(array.mask) if array.mask.any() else pd.Series(array.data)
-
-    def call(*arrays):
-        result = function(*map(column, arrays))
-        if not isinstance(result, pd.Series):
-            return result
-        missing, values = result.isna().to_numpy(), result.to_numpy()
-        if whole and values.dtype.kind == "f":
-            return [None if lost else int(value) if value.is_integer() else value for lost, value in zip(missing, values.tolist())]
-        if missing.any():
-            return [None if lost else value for lost, value in zip(missing, result.tolist())]
-        return values
-
-    return call
+def argument(type, nullable):
+    """How the shim makes the argument of a column (arrays.c)."""
+    return (_masked, dtype(type)) if nullable else dtype(type)
 
 
-def masked(array, mask):
-    """A column that may hold NULLs."""
-    return np.ma.MaskedArray(array, mask)
+def _masked(mask, array):
+    """A column that may hold NULLs is a masked array, also when it holds none."""
+    return np.ma.MaskedArray(array, np.zeros(len(array), "?") if mask is None else mask)
 
 
-def _misfit(message, index=None):
+def misfit(message, index=None):
+    """The error for a result that stands for no column; `index` is the value that is to blame, when it is one."""
     error = _vivarium.ResultError(message)
     if index is not None:
         error.index = int(index)
@@ -72,14 +50,14 @@ def _misfit(message, index=None):
 
 def _check_shape(result, count):
     if isinstance(result, np.ndarray) and result.ndim != 1:
-        raise _misfit(f"result: an array of {result.ndim} dimensions; a vectorized function returns one value for every row")
+        raise misfit(f"result: an array of {result.ndim} dimensions; a vectorized function returns one value for every row")
     if len(result) != count:
-        raise _misfit(f"result: {len(result)} values for {count} rows; a vectorized function returns one value for every row")
+        raise misfit(f"result: {len(result)} values for {count} rows; a vectorized function returns one value for every row")
 
 
 def _first(wrong, values, spelling, reason):
     index = int(np.argmax(wrong))
-    return _misfit(f"result: {values[index]!r} does not fit {spelling}: {reason}", index)
+    return misfit(f"result: {values[index]!r} does not fit {spelling}: {reason}", index)
 
 
 def _present(wrong, mask):
@@ -88,7 +66,7 @@ def _present(wrong, mask):
 
 def _to_integer(values, mask, dtype, spelling):
     if values.dtype.kind not in "iu":
-        raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; round it and use .astype({dtype.name!r})")
+        raise misfit(f"result: an array of {values.dtype} does not fit {spelling}; round it and use .astype({dtype.name!r})")
     if not np.can_cast(values.dtype, dtype):
         limits = np.iinfo(dtype)
         # Python's own comparison with the limits: NumPy's would convert one side to the other's dtype.
@@ -105,7 +83,7 @@ def _to_integer(values, mask, dtype, spelling):
 
 def _to_float(values, mask, dtype, spelling):
     if values.dtype.kind not in "iuf":
-        raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; use .astype({dtype.name!r})")
+        raise misfit(f"result: an array of {values.dtype} does not fit {spelling}; use .astype({dtype.name!r})")
     with np.errstate(all="ignore"):
         converted = values.astype(dtype)
         if values.dtype.kind == "f":
@@ -127,7 +105,7 @@ def _to_float(values, mask, dtype, spelling):
 
 def _to_time(values, mask, dtype, spelling):
     if values.dtype.kind != dtype.kind:
-        raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; an array of {dtype} is expected")
+        raise misfit(f"result: an array of {values.dtype} does not fit {spelling}; an array of {dtype} is expected")
     missing = np.isnat(values)
     mask = missing if mask is None else mask | missing
     converted = values.astype(dtype)
@@ -146,10 +124,10 @@ def checked(result, dtype, count, spelling):
     Values that `dtype` cannot hold raise ResultError, with the attribute `index` when one of them is to blame.
     """
     if not isinstance(result, (np.ndarray, list, tuple)):
-        if type(result).__module__.partition(".")[0] == "pandas" and hasattr(result, "to_numpy"):
-            result = result.to_numpy()
-        else:
-            raise _misfit(f"result: {type(result).__name__}; a vectorized function returns an array or a list of {count} values")
+        if type(result).__module__ == "vivarium.arrow":
+            _check_shape(result, count)
+            return result.to_pylist()
+        raise misfit(f"result: {type(result).__name__}; a vectorized function returns an array or a list of {count} values")
     _check_shape(result, count)
     if not isinstance(result, np.ndarray):
         return list(result)
@@ -163,7 +141,7 @@ def checked(result, dtype, count, spelling):
     match dtype.kind:
         case "b":
             if values.dtype.kind != "b":
-                raise _misfit(f"result: an array of {values.dtype} does not fit {spelling}; an array of bool is expected")
+                raise misfit(f"result: an array of {values.dtype} does not fit {spelling}; an array of bool is expected")
         case "i" | "u":
             values = _to_integer(values, mask, dtype, spelling)
         case "f":

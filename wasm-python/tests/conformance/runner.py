@@ -1,7 +1,7 @@
-"""Runs one module of CPython's or numpy's own tests in the guest and reports every test.
+"""Runs one module of CPython's, numpy's or pandas' own tests in the guest and reports every test.
 
 Runs as `__main__` in a sandbox whose /env holds the tests. The only argument is a JSON object:
-    suite   "cpython" or "numpy"
+    suite   "cpython", "numpy" or "pandas"
     module  what to run: "test_json" (of the package `test`), or "numpy/ma/tests/test_core.py" (below `root`)
     root    the folder of the tests, "/env"
     skip    ids of tests that are not to be run: those an earlier sandbox has run before it died
@@ -243,21 +243,21 @@ def _result(unittest, module, reporter):
     return Result()
 
 
-# ---- numpy: pytest ----
+# ---- numpy, pandas: pytest ----
 
 
 ABSENT = ("mmap", "numpy.f2py")
 """Modules that the image does not have and that some modules of tests import as a whole for a single test."""
 
 
-def run_numpy(path, root, skip, reporter):
+def run_pytest(package, path, root, skip, reporter):
     """Runs a test file with pytest, as `numpy.test()` does."""
     import pytest
 
     for name in ABSENT:
         sys.modules[name] = types.ModuleType(name)
-    _extend_packages(root)
-    # The packages come from the image, their test folders from `root`: both halves of numpy are one package.
+    _extend_packages(root, package)
+    # The packages come from the image, their test folders from `root`: both halves are one package.
     os.environ["PY_IGNORE_IMPORTMISMATCH"] = "1"
     plugin = _plugin(pytest, skip, reporter)
     # Without rewritten assertions (a compiler pass for nicer messages), caches, and what wants descriptors to duplicate or a
@@ -274,16 +274,16 @@ def run_numpy(path, root, skip, reporter):
         reporter.module("error", f"pytest ended with {status!r}")
 
 
-def _extend_packages(root):
-    """Lets the packages of numpy find their `tests` below `root`, and `tests` their modules: the image has some helpers."""
+def _extend_packages(root, package):
+    """Lets the packages of numpy or pandas find their `tests` below `root`, and `tests` their modules: the image has some helpers."""
     import importlib
 
-    for folder, names, _ in os.walk(os.path.join(root, "numpy")):
+    for folder, names, _ in os.walk(os.path.join(root, package)):
         names[:] = [name for name in names if name != "__pycache__"]
         if "tests" in names or os.path.basename(folder) == "tests":
-            package = importlib.import_module(os.path.relpath(folder, root).replace(os.sep, "."))
-            if folder not in package.__path__:
-                package.__path__.append(folder)
+            found = importlib.import_module(os.path.relpath(folder, root).replace(os.sep, "."))
+            if folder not in found.__path__:
+                found.__path__.append(folder)
 
 
 def _plugin(pytest, skip, reporter):
@@ -340,7 +340,7 @@ def main(request):
         if request["suite"] == "cpython":
             run_cpython(request["module"], skip, reporter)
         else:
-            run_numpy(request["module"], root, skip, reporter)
+            run_pytest(request["suite"], request["module"], root, skip, reporter)
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: a test module may raise anything
         reporter.module("error", *describe(error))
 

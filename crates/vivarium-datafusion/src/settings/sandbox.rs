@@ -8,7 +8,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use serde_json::Value;
 use vivarium::{Limits, OnError};
-use vivarium_sandbox::SandboxConfig;
+use vivarium_sandbox::{SandboxConfig, format_duration, format_size, parse_duration};
 
 use crate::error::Error;
 
@@ -19,8 +19,9 @@ use crate::error::Error;
 /// | `vivarium.memory`, `.batch_time`, ... | a limit by its name in [`Limits`]: `'256MiB'`, `'30s'`, `1000000`; `'none'` where there may be none |
 /// | `vivarium.instances` | how many instances of each function work at the same time; `''`: one for each core |
 /// | `vivarium.on_error` | `fail`, `null`; `''`: what the function declares |
-/// | `vivarium.env.NAME` | a variable of `os.environ`; `''` removes it |
-/// | `vivarium.job_parameter.NAME` | what `open(context)` sees; `''` removes it |
+/// | `vivarium.env` | variables of `os.environ`: `'NAME=value,NAME=value'` |
+/// | `vivarium.job_parameters` | what `open(context)` sees, in the same form |
+/// | `vivarium.env.NAME`, `.job_parameter.NAME` | one of them, for programs: SQL folds the names of settings |
 ///
 /// A tenant's own limits hold whatever is set.
 #[derive(Debug, Clone, Default)]
@@ -67,40 +68,71 @@ impl SandboxSettings {
     }
 
     fn change(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let named = |map: &mut BTreeMap<String, String>, name: &str| {
-            match value {
-                "" => map.remove(name),
-                value => map.insert(name.to_owned(), value.to_owned()),
-            };
-        };
         match key.split_once('.') {
-            Some(("env", name)) => named(&mut self.variables, name),
-            Some(("job_parameter", name)) => named(&mut self.job_parameters, name),
-            _ => match key {
-                "instances" => {
-                    let count = |text: &str| text.parse().ok().filter(|count| (1..=1024).contains(count));
-                    self.instances = match value {
-                        "" => None,
-                        text => Some(count(text).ok_or("it is a number from 1 to 1024, or '' for one for each core")?),
-                    };
-                }
-                "on_error" => {
-                    self.on_error = match value {
-                        "" => None,
-                        "fail" => Some(OnError::Fail),
-                        "null" => Some(OnError::Null),
-                        _ => return Err("it is 'fail', 'null', or '' for what the function declares".to_owned()),
-                    };
-                }
-                name => {
-                    self.limits = with_limit(&self.limits, name, value)?;
-                    self.batch_bytes_set |= name == "batch_bytes";
-                }
-            },
+            Some(("env", name)) => {
+                self.variables.insert(name.to_owned(), value.to_owned());
+                return Ok(());
+            }
+            Some(("job_parameter", name)) => {
+                self.job_parameters.insert(name.to_owned(), value.to_owned());
+                return Ok(());
+            }
+            _ => {}
+        }
+        match key {
+            // Lists, because SQL folds the names of settings, and names of variables are not to be folded.
+            "env" => self.variables = named_values(value)?,
+            "job_parameters" => self.job_parameters = named_values(value)?,
+            "instances" => {
+                let count = |text: &str| text.parse().ok().filter(|count| (1..=1024).contains(count));
+                self.instances = match value {
+                    "" => None,
+                    text => Some(count(text).ok_or("it is a number from 1 to 1024, or '' for one for each core")?),
+                };
+            }
+            "on_error" => {
+                self.on_error = match value {
+                    "" => None,
+                    "fail" => Some(OnError::Fail),
+                    "null" => Some(OnError::Null),
+                    _ => return Err("it is 'fail', 'null', or '' for what the function declares".to_owned()),
+                };
+            }
+            name => {
+                self.limits = with_limit(&self.limits, name, value)?;
+                self.batch_bytes_set |= name == "batch_bytes";
+            }
         }
         Ok(())
     }
 }
+
+/// `NAME=value,NAME=value`.
+fn named_values(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let named = entries.map(|entry| match entry.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{entry:?} is not NAME=value; write 'NAME=value,NAME=value'")),
+    });
+    named.collect()
+}
+
+fn list(values: &BTreeMap<String, String>) -> Option<String> {
+    let entries: Vec<_> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    (!entries.is_empty()).then(|| entries.join(","))
+}
+
+/// The limits that are sizes, of which a configuration file has the bytes.
+const SIZES: [&str; 8] = [
+    "memory",
+    "batch_bytes",
+    "output_bytes",
+    "request_bytes",
+    "reply_bytes",
+    "log_bytes_per_second",
+    "scratch_bytes",
+    "random_bytes",
+];
 
 /// `limits` with one of them replaced.
 fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String> {
@@ -149,10 +181,11 @@ impl ExtensionOptions for SandboxSettings {
         };
         let limits = serde_json::to_value(self.limits()).unwrap_or_default();
         let limits = limits.as_object().into_iter().flatten().map(|(name, value)| {
-            let text = match value {
-                Value::Null => "none".to_owned(),
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
+            let text = match (value, value.as_u64()) {
+                (Value::Null, _) => "none".to_owned(),
+                (_, Some(bytes)) if SIZES.contains(&name.as_str()) => format_size(bytes),
+                (Value::String(text), _) => parse_duration(text).map(format_duration).unwrap_or_else(|_| text.clone()),
+                (other, _) => other.to_string(),
             };
             entry(name, Some(text), "A limit of each sandbox that runs a Python function")
         });
@@ -161,14 +194,9 @@ impl ExtensionOptions for SandboxSettings {
         entries.push(entry("instances", instances, "Instances of each Python function at work at the same time"));
         let on_error = self.on_error.map(|policy| policy.to_string());
         entries.push(entry("on_error", on_error, "What happens to rows for which a Python function raises"));
-        for (name, value) in &self.variables {
-            let key = format!("env.{name}");
-            entries.push(entry(&key, Some(value.clone()), "A variable that Python functions see"));
-        }
-        for (name, value) in &self.job_parameters {
-            let key = format!("job_parameter.{name}");
-            entries.push(entry(&key, Some(value.clone()), "A parameter that open(context) of a Python function sees"));
-        }
+        entries.push(entry("env", list(&self.variables), "Variables that Python functions see"));
+        let parameters = list(&self.job_parameters);
+        entries.push(entry("job_parameters", parameters, "What open(context) of a Python function sees"));
         entries
     }
 }
@@ -210,6 +238,7 @@ mod tests {
             ("batch_time", "0s", "zero"),
             ("instances", "0", "from 1 to 1024"),
             ("on_error", "skip", "'fail', 'null'"),
+            ("env", "REGION", "is not NAME=value"),
         ] {
             let error = settings.set(key, value).unwrap_err().to_string();
             assert!(error.contains(said) && error.contains(&format!("vivarium.{key}")), "{error}");

@@ -136,7 +136,7 @@ async fn sessions_of_one_tenant_share_its_limits_and_nothing_else() {
     let error = rows(&other, "SELECT doubled(1)").await.unwrap_err().to_string();
     assert!(error.contains("Invalid function 'doubled'"), "{error}");
     let memory = crate::support::shown(&other, "SHOW vivarium.memory").await;
-    assert!(memory.contains("256MiB"), "{memory}");
+    assert!(memory.contains("256 MiB"), "{memory}");
     run(&other, &[&HONEST.replace("2 * x", "3 * x")]).await;
     for (session, expected) in [(&one, "42"), (&other, "63")] {
         let found = crate::support::shown(session, "SELECT doubled(21)").await;

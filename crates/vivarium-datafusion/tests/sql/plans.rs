@@ -55,10 +55,10 @@ async fn a_query_without_python_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn explain_analyze_tells_what_each_function_cost() {
-    let mean = "CREATE FUNCTION mean(x DOUBLE) RETURNS DOUBLE LANGUAGE PYTHON AS $$
+    let py_mean = "CREATE FUNCTION py_mean(x DOUBLE) RETURNS DOUBLE LANGUAGE PYTHON AS $$
 from vivarium import udaf
 @udaf
-class mean:
+class py_mean:
     def create_accumulator(self): return [0.0, 0]
     def accumulate(self, acc, x: float):
         acc[0] += x
@@ -78,7 +78,7 @@ def fails(x):
     return x
 $$";
     let table = "CREATE TABLE t AS SELECT value AS x FROM generate_series(1, 1000)";
-    let session = session_with(&[DOUBLED, mean, words, fails, table, "SET vivarium.on_error = 'null'"]).await;
+    let session = session_with(&[DOUBLED, py_mean, words, fails, table, "SET vivarium.on_error = 'null'"]).await;
     let analyzed = shown(&session, "EXPLAIN ANALYZE SELECT doubled(x), fails(x) FROM t").await;
     for expected in [
         "doubled.rows=1000",
@@ -91,8 +91,8 @@ $$";
     }
     assert!(analyzed.contains("fails.errors=100"), "{analyzed}");
     assert!(analyzed.contains("doubled.errors=0"), "{analyzed}");
-    let analyzed = shown(&session, "EXPLAIN ANALYZE SELECT x % 3, mean(x) FROM t GROUP BY x % 3").await;
-    assert!(analyzed.contains("mean.rows=") && analyzed.contains("mean.instances="), "{analyzed}");
+    let analyzed = shown(&session, "EXPLAIN ANALYZE SELECT x % 3, py_mean(x) FROM t GROUP BY x % 3").await;
+    assert!(analyzed.contains("py_mean.rows=") && analyzed.contains("py_mean.instances="), "{analyzed}");
     let analyzed = shown(&session, "EXPLAIN ANALYZE SELECT * FROM letters('abc')").await;
     assert!(analyzed.contains("letters.rows=1"), "{analyzed}");
 }

@@ -144,6 +144,12 @@ impl<'a> Resolver<'a> {
         self.cache.is_some() || !self.settings.use_index
     }
 
+    /// Whether the guest brings every package that is asked for, in some version.
+    fn is_all_bundled(&self, file: &RequirementsFile) -> bool {
+        let is_bundled = |name: &str| is_bundled(self.guest, &normalize_name(name));
+        file.requirements.iter().all(|one| one.extras.is_empty() && is_bundled(&one.name))
+    }
+
     /// What a resolution by pip depends on.
     fn key(&self) -> Result<String, EnvironmentError> {
         let directories = self.directories().map(cache::fingerprint).collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +161,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn download(&self, file: &RequirementsFile, lock: Option<&RequirementsLock>) -> Result<Wheels, EnvironmentError> {
-        if self.is_offline() && self.directories().next().is_none() {
+        if self.is_offline() && self.directories().next().is_none() && !self.is_all_bundled(file) {
             return Err(RequirementsError::NoIndex.into());
         }
         self.progress.begin(match lock {
@@ -224,12 +230,13 @@ impl<'a> Resolver<'a> {
             let directory = std::path::absolute(directory).map_err(written)?;
             arguments.push(format!("--find-links={}", directory.display()));
         }
+        // What the guest brings is not looked up: pip only compares versions.
+        let network = !self.is_offline() && !self.is_all_bundled(file);
         match &self.settings.index_url {
-            _ if self.is_offline() => arguments.push("--no-index".to_owned()),
+            _ if !network => arguments.push("--no-index".to_owned()),
             Some(url) => arguments.push(format!("--index-url={url}")),
             None => {}
         }
-        let network = !self.is_offline();
         let mut attempt = 1;
         loop {
             let outcome = pip::run(self, scratch, &arguments, network)?;

@@ -14,6 +14,9 @@ use wasmtime::{Engine, Module, ModuleVersionStrategy};
 
 use super::{CompileEvent, ImageError, trust};
 
+/// What a compressed module may have: ten times what the largest image has.
+const MAX_MODULE_BYTES: u64 = 1 << 30;
+
 /// Loads the module of the image in `directory`, compiling it if there is no usable machine code. Returns it with the
 /// hash of its source.
 pub(super) fn open(
@@ -22,7 +25,7 @@ pub(super) fn open(
     progress: &mut dyn FnMut(CompileEvent),
 ) -> Result<(Module, blake3::Hash), ImageError> {
     let directory = trust::check_directory(directory)?;
-    let guest = directory.join("guest.wasm");
+    let guest = source_of(&directory);
     let compiled = CompiledFile::new(engine, &directory);
     if let Some(loaded) = compiled.load(engine, &guest)? {
         return Ok(loaded);
@@ -175,8 +178,10 @@ impl CompiledFile {
 
     fn compile(&self, engine: &Engine, guest: &Path, progress: &mut dyn FnMut(CompileEvent)) -> Result<(), ImageError> {
         let mut source = open_trusted(guest)?.ok_or_else(|| missing(guest))?;
-        let mut wasm = Vec::new();
-        source.read_to_end(&mut wasm).map_err(ImageError::io("read", guest))?;
+        let mut content = Vec::new();
+        source.read_to_end(&mut content).map_err(ImageError::io("read", guest))?;
+        let hash = blake3::hash(&content);
+        let wasm = if is_compressed(guest) { decompress(&content, guest)? } else { content };
         progress(CompileEvent::Compiling { bytes: wasm.len() as u64 });
         let start = Instant::now();
         let code = engine.precompile_module(&wasm).map_err(ImageError::Compile)?;
@@ -184,7 +189,7 @@ impl CompiledFile {
         self.replace(&self.code, &code)?;
         let file = open_trusted(&self.code)?.ok_or_else(|| missing(&self.code))?;
         self.write_record(&Record {
-            guest: FileRecord::new(&source, blake3::hash(&wasm)).map_err(ImageError::io("inspect", guest))?,
+            guest: FileRecord::new(&source, hash).map_err(ImageError::io("inspect", guest))?,
             code: FileRecord::new(&file, blake3::hash(&code)).map_err(ImageError::io("inspect", &self.code))?,
         })?;
         progress(CompileEvent::Compiled { bytes: code.len() as u64, elapsed: start.elapsed() });
@@ -213,6 +218,28 @@ impl CompiledFile {
             ImageError::io("write", path)(error)
         })
     }
+}
+
+/// The module of the image in `directory`: `guest.wasm`, or `guest.wasm.gz`. It is read to be compiled and never again, so it is
+/// worth compressing; machine code, which is mapped, is not.
+fn source_of(directory: &Path) -> PathBuf {
+    let [plain, compressed] = ["guest.wasm", "guest.wasm.gz"].map(|name| directory.join(name));
+    if !plain.exists() && compressed.exists() { compressed } else { plain }
+}
+
+fn is_compressed(guest: &Path) -> bool {
+    guest.extension().is_some_and(|extension| extension == "gz")
+}
+
+fn decompress(content: &[u8], guest: &Path) -> Result<Vec<u8>, ImageError> {
+    let mut wasm = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(content).take(MAX_MODULE_BYTES + 1);
+    reader.read_to_end(&mut wasm).map_err(ImageError::io("decompress", guest))?;
+    if wasm.len() as u64 > MAX_MODULE_BYTES {
+        let too_large = io::Error::other(format!("it is larger than {MAX_MODULE_BYTES} bytes"));
+        return Err(ImageError::io("decompress", guest)(too_large));
+    }
+    Ok(wasm)
 }
 
 /// Names what machine code depends on besides its source: wasmtime's version and the engine's configuration.

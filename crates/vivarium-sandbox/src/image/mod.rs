@@ -178,7 +178,7 @@ impl Image {
         &self.shared.runtime
     }
 
-    /// BLAKE3 hash of the module, in hex: equal for equal images wherever they were compiled.
+    /// BLAKE3 hash of the module's file, in hex: equal for equal images wherever they were compiled.
     pub fn hash(&self) -> String {
         self.shared.hash.to_hex().to_string()
     }

@@ -18,7 +18,7 @@ use crate::wall::Reach;
 
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
-    let image = crate::guest::open(&command.messages, 1).await?;
+    let image = crate::guest::open(&command.messages, &command.environment.image, 1).await?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use vivarium_guest::{ImageInfo, ImageStore};
+use vivarium_guest::{ImageInfo, ImageStore, images};
 use vivarium_sandbox::format_size;
 
-use crate::cli::Guest;
+use crate::cli::{Guest, GuestImage};
 use crate::failure::{Failure, written};
 use crate::guest::ensure;
 use crate::options::OutputOptions;
@@ -14,37 +14,66 @@ use crate::table::TableWriter;
 
 pub async fn execute(command: Guest) -> Result<ExitCode, Failure> {
     match command {
-        Guest::Build(options) => build(&options).await,
-        Guest::Info(options) => info(&options).await,
-        Guest::Path(options) => path(&options).await,
+        Guest::Build(wanted) => build(&wanted).await,
+        Guest::Info(wanted) => info(&wanted).await,
+        Guest::Path(wanted) => path(&wanted).await,
+        Guest::List(options) => list(&options),
         Guest::Test(test) => return crate::guest_test::execute(test).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn build(options: &OutputOptions) -> Result<(), Failure> {
-    crate::guest::open(options, 1).await?;
-    if options.quiet { Ok(()) } else { path(options).await }
+async fn build(wanted: &GuestImage) -> Result<(), Failure> {
+    crate::guest::open(&wanted.messages, &wanted.image, 1).await?;
+    if wanted.messages.quiet { Ok(()) } else { path(wanted).await }
 }
 
-async fn path(options: &OutputOptions) -> Result<(), Failure> {
-    let directory = ensure(options).await?.directory;
-    let line = match options.json {
+async fn path(wanted: &GuestImage) -> Result<(), Failure> {
+    let directory = ensure(&wanted.messages, &wanted.image).await?.directory;
+    let line = match wanted.messages.json {
         true => serde_json::json!({ "directory": directory }).to_string(),
         false => directory.display().to_string(),
     };
     written(writeln!(io::stdout(), "{line}"))
 }
 
-async fn info(options: &OutputOptions) -> Result<(), Failure> {
-    ensure(options).await?;
-    let info = ImageStore::open()?.info()?;
+async fn info(wanted: &GuestImage) -> Result<(), Failure> {
+    ensure(&wanted.messages, &wanted.image).await?;
+    let info = ImageStore::open()?.of(wanted.image.clone()).info()?;
     let mut out = io::stdout().lock();
-    if options.json {
+    if wanted.messages.json {
         let text = serde_json::to_string_pretty(&info).map_err(Failure::internal)?;
         return written(writeln!(out, "{text}"));
     }
     written(print(&mut out, &info))
+}
+
+/// The images there are descriptions of; builds none.
+fn list(options: &OutputOptions) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    let mut objects = Vec::new();
+    for image in images() {
+        let built = match ImageStore::open()?.of(image.name.clone()).info() {
+            Ok(info) => Some(info),
+            Err(vivarium_guest::Error::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let state = match &built {
+            Some(info) => format_size(info.module_bytes + info.compiled_bytes.values().sum::<u64>()),
+            None => format!("not built: {} minutes, {} GB", image.build_minutes, image.build_gigabytes),
+        };
+        rows.push(vec![image.name.to_string(), image.python.clone(), image.about.clone(), state]);
+        let mut object = serde_json::to_value(image).map_err(Failure::internal)?;
+        object["directory"] = serde_json::json!(built.map(|info| info.directory));
+        objects.push(object);
+    }
+    let mut out = io::stdout().lock();
+    if options.json {
+        return written(writeln!(out, "{}", serde_json::Value::Array(objects)));
+    }
+    let mut table = TableWriter::new(&mut out, &["image", "CPython", "besides", "on disk"]);
+    written(table.rows(&rows))?;
+    written(table.finish().map(|_| ()))
 }
 
 fn print(out: &mut impl Write, info: &ImageInfo) -> io::Result<()> {

@@ -35,7 +35,8 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Exec(exec) => exec.messages,
         Command::Check(check) => check.messages,
         Command::Env(env) => env.messages(),
-        Command::Guest(Guest::Build(messages) | Guest::Info(messages) | Guest::Path(messages)) => *messages,
+        Command::Guest(Guest::Build(wanted) | Guest::Info(wanted) | Guest::Path(wanted)) => wanted.messages,
+        Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
     }
 }

@@ -1,4 +1,4 @@
-//! `wasm-run guest test`: CPython's and NumPy's own tests in the guest, held against the list of failures that are expected.
+//! `wasm-run guest test`: CPython's, NumPy's and pandas' own tests in the guest, held against the list of failures that are expected.
 //!
 //! ```text
 //!  wasm-python/tests/conformance/             cache directory/…/tests/{cpython,numpy}
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use clap::Args;
 use futures::StreamExt;
-use vivarium_guest::{ImageStore, TestTrees};
+use vivarium_guest::{ImageName, ImageStore, TestTrees};
 use vivarium_sandbox::{Image, parse_duration};
 
 use crate::failure::{Failure, written};
@@ -55,9 +55,13 @@ pub struct GuestTest {
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// Whose tests [default: both].
+    /// Whose tests [default: of all that is in the image].
     #[arg(long, value_enum)]
     pub suite: Option<Suite>,
+
+    /// The image to test.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub image: ImageName,
 
     /// How many of the modules: `ci` takes some minutes, `full` twice as long.
     #[arg(long, value_enum, default_value_t = Subset::Ci)]
@@ -85,9 +89,9 @@ pub struct GuestTest {
 /// When the tests cannot be run. Tests that fail are part of the report, and of the exit status.
 pub async fn execute(arguments: GuestTest) -> Result<ExitCode, Failure> {
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let image = crate::guest::open(&arguments.messages, jobs).await?;
+    let image = crate::guest::open(&arguments.messages, &arguments.image, jobs).await?;
     let mut progress = BuildProgress::new(ProgressMode::new(&arguments.messages));
-    let trees = ImageStore::open()?.test_trees(&mut |event| progress.event(&event)).await?;
+    let trees = ImageStore::open()?.of(arguments.image.clone()).test_trees(&mut |event| progress.event(&event)).await?;
     drop(progress);
     let modules = suite::choose(arguments.suite, arguments.subset, &arguments.names, &trees)?;
     let verdicts = run(&arguments, &image, &trees, modules, jobs).await?;
@@ -110,7 +114,8 @@ async fn run(
 ) -> Result<Vec<Verdict>, Failure> {
     let mut work = Vec::new();
     for (suite, names) in modules {
-        let session = Arc::new(Session::new(image, suite, suite.tree(trees), arguments.timeout)?);
+        let Some(tree) = suite.tree(trees) else { continue };
+        let session = Arc::new(Session::new(image, suite, &tree, arguments.timeout)?);
         work.extend(names.into_iter().map(|name| (suite, Arc::clone(&session), name)));
     }
     // A task for each module, because a guest keeps its thread busy until the next tick of its epoch.

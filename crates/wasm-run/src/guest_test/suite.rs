@@ -1,7 +1,7 @@
-//! The two suites of tests, and which of their modules are run.
+//! The suites of tests, and which of their modules are run.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::ValueEnum;
@@ -19,6 +19,8 @@ pub enum Suite {
     Cpython,
     /// NumPy's tests: the `tests` folders of its packages.
     Numpy,
+    /// pandas' tests: the package `pandas.tests`.
+    Pandas,
 }
 
 /// How many of the modules.
@@ -45,6 +47,8 @@ static CPYTHON: LazyLock<Lists> =
     LazyLock::new(|| parse(include_str!("../../../../wasm-python/tests/conformance/cpython.json")));
 static NUMPY: LazyLock<Lists> =
     LazyLock::new(|| parse(include_str!("../../../../wasm-python/tests/conformance/numpy.json")));
+static PANDAS: LazyLock<Lists> =
+    LazyLock::new(|| parse(include_str!("../../../../wasm-python/tests/conformance/pandas.json")));
 
 /// The lists are part of the program, and its tests read them.
 fn parse(text: &str) -> Lists {
@@ -57,15 +61,13 @@ impl Suite {
         match self {
             Self::Cpython => "cpython",
             Self::Numpy => "numpy",
+            Self::Pandas => "pandas",
         }
     }
 
-    /// The folder of its tests.
-    pub fn tree(self, trees: &TestTrees) -> &Path {
-        match self {
-            Self::Cpython => &trees.cpython,
-            Self::Numpy => &trees.numpy,
-        }
+    /// The folder of its tests; `None` when it is about a package that the image does not have.
+    pub fn tree(self, trees: &TestTrees) -> Option<PathBuf> {
+        trees.suite(self.name())
     }
 
     /// The failures that are expected.
@@ -86,6 +88,7 @@ impl Suite {
         match self {
             Self::Cpython => &CPYTHON,
             Self::Numpy => &NUMPY,
+            Self::Pandas => &PANDAS,
         }
     }
 
@@ -96,7 +99,7 @@ impl Suite {
         }
         let path = match self {
             Self::Cpython => tree.join("test").join(name.replace('.', "/")),
-            Self::Numpy => tree.join(name),
+            Self::Numpy | Self::Pandas => tree.join(name),
         };
         path.is_dir() || path.is_file() || path.with_extension("py").is_file()
     }
@@ -112,18 +115,22 @@ pub fn choose(
     names: &[String],
     trees: &TestTrees,
 ) -> Result<BTreeMap<Suite, Vec<String>>, Failure> {
-    let suites = suite.map_or(vec![Suite::Cpython, Suite::Numpy], |suite| vec![suite]);
+    let mut suites = suite.map_or(Suite::value_variants().to_vec(), |suite| vec![suite]);
+    suites.retain(|suite| suite.tree(trees).is_some());
+    if let (Some(suite), true) = (suite, suites.is_empty()) {
+        return Err(Failure::usage(format!("this image does not have {}, whose tests these are; see --image", suite.name())));
+    }
     if names.is_empty() {
         return Ok(suites.into_iter().map(|suite| (suite, suite.modules(subset))).collect());
     }
     let mut chosen: BTreeMap<Suite, Vec<String>> = BTreeMap::new();
     for name in names {
-        let suite = if name.contains('/') { Suite::Numpy } else { Suite::Cpython };
-        if !suites.contains(&suite) || !suite.exists(name, suite.tree(trees)) {
+        let found = suites.iter().find(|suite| suite.tree(trees).is_some_and(|tree| suite.exists(name, &tree)));
+        let Some(&suite) = found else {
             return Err(Failure::usage(format!(
                 "there is no module of tests `{name}`; names look like `test_json` or `numpy/ma/tests/test_core.py`"
             )));
-        }
+        };
         chosen.entry(suite).or_default().push(name.clone());
     }
     Ok(chosen)
@@ -137,7 +144,7 @@ mod tests {
 
     #[test]
     fn no_module_is_listed_twice() {
-        for suite in [Suite::Cpython, Suite::Numpy] {
+        for &suite in Suite::value_variants() {
             let modules = suite.modules(Subset::Full);
             assert_eq!(modules.iter().collect::<BTreeSet<_>>().len(), modules.len(), "{suite:?}");
         }
@@ -145,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_expected_failure_has_a_reason_and_is_in_a_module_that_is_run() {
-        for suite in [Suite::Cpython, Suite::Numpy] {
+        for &suite in Suite::value_variants() {
             let modules = suite.modules(Subset::Full);
             for entry in suite.expected() {
                 assert!(entry.reason.split_whitespace().count() >= 4, "{entry:?}");
@@ -163,9 +170,9 @@ mod tests {
     #[test]
     fn a_name_that_is_no_module_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("test/test_json")).unwrap();
-        std::fs::write(folder.path().join("test/test_re.py"), "").unwrap();
-        let trees = TestTrees { cpython: folder.path().to_owned(), numpy: folder.path().to_owned() };
+        std::fs::create_dir_all(folder.path().join("cpython/test/test_json")).unwrap();
+        std::fs::write(folder.path().join("cpython/test/test_re.py"), "").unwrap();
+        let trees = TestTrees::below(folder.path());
         let choose = |name: &str| choose(None, Subset::Ci, &[name.to_owned()], &trees);
         for good in ["test_json", "test_re"] {
             assert_eq!(choose(good).unwrap()[&Suite::Cpython], [good]);

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use vivarium_env::{AllowedLines, PythonOptions};
+use vivarium_guest::ImageName;
 
 /// Flink's dependency options, with Flink's names and syntax, and what an operator decides about them.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Python environment")]
 pub struct EnvironmentOptions {
+    /// The guest image to run in: which Python, and which packages it brings. `wasm-run guest list` shows them.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub image: ImageName,
+
     /// Python files, directories, wheels and zip or tar files to import from (also -pyfs).
     #[arg(long, value_name = "PATH,...", aliases = ["pyfs", "pyFiles"])]
     pub python_files: Vec<String>,

@@ -128,7 +128,7 @@ def _declare(f, kind, decorator, *, input_types, result_type, deterministic, nam
             result_type=result,
             input_types=input_types,
             deterministic=certain,
-            vectorized=(udf_type or func_type) == "pandas",
+            vectorized="pandas" if (udf_type or func_type) == "pandas" else False,
             pyflink=True,
             func_type=udf_type or func_type,
         )

@@ -7,21 +7,66 @@ symbol that two modules define is an error and not a wrong function.
 
 import json
 import shlex
+import zipfile
 from pathlib import Path
 
-from .cpython import includes
-from .native import python
-from .sources import NUMPY as SOURCE
-from .steps import Build, BuildError, Step
-from .toolchain import CPU, cflags, python_path, tool
+from builder import cython, pins as shared
+from builder.cpython import includes
+from builder.fetch import cached
+from builder.images import Python
+from builder.native import python
+from builder.pins import Pin
+from builder.sources import unpacking
+from builder.steps import Build, BuildError, Scope, Step
+from builder.toolchain import CPU, cflags, tool
 
-STEP = Step(
-    "numpy",
-    "compile numpy for the guest",
-    lambda build: _build(build),
-    after=("toolchain", "native", "cpython", "numpy-source"),
-    files=("builder/numpy_objects.py",),
+VERSION = "2.2.6"
+NEEDS = ()
+
+SOURCE = Pin(
+    f"numpy-{VERSION}.tar.gz", "e29554e2bef54a90aa5cc07da6ce955accb83f21ab5de01a62c8478897b264fd", f"numpy=={VERSION}"
 )
+
+_WHEELS = {"3.13": ("cp313-cp313", "1bc23a79bfabc5d056d106f9befb8d50c31ced2fbc70eedb8155aec74a45798f")}
+"""By series of Python: what the Python files come from, and what the native interpreter installs."""
+
+_PATCHES = (
+    "target", "int64", "indices", "loops", "strings", "random", "signatures", "files", "cython-names", "f2py", "module-names",
+)  # fmt: skip
+
+_SOURCE_STEP = "numpy-source"
+_STEP = "numpy"
+
+
+def steps(python: Python) -> list[Step]:
+    """Unpacks, configures, compiles."""
+    return [
+        unpacking(
+            _SOURCE_STEP, "unpack and patch numpy", SOURCE, [f"linked/numpy/{name}.patch" for name in _PATCHES]
+        ),
+        cython.step(python),
+        Step(
+            _STEP,
+            "compile numpy for the guest",
+            lambda build: _build(build),
+            after=("toolchain", "native", "cpython", "cython", _SOURCE_STEP),
+            files=("linked/numpy/__init__.py",),
+            scope=Scope.PYTHON,
+        ),
+    ]
+
+
+def wheel(python: Python) -> Pin:
+    """The wheel of the same version for this machine."""
+    if python.series not in _WHEELS:
+        raise BuildError(f"linked/numpy pins no wheel of numpy {VERSION} for CPython {python.series}")
+    tags, sha256 = _WHEELS[python.series]
+    return shared.wheel(f"numpy=={VERSION}", f"{tags}-manylinux_2_17_x86_64.manylinux2014_x86_64", sha256)
+
+
+def pins(python: Python) -> list[Pin]:
+    """Source, wheel, and the Cython that numpy is written in."""
+    return [SOURCE, wheel(python), python.cython]
 
 MODULES = (
     "numpy._core._multiarray_umath",
@@ -96,26 +141,48 @@ exec {compiler} $cpu {flags} "$@"
 
 def configured(build: Build) -> Path:
     """The folder with what numpy's build generates, among others Python files."""
-    return build.folder("numpy") / "build"
+    return build.folder(_STEP) / "build"
 
 
 def objects(build: Build) -> list[Path]:
     """All objects of the modules."""
-    names = (build.folder("numpy") / "objects.txt").read_text().splitlines()
+    names = (build.folder(_STEP) / "objects.txt").read_text().splitlines()
     return [configured(build) / name for name in names]
 
 
-def numpy_includes(build: Build) -> list[str]:
-    """Flags for programs that include numpy's headers."""
+def flags(build: Build) -> list[str]:
+    """Flags for C that uses numpy."""
     core = Path("numpy", "_core")
-    return [f"-I{build.folder(SOURCE.name) / core / 'include'}", f"-I{configured(build) / core}"]
+    return ["-DVV_NUMPY", f"-I{build.folder(_SOURCE_STEP) / core / 'include'}", f"-I{configured(build) / core}"]
+
+
+# numpy.testing imports it.
+_TEST_HELPERS = ("numpy/_core/tests/_natype.py",)
+_WITHOUT = ("numpy/f2py/", "numpy/distutils/", "numpy/_core/include/", "numpy/random/_examples/", "numpy/_pyinstaller/", "numpy/conftest.py")
+
+
+def collect(build: Build, site: Path) -> None:
+    """numpy's Python files: those the wheel installs, with the content of our patched and configured source."""
+    generated, patched = configured(build), build.folder(_SOURCE_STEP)
+    with zipfile.ZipFile(cached(build, wheel(build.image.python))) as archive:
+        for name in sorted(archive.namelist()):
+            code = name.endswith(".py") and "/tests/" not in name and not name.startswith(_WITHOUT)
+            metadata = ".dist-info/" in name and not name.endswith("/")
+            if not (code or metadata or name in _TEST_HELPERS):
+                continue
+            content = next((p.read_bytes() for p in (generated / name, patched / name) if p.is_file()), archive.read(name))
+            for folder in (build.python_folder, build.work):  # in numpy.show_config()
+                content = content.replace(str(folder).encode(), b"/build")
+            file = site / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
 
 
 def _build(build: Build) -> None:
-    tools = build.folder("numpy") / "tools"
+    tools = build.folder(_STEP) / "tools"
     tools.mkdir()
     _write_tools(build, tools)
-    source = build.folder(SOURCE.name)
+    source = build.folder(_SOURCE_STEP)
     env = {"PATH": f"{tools}:{build.environment()['PATH']}"}
     build.command(
         python(build), source / "vendored-meson" / "meson" / "meson.py", "setup", configured(build),
@@ -123,7 +190,7 @@ def _build(build: Build) -> None:
     )  # fmt: skip
     names = _object_names(configured(build))
     build.command(tools / "ninja", f"-j{build.jobs}", *names, cwd=configured(build), env=env)
-    (build.folder("numpy") / "objects.txt").write_text("\n".join(names) + "\n")
+    (build.folder(_STEP) / "objects.txt").write_text("\n".join(names) + "\n")
 
 
 def _write_tools(build: Build, folder: Path) -> None:
@@ -134,9 +201,7 @@ def _write_tools(build: Build, folder: Path) -> None:
         name: _COMPILER.format(cpu=CPU, compiler=shlex.quote(str(tool(build, compiler))), flags=flags)
         for name, compiler in (("guest-cc", "cc"), ("guest-c++", "c++"))
     }
-    scripts["cython"] = (
-        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(python_path(build)))} exec {shlex.quote(str(python(build)))} -m cython \"$@\"\n"
-    )
+    scripts["cython"] = f'#!/bin/sh\nexec {cython.command(build)} "$@"\n'
     for name, script in scripts.items():
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)

@@ -1,0 +1,197 @@
+/* Columns as what a vectorized function gets: NumPy arrays, and what Python makes of them.
+ *
+ *   how               the argument
+ *   a dtype           an array: read-only and looking into the arena where the type has a fixed width; booleans are unpacked and
+ *                     dates widened to datetime64[D]
+ *   None              an array of the objects that a row-at-a-time function gets
+ *   (make, how)       make(mask, array): mask is an array of bool, set where there is a NULL, or None when there is none
+ *   (make, [how ...]) make(mask, array of the first field, ...), for a struct
+ *   a callable        how(length, validity, values, data, children), the column's buffers as arrays of bytes that look into the
+ *                     arena, and None for those there are not; children are tuples like that
+ */
+#include "vivarium.h"
+
+#ifdef VV_NUMPY
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL vv_numpy
+#define NO_IMPORT_ARRAY
+#include <numpy/arrayobject.h>
+
+PyObject *vv_vectors_helper(const char *name, const char *format, ...) {
+    PyObject *module = PyImport_ImportModule("vivarium._vectors");
+    PyObject *callable = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    Py_XDECREF(module);
+    if (callable == NULL) return NULL;
+    va_list values;
+    va_start(values, format);
+    PyObject *arguments = Py_VaBuildValue(format, values);
+    va_end(values);
+    PyObject *answer = arguments == NULL ? NULL : PyObject_CallObject(callable, arguments);
+    Py_XDECREF(arguments);
+    Py_DECREF(callable);
+    return answer;
+}
+
+static bool looks_into_arena(vv_kind kind) {
+    return (kind >= VV_INT8 && kind <= VV_FLOAT64) || kind == VV_TIMESTAMP || kind == VV_DURATION;
+}
+
+static PyObject *new_array(PyObject *dtype, int64_t length, void *memory) {
+    npy_intp shape[1] = {(npy_intp)length};
+    PyArray_Descr *descr = (PyArray_Descr *)Py_NewRef(dtype);
+    int flags = memory != NULL ? NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED : 0;
+    return PyArray_NewFromDescr(&PyArray_Type, descr, 1, shape, NULL, memory, flags, NULL);
+}
+
+static PyObject *view_column(const vv_column *column, PyObject *dtype, PyObject *owner) {
+    PyObject *array = new_array(dtype, column->length, (void *)column->values);
+    if (array != NULL && PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(owner)) < 0) Py_CLEAR(array);
+    return array;
+}
+
+static PyObject *unpack_column(const vv_column *column, PyObject *dtype) {
+    PyObject *array = new_array(dtype, column->length, NULL);
+    if (array == NULL) return NULL;
+    void *memory = PyArray_DATA((PyArrayObject *)array);
+    for (int64_t i = 0; i < column->length; i++) {
+        if (column->type->kind == VV_BOOL) ((npy_bool *)memory)[i] = vv_bit(column->values, i);
+        else ((int64_t *)memory)[i] = ((const int32_t *)column->values)[i];
+    }
+    return array;
+}
+
+static PyObject *object_column(const vv_column *column, int64_t *row) {
+    PyArray_Descr *descr = PyArray_DescrFromType(NPY_OBJECT);
+    PyObject *array = descr == NULL ? NULL : new_array((PyObject *)descr, column->length, NULL);
+    Py_XDECREF(descr);
+    if (array == NULL) return NULL;
+    PyObject **objects = PyArray_DATA((PyArrayObject *)array);
+    for (int64_t i = 0; i < column->length; i++) {
+        PyObject *value = vv_read(column, i);
+        if (value == NULL) {
+            *row = i;
+            Py_DECREF(array);
+            return NULL;
+        }
+        Py_XSETREF(objects[i], value);
+    }
+    return array;
+}
+
+/* ---- Buffers as they are ---- */
+
+static bool has_offsets(vv_kind kind) {
+    return (kind >= VV_STRING && kind <= VV_LARGE_BINARY) || kind == VV_LIST || kind == VV_LARGE_LIST || kind == VV_MAP;
+}
+
+static bool has_long_offsets(vv_kind kind) {
+    return kind == VV_LARGE_STRING || kind == VV_LARGE_BINARY || kind == VV_LARGE_LIST;
+}
+
+static PyObject *view_bytes(const void *memory, size_t size, PyObject *owner) {
+    if (memory == NULL) Py_RETURN_NONE;
+    npy_intp shape[1] = {(npy_intp)size};
+    PyObject *array = PyArray_New(&PyArray_Type, 1, shape, NPY_UINT8, NULL, (void *)memory, 0,
+                                  NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED, NULL);
+    if (array != NULL && PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(owner)) < 0) Py_CLEAR(array);
+    return array;
+}
+
+static PyObject *column_buffers(const vv_column *column, PyObject *owner) {
+    const vv_type *type = column->type;
+    size_t length = (size_t)column->length, bits = (length + 7) / 8, values = length * (size_t)type->width, data = 0;
+    if (type->kind == VV_BOOL) values = bits;
+    if (has_offsets(type->kind)) {
+        bool wide = has_long_offsets(type->kind);
+        values = (length + 1) * (wide ? 8 : 4);
+        if (column->values == NULL) values = 0;
+        else data = wide ? (size_t)((const int64_t *)column->values)[length] : (size_t)((const int32_t *)column->values)[length];
+    }
+    PyObject *children = PyTuple_New(type->n_children);
+    if (children == NULL || Py_EnterRecursiveCall(" in a nested column")) {
+        Py_XDECREF(children);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < type->n_children; i++) {
+        PyObject *child = column_buffers(&column->children[i], owner);
+        if (child == NULL) break;
+        PyTuple_SET_ITEM(children, i, child);
+    }
+    Py_LeaveRecursiveCall();
+    if (PyErr_Occurred()) {
+        Py_DECREF(children);
+        return NULL;
+    }
+    PyObject *parts[3] = {view_bytes(column->validity, bits, owner), view_bytes(column->values, values, owner),
+                          view_bytes(column->data, data, owner)};
+    if (parts[0] != NULL && parts[1] != NULL && parts[2] != NULL)
+        return Py_BuildValue("LNNNN", (long long)column->length, parts[0], parts[1], parts[2], children);
+    for (int i = 0; i < 3; i++) Py_XDECREF(parts[i]);
+    Py_DECREF(children);
+    return NULL;
+}
+
+static PyObject *call_with_buffers(const vv_column *column, PyObject *callable, PyObject *owner) {
+    PyObject *buffers = column_buffers(column, owner);
+    PyObject *made = buffers == NULL ? NULL : PyObject_CallObject(callable, buffers);
+    Py_XDECREF(buffers);
+    return made;
+}
+
+/* ---- Arrays, and what is made of them ---- */
+
+/* The rows that `index` names, unless it is None. Steals the array. */
+static PyObject *take(PyObject *array, PyObject *index) {
+    if (array == NULL || index == Py_None) return array;
+    PyObject *taken = PyObject_GetItem(array, index);
+    Py_DECREF(array);
+    return taken;
+}
+
+/* Where there is a NULL among the rows that are taken; None when there is none. */
+static PyObject *null_mask(const vv_column *column, PyObject *index) {
+    if (column->validity == NULL) Py_RETURN_NONE;
+    const npy_intp *rows = index == Py_None ? NULL : PyArray_DATA((PyArrayObject *)index);
+    npy_intp shape[1] = {rows == NULL ? (npy_intp)column->length : PyArray_DIM((PyArrayObject *)index, 0)};
+    PyObject *mask = PyArray_ZEROS(1, shape, NPY_BOOL, 0);
+    if (mask == NULL) return NULL;
+    npy_bool *masked = PyArray_DATA((PyArrayObject *)mask), any = 0;
+    for (npy_intp i = 0; i < shape[0]; i++) any |= masked[i] = vv_is_null(column, rows == NULL ? i : rows[i]);
+    if (any) return mask;
+    Py_DECREF(mask);
+    Py_RETURN_NONE;
+}
+
+static PyObject *made_of_arrays(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row) {
+    PyObject *inner = PyTuple_GET_SIZE(how) == 2 ? PyTuple_GET_ITEM(how, 1) : Py_None;
+    bool fields = PyList_Check(inner);
+    if (PyTuple_GET_SIZE(how) != 2 || (fields && PyList_GET_SIZE(inner) != column->type->n_children)) {
+        PyErr_SetString(PyExc_ValueError, "a maker comes with one entry, or with a list of one for every field of a struct");
+        return NULL;
+    }
+    Py_ssize_t count = fields ? PyList_GET_SIZE(inner) + 1 : 2;
+    PyObject *arguments = PyTuple_New(count), *mask = arguments == NULL ? NULL : null_mask(column, index), *made = NULL;
+    if (mask != NULL) PyTuple_SET_ITEM(arguments, 0, mask);
+    bool complete = mask != NULL && !Py_EnterRecursiveCall(" in a nested column");
+    if (complete) {
+        for (Py_ssize_t i = 1; i < count && complete; i++) {
+            const vv_column *source = fields ? &column->children[i - 1] : column;
+            PyObject *array = vv_column_array(source, fields ? PyList_GET_ITEM(inner, i - 1) : inner, owner, index, row);
+            if (array == NULL) complete = false;
+            else PyTuple_SET_ITEM(arguments, i, array);
+        }
+        Py_LeaveRecursiveCall();
+    }
+    if (complete) made = PyObject_CallObject(PyTuple_GET_ITEM(how, 0), arguments);
+    Py_XDECREF(arguments);
+    return made;
+}
+
+PyObject *vv_column_array(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row) {
+    if (how == Py_None) return take(object_column(column, row), index);
+    if (PyTuple_Check(how)) return made_of_arrays(column, how, owner, index, row);
+    if (!PyArray_DescrCheck(how)) return take(call_with_buffers(column, how, owner), index);
+    return take(looks_into_arena(column->type->kind) ? view_column(column, how, owner) : unpack_column(column, how), index);
+}
+#endif
