@@ -10,6 +10,7 @@ use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::guest_test::GuestTest;
 use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
+use crate::sql::Sql;
 
 /// Run Python functions over tables inside WebAssembly.
 ///
@@ -33,6 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Run(Run),
+    Sql(Sql),
     Exec(Exec),
     Check(Check),
     #[command(subcommand)]

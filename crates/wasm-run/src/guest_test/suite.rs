@@ -118,7 +118,10 @@ pub fn choose(
     let mut suites = suite.map_or(Suite::value_variants().to_vec(), |suite| vec![suite]);
     suites.retain(|suite| suite.tree(trees).is_some());
     if let (Some(suite), true) = (suite, suites.is_empty()) {
-        return Err(Failure::usage(format!("this image does not have {}, whose tests these are; see --image", suite.name())));
+        return Err(Failure::usage(format!(
+            "this image does not have {}, whose tests these are; see --image",
+            suite.name()
+        )));
     }
     if names.is_empty() {
         return Ok(suites.into_iter().map(|suite| (suite, suite.modules(subset))).collect());
