@@ -76,7 +76,12 @@ async fn measure(rounds: usize) -> Result<()> {
     same_as_base(data, base, rounds).await
 }
 
-async fn bound(sandbox: &mut Sandbox, source: &str, function: &str, arguments: usize) -> Result<u32, vivarium_sandbox::Error> {
+async fn bound(
+    sandbox: &mut Sandbox,
+    source: &str,
+    function: &str,
+    arguments: usize,
+) -> Result<u32, vivarium_sandbox::Error> {
     sandbox.control(&json!({"op": "load", "source": source, "filename": "udf.py"})).await?;
     let arguments = vec![json!({"type": "int64", "nullable": true}); arguments];
     let bind = json!({"op": "bind", "function": function, "arguments": arguments, "on_error": "fail"});
@@ -101,7 +106,8 @@ async fn checkout(image: &Image) -> Result<Samples> {
 /// Private memory of an instance that has added two Series.
 async fn memory(image: &Image) -> Result<()> {
     const COUNT: usize = 16;
-    const SERIES: &str = "from vivarium import udf\n@udf(vectorized='pandas')\ndef add(a: int, b: int) -> int:\n    return a + b\n";
+    const SERIES: &str =
+        "from vivarium import udf\n@udf(vectorized='pandas')\ndef add(a: int, b: int) -> int:\n    return a + b\n";
     let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS as i64));
     let before = anonymous_memory()?;
     let mut sandboxes = Vec::new();

@@ -1,18 +1,11 @@
-//! What the benchmarks share: samples, rows of the report, and the native side.
+//! What `series` measures with. (Everything else is measured by `wasm-run bench`.)
 
-// Each benchmark uses its part of this.
-#![allow(dead_code)]
-
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
-use serde_json::{Value, json};
-use vivarium_sandbox::Sandbox;
+use serde_json::json;
 
 /// Rows of a batch.
 pub const ROWS: usize = 8192;
@@ -56,76 +49,6 @@ impl Samples {
     }
 }
 
-/// One function on both sides.
-pub struct Case {
-    pub figure: &'static str,
-    /// Its name on the native side.
-    pub native: &'static str,
-    pub handle: u32,
-    pub columns: Vec<ArrayRef>,
-    pub result: DataType,
-    pub asked: &'static str,
-}
-
-/// Prints what a row takes on both sides, which take turns.
-pub async fn compare(sandbox: &mut Sandbox, native: &mut Native, case: Case, rounds: usize) -> Result<()> {
-    let (mut ours, mut theirs, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=rounds {
-        let native_seconds = native.seconds_per_row(case.native)?;
-        let mut times = Vec::new();
-        for _ in 0..BATCHES {
-            let start = Instant::now();
-            sandbox.invoke(case.handle, 0, ROWS, &case.columns, &case.result).await?;
-            times.push(start.elapsed().as_secs_f64() / ROWS as f64);
-        }
-        if round > 0 {
-            let seconds = Samples::new(times).quantile(0.5);
-            ours.push(seconds);
-            theirs.push(native_seconds);
-            ratio.push(seconds / native_seconds);
-        }
-    }
-    let [ours, theirs] = [ours, theirs].map(|seconds| Samples::new(seconds).quantile(0.5) * 1e9);
-    let measured = format!("{}x: {ours:.2} ns a row, native {theirs:.2} ns", Samples::new(ratio).show(1.0));
-    row(case.figure, &measured, case.asked);
-    Ok(())
-}
-
-/// The same shim on native CPython, in a process of its own that measures when it is asked to.
-pub struct Native {
-    child: Child,
-    requests: ChildStdin,
-    replies: BufReader<ChildStdout>,
-}
-
-impl Native {
-    pub fn start(python: &Path) -> Result<Self> {
-        let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm-python");
-        let python = environment(&guest.join("tests/environment.py"), python)?;
-        let mut child = Command::new(&python)
-            .arg(guest.join("benches/native.py"))
-            .args(["--serve", "--rows", &ROWS.to_string(), "--batches", &BATCHES.to_string()])
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", python.display()))?;
-        let requests = child.stdin.take().context("stdin of the native side")?;
-        let replies = BufReader::new(child.stdout.take().context("stdout of the native side")?);
-        Ok(Self { child, requests, replies })
-    }
-
-    /// Median seconds per row of one function over a batch.
-    pub fn seconds_per_row(&mut self, function: &str) -> Result<f64> {
-        writeln!(self.requests, "{function}")?;
-        let mut line = String::new();
-        self.replies.read_line(&mut line)?;
-        let reply: Value =
-            serde_json::from_str(&line).context("the native side did not answer; its message is above")?;
-        Ok(reply["median"].as_f64().context("a median")? * 1e-9)
-    }
-}
-
 /// The interpreter of the native side's virtual environment, which `script` makes for this native CPython.
 pub fn environment(script: &Path, python: &Path) -> Result<PathBuf> {
     let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -142,11 +65,4 @@ pub fn anonymous_memory() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon in /proc/self/status")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
-}
-
-impl Drop for Native {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

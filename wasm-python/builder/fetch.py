@@ -34,6 +34,8 @@ def cached(build: Build, pin: Pin) -> Path:
     if not _is_cached(build, pin):
         if pin == build.image.python.source:
             _fetch_cpython(build)
+        elif pin == build.image.python.debian_patches:
+            _fetch_debian_patches(build)
         elif pin.file.endswith(".whl"):
             ensure_wheels(build, [pin])
         else:
@@ -100,6 +102,18 @@ def _fetch_cpython(build: Build) -> None:
         f"cannot get {pin.file} (sha256 {pin.sha256}): {'; '.join(problems)}. "
         f"Put the file at {_place(build, pin)} by hand, or connect this machine to python.org or a Debian archive."
     )
+
+
+def _fetch_debian_patches(build: Build) -> None:
+    pin = build.image.python.debian_patches
+    with tempfile.TemporaryDirectory(dir=build.work) as folder:
+        try:
+            _keep(build, _cpython_from_debian(build, Path(folder)).with_name(pin.file), pin)
+        except (BuildError, OSError) as error:
+            raise BuildError(
+                f"cannot get {pin.file} (sha256 {pin.sha256}): {error}. Debian replaces it with every correction: put the file at "
+                f"{_place(build, pin)} by hand, or pin the newer one in {build.image.python.folder}/python.toml."
+            ) from error
 
 
 def _cpython_from_python_org(build: Build, folder: Path) -> Path:

@@ -29,14 +29,14 @@ def step(image: Image) -> Step:
         "collect and compile the standard library, the packages' Python files and the SDK",
         lambda build: _collect(build),
         after=("native", CPYTHON_SOURCE, "cpython", *dict.fromkeys(step.name for step in linked)),
-        files=("builder/home.py", "builder/compile_tree.py", "python", "support/lib", *image.warm_imports),
+        files=("builder/home.py", "builder/compile_tree.py", "python", "support/lib", *(f"linked/{name}" for name in image.linked_names), *image.warm_imports),
         scope=Scope.IMAGE,
         values=Step.pins(*(package.wheel for package in image.packages)),
     )
 
 
 # Needs subprocesses, a display, a compiler, a writable installation or the test suite.
-_WITHOUT = {"__phello__", "ensurepip", "idlelib", "test", "tkinter", "turtle.py", "turtledemo", "venv"}
+_WITHOUT = {"__phello__", "ensurepip", "distutils", "idlelib", "lib2to3", "test", "tkinter", "turtle.py", "turtledemo", "venv"}
 # The real one needs libffi; support/lib has one that imports and refuses to call.
 _REPLACED = {"ctypes"}
 
@@ -49,7 +49,10 @@ def _collect(build: Build) -> None:
     for package in image.packages:
         with zipfile.ZipFile(cached(build, package.wheel)) as wheel:
             wheel.extractall(home / "site")
-    shutil.copytree(SOURCES / "python", home / "site", dirs_exist_ok=True, ignore=_not_ours)
+    # Our declarations stand for PyFlink where it is not.
+    for package in (SOURCES / "python").iterdir():
+        if not (home / "site" / package.name).exists():
+            shutil.copytree(package, home / "site" / package.name, ignore=_not_ours)
     shutil.copytree(SOURCES / "support" / "lib", home / "lib", dirs_exist_ok=True, ignore=_not_ours)
     tag = image.python.tag.replace("cp", "cpython-")
     (home / "lib" / "_sysconfigdata__wasi_wasm32-wasi.py").write_text(_sysconfig_data(build, tag))

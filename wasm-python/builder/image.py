@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from . import cpython, cython, fetch, home, libraries, native, pins, sources, toolchain
+from . import cpython, cython, fetch, home, libraries, native, older_cpython, pins, sources, toolchain
 from .fetch import crate
 from .images import SOURCES, Image
 from .libraries import library
@@ -33,7 +33,7 @@ def steps(image: Image) -> list[Step]:
         sources.cpython(image.python),
         native.step(image.python),
         libraries.STEP,
-        cpython.STEP,
+        older_cpython.STEP if image.python.debian_patches else cpython.STEP,
         *linked.values(),
         home.step(image),
         link,
@@ -44,7 +44,8 @@ def all_pins(image: Image) -> list[Pin]:
     """Every file that it is made of, but the crates."""
     linked = [pin for module in image.linked for pin in module.pins(image.python)]
     packages = [package.wheel for package in image.packages]
-    return list(dict.fromkeys([image.python.source, pins.ZIGLANG, pins.NINJA, *native.wheels(image.python), *linked, *packages]))
+    corrections = [image.python.debian_patches] if image.python.debian_patches else []
+    return list(dict.fromkeys([image.python.source, *corrections, pins.ZIGLANG, pins.NINJA, *native.wheels(image.python), *linked, *packages]))
 
 
 STACK_BYTES = 8 << 20

@@ -34,6 +34,8 @@ class Python:
     native: tuple[str, ...]
     """Linked packages whose wheels the native interpreter gets too."""
     cython: Pin | None
+    debian_patches: Pin | None
+    """Debian's corrections of it, where it gets none upstream."""
 
     @property
     def series(self) -> str:
@@ -88,7 +90,8 @@ class Image:
 
     def versions(self) -> dict[str, str]:
         """The versions of the packages, by distribution. A job's requirements count them as installed."""
-        versions = {name: module.VERSION for name, module in zip(self.linked_names, self.linked, strict=True) if module.VERSION}
+        linked = zip(self.linked_names, self.linked, strict=True)
+        versions = {getattr(module, "DISTRIBUTION", name): module.VERSION for name, module in linked if module.VERSION}
         return versions | {package.name: package.version for package in self.packages}
 
 
@@ -117,7 +120,7 @@ def read(name: str) -> Image:
 def read_python(series: str) -> Python:
     """The CPython of this series."""
     with _described(SOURCES / "pythons" / series / "python.toml") as text:
-        source, cython = text["source"], text.get("cython")
+        source, cython, corrections = text["source"], text.get("cython"), text.get("debian_patches")
         return Python(
             version=text["version"],
             source=Pin(source["file"], source["sha256"]),
@@ -126,6 +129,7 @@ def read_python(series: str) -> Python:
             archives=tuple(text["archives"]),
             native=tuple(text["native"]),
             cython=cython and Pin(cython["file"], cython["sha256"], cython["requirement"]),
+            debian_patches=corrections and Pin(corrections["file"], corrections["sha256"]),
         )
 
 

@@ -1,7 +1,8 @@
 """Unpacks source archives and applies our patches."""
 
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .fetch import cached
@@ -17,16 +18,23 @@ CPYTHON = "cpython-source"
 def cpython(python: Python) -> Step:
     """Unpacks and patches CPython."""
     patches = [f"{python.folder}/{name}" for name in python.patches]
-    return unpacking(CPYTHON, "unpack and patch CPython", python.source, patches)
+    if python.debian_patches is None:
+        return unpacking(CPYTHON, "unpack and patch CPython", python.source, patches)
+    from .debian import correct
+
+    step = unpacking(CPYTHON, "unpack, correct and patch CPython", python.source, patches, correct)
+    return replace(step, values=Step.pins(python.source, python.debian_patches))
 
 
-def unpacking(name: str, description: str, pin: Pin, patches: Sequence[str]) -> Step:
-    """A step that unpacks a pinned archive into its folder and applies patches, which are relative to `wasm-python`."""
+def unpacking(name: str, description: str, pin: Pin, patches: Sequence[str], first: Callable[[Build, Path], None] | None = None) -> Step:
+    """A step that unpacks a pinned archive into its folder and applies patches, which are relative to `wasm-python`, after `first`."""
 
     def run(build: Build) -> None:
         folder = build.folder(name)
         with tarfile.open(cached(build, pin)) as tarball:
             _extract(tarball, folder)
+        if first is not None:
+            first(build, folder)
         for patch in patches:
             changed = apply_patch(SOURCES / patch, folder)
             build.log(f"{patch}: patched {', '.join(changed)}")

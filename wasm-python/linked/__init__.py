@@ -2,6 +2,7 @@
 
 A module has
     VERSION         of the distribution it is named after; None when it is none
+    DISTRIBUTION    the distribution, when it is not named after it
     NEEDS           names of linked packages that have to be in the image too, before it
     steps(python)   steps of the build, in order
     MODULES         dotted names of the builtin modules

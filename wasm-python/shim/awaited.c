@@ -32,7 +32,7 @@ static PyObject *outcomes(vv_function *function, int64_t rows, int64_t *row) {
             PyList_SET_ITEM(calls, (Py_ssize_t)i, call);
         }
     }
-    PyMem_Free(arguments);
+    vv_free_argument_places(function, arguments);
     if (calls == NULL) return NULL;
     PyObject *module = PyImport_ImportModule("vivarium._await"), *answer = NULL;
     if (module != NULL) answer = PyObject_CallMethod(module, "together", "O", calls);

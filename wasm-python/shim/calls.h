@@ -9,11 +9,33 @@ static inline vectorcallfunc vv_direct(PyObject *callable) {
     return PyFunction_Check(callable) ? PyVectorcall_Function(callable) : NULL;
 }
 
-/* Places for the arguments of a call and a free one in front: vv_call_row takes the second. PyMem_Free gives them back. */
+/* Places for the arguments of a call and a free one in front: vv_call_row takes the second. */
 static inline PyObject **vv_argument_places(const vv_function *function) {
     PyObject **arguments = PyMem_Calloc((size_t)function->n_arguments + 1, sizeof *arguments);
     if (arguments == NULL) PyErr_NoMemory();
     return arguments;
+}
+
+static inline void vv_free_argument_places(const vv_function *function, PyObject **arguments) {
+    for (Py_ssize_t i = 1; arguments != NULL && i <= function->n_arguments; i++) Py_XDECREF(arguments[i]);
+    PyMem_Free(arguments);
+}
+
+/* A number that only its place holds after a call is nobody's: it stays there, and the next row's value is written into it, which saves
+ * giving memory back and taking it again. */
+static inline void vv_let_go(const vv_column *column, PyObject **place) {
+    if (column->type->renew != NULL && Py_REFCNT(*place) == 1) return;
+    Py_CLEAR(*place);
+}
+
+/* The row's value, in the object that the place has where that can be; false with an exception set. */
+static inline bool vv_take(const vv_column *column, int64_t row, PyObject **place) {
+    if (*place != NULL) {
+        if (!vv_is_null(column, row) && column->type->renew(column, row, *place)) return true;
+        Py_CLEAR(*place);
+    }
+    *place = vv_read(column, row);
+    return *place != NULL;
 }
 
 static inline bool vv_is_called(const vv_function *function, int64_t row) {
@@ -27,16 +49,16 @@ static inline bool vv_is_called(const vv_function *function, int64_t row) {
 static inline PyObject *vv_call_row(const vv_function *function, vectorcallfunc direct, PyObject **arguments, int64_t row) {
     Py_ssize_t count = function->n_arguments, read = 0;
     PyObject *result = NULL;
-    for (; read < count; read++) {
-        arguments[read] = vv_read(&function->columns[read], row);
-        if (arguments[read] == NULL) break;
-    }
+    while (read < count && vv_take(&function->columns[read], row, &arguments[read])) read++;
     if (read == count) {
         size_t flags = (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET;
         result = direct != NULL ? direct(function->callable, arguments, flags, NULL)
                                 : PyObject_Vectorcall(function->callable, arguments, flags, NULL);
     }
-    while (read > 0) Py_DECREF(arguments[--read]);
+    while (read > 0) {
+        read--;
+        vv_let_go(&function->columns[read], &arguments[read]);
+    }
     return result;
 }
 

@@ -31,6 +31,6 @@ int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row) {
         status = row_failed(function, i);
         if (status < 0) *row = i;
     }
-    PyMem_Free(arguments);
+    vv_free_argument_places(function, arguments);
     return status;
 }

@@ -14,16 +14,11 @@
 #define Py_BUILD_CORE 1
 #include "vivarium.h"
 
+#if PY_VERSION_HEX >= 0x030D0000
 #include "internal/pycore_interp.h"
 #include "internal/pycore_long.h"
 #include "internal/pycore_obmalloc.h"
 #include "internal/pycore_object.h"
-
-/* support/malloc.c */
-extern void vv_use_up_free_chunks(size_t reserve);
-
-/* What the end of the heap can give before linear memory has to grow: loading a function, a batch, and some. */
-#define RESERVE (4u << 20)
 
 /* ---- Immortal objects ---- */
 
@@ -119,6 +114,20 @@ static void use_up_pools(void) {
     while (state->mgmt.narenas_currently_allocated == arenas)
         if (PyObject_Malloc(SMALL_REQUEST_THRESHOLD) == NULL) abort();
 }
+
+#else /* Before 3.13 nothing is immortal, and references are counted in shared pages too: only malloc's holes can be used up. */
+
+static void make_everything_immortal(void) {}
+static void use_up_ints(void) {}
+static void use_up_pools(void) {}
+
+#endif
+
+/* support/malloc.c */
+extern void vv_use_up_free_chunks(size_t reserve);
+
+/* What the end of the heap can give before linear memory has to grow: loading a function, a batch, and some. */
+#define RESERVE (4u << 20)
 
 #ifdef __wasm__
 __attribute__((export_name("vv_settle"), used, visibility("default")))

@@ -92,7 +92,7 @@ static int begin_row(vv_function *function) {
     PyObject **arguments = vv_argument_places(function);
     if (arguments == NULL) return -1;
     PyObject *result = vv_call_row(function, vv_direct(function->callable), arguments + 1, table->row);
-    PyMem_Free(arguments);
+    vv_free_argument_places(function, arguments);
     if (result == NULL) return -1;
     int status = 0;
     if (is_iterated(function, result)) {

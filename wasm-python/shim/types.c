@@ -153,6 +153,7 @@ int vv_type_compile(vv_type *type, PyObject *plan, const char *path) {
     Py_LeaveRecursiveCall();
     VV_TRY(status);
     type->read = vv_reader_of(type);
+    type->renew = vv_renewer_of(type);
     type->write = vv_writer_of(type);
     return 0;
 }

@@ -19,6 +19,7 @@
  *   awaited.c       calls an async function once a row and awaits the calls of a batch together
  *   groups.c        accumulators by group, and their methods as functions of a row
  *   arena.c         the memory a batch arrives in
+ *   host.c          asks the plug-in that runs the guest
  *   errors.c        a raised exception -> the JSON of ABI.md
  *   module.c        `_vivarium`, what the Python half (../python/vivarium) sees of all this
  *
@@ -34,6 +35,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "older_python.h"
 
 #define VV_ABI_VERSION 1
 
@@ -108,6 +111,8 @@ typedef enum {
 
 /* Makes the Python object of a value that is not NULL: a new reference. */
 typedef PyObject *(*vv_reader)(const vv_column *column, int64_t row);
+/* Writes the value into an object that this column's reader made and that nobody else has; false when it cannot. */
+typedef bool (*vv_renewer)(const vv_column *column, int64_t row, PyObject *object);
 /* Appends a value that is not None. On failure the builder's own length is unchanged (its children may have grown). */
 typedef int (*vv_writer)(vv_builder *builder, PyObject *value);
 
@@ -124,6 +129,7 @@ struct vv_type {
     PyObject *spelling;       /* as the type is written in declarations: "decimal128(38, 10)" */
     bool nullable;
     vv_reader read;
+    vv_renewer renew; /* NULL: objects are not used again */
     vv_writer write;
     Py_ssize_t n_children;
     vv_type *children;
@@ -170,6 +176,7 @@ int vv_temporal_prepare(void);
 int vv_decimal_prepare(void);
 
 vv_reader vv_reader_of(const vv_type *type);
+vv_renewer vv_renewer_of(const vv_type *type);
 vv_reader vv_temporal_reader_of(const vv_type *type);
 vv_reader vv_decimal_reader_of(const vv_type *type);
 vv_reader vv_nested_reader_of(const vv_type *type);
@@ -338,6 +345,8 @@ PyMODINIT_FUNC PyInit__vivarium(void);
 
 /* Methods that live elsewhere: seed.c, capsules.c, strings.c. */
 PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
+/* Asks the plug-in that runs the guest: bytes in, bytes out. */
+PyObject *vv_host(PyObject *module, PyObject *request);
 PyObject *vv_export_schema(PyObject *module, PyObject *description);
 PyObject *vv_export_array(PyObject *module, PyObject *description);
 PyObject *vv_objects(PyObject *module, PyObject *arguments);

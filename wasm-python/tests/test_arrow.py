@@ -175,3 +175,12 @@ def test_rows_with_null_are_left_out_where_they_are_not_asked_for(guest):
     guest.load('from vivarium import udf\n@udf(vectorized="arrow")\ndef f(x: str) -> str:\n  assert x.null_count == 0\n  return x[::1]\n')
     strings = pa.array(["a", None, "bc"])
     assert guest.call("f", strings).equals(strings)
+
+
+def test_what_cannot_be_arrow(guest):
+    source = "from vivarium import udaf\n@udaf(vectorized='arrow')\nclass f:\n  def create_accumulator(self, n): pass\n  def accumulate(self, acc, groups, x: int): pass\n  def get_value(self, acc) -> int: pass\n"
+    problems = guest.load(source, "groups.py")["problems"]
+    assert "aggregate functions cannot be vectorized='arrow'" in problems[0]["message"]
+    assert "vectorized='numpy' is not one of" in guest.load("from vivarium import udf\n@udf(vectorized='numpy')\ndef f(x: int) -> int: return x\n", "f.py")["problems"][0]["message"]
+    with pytest.raises(Exception, match="a Column is made by"):
+        guest.load("from vivarium.arrow import Column\nColumn()\n", "g.py")

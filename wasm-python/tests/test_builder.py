@@ -18,7 +18,7 @@ sys.path.insert(0, str(SOURCES))
 from builder import fetch, image, images
 from builder.patch import PatchError, apply_patch
 from builder.pins import Pin
-from builder.steps import Build, BuildError, Reporter, Step, hash_tree
+from builder.steps import Build, BuildError, Reporter, Scope, Step, hash_tree
 
 
 class WithFolder(unittest.TestCase):
@@ -144,6 +144,32 @@ class Images(WithFolder):
         before = hash_tree(self.folder)
         (self.folder / "b").rename(self.folder / "c")
         self.assertNotEqual(hash_tree(self.folder), before)
+
+
+class Descriptions(unittest.TestCase):
+    def test_every_image_can_be_read(self):
+        for name in images.names():
+            described = images.read(name)
+            steps = image.steps(described)
+            self.assertEqual(len({step.name for step in steps}), len(steps))
+            done = set()
+            for step in steps:
+                self.assertLessEqual(set(step.after), done, step.name)
+                done.add(step.name)
+                for path in step.files:
+                    self.assertTrue((SOURCES / path).exists(), path)
+            self.assertTrue(all(len(pin.sha256) == 64 for pin in image.all_pins(described)))
+
+    def test_images_share_what_they_have_in_common(self):
+        base, data = ({step.name: step for step in image.steps(images.read(name))} for name in ("base", "data"))
+        for name, step in base.items():
+            if step.scope is not Scope.IMAGE:
+                self.assertEqual((step.files, step.values, step.after), (data[name].files, data[name].values, data[name].after))
+        self.assertEqual(data["pandas"].scope, Scope.PYTHON)
+
+    def test_an_unknown_image_is_refused_with_the_names_of_the_others(self):
+        with self.assertRaisesRegex(images.DescriptionError, "no image 'bsae'; there are base, data"):
+            images.read("bsae")
 
 
 class CommandLine(WithFolder):

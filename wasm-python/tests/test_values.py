@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import sys
 
 import hypothesis
 import hypothesis.strategies as st
@@ -250,3 +251,43 @@ def test_a_map_with_a_key_twice_has_no_dict(guest, error):
     failed = error("echo", pa.array([[("a", 1), ("a", 2)]], type))
     assert failed["kind"] == "argument" and "occurs twice" in failed["message"]
     assert native_guest.pa_type("map<string, int8>") == type
+
+
+NUMBERS = st.one_of(st.none(), st.integers(-300, 300), st.integers(-(2**31), 2**31), st.integers(-(2**63), 2**63 - 2))
+AMOUNTS = st.one_of(st.none(), st.floats(allow_nan=False))
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.lists(st.tuples(NUMBERS, AMOUNTS, st.integers(0, 3)), min_size=1, max_size=40))
+def test_what_a_function_keeps_stays_as_it_was(guest, rows):
+    """The objects of numbers that nobody kept are used again for the next row; those that somebody kept are not touched."""
+    guest.load(
+        SOURCE.format(
+            function="""
+import sys
+from typing import Optional
+
+kept = sys.kept = []
+
+def once(value):
+    yield value
+
+@udf
+def keeps(number: Optional[int], amount: Optional[float], how: int) -> Optional[int]:
+    if how == 1:
+        kept.append((number, amount))
+    elif how == 2:
+        kept.append((lambda: number, once(amount)))
+    elif how == 3 and number is not None:
+        return number + 1
+    return number
+"""
+        ),
+        "keeps.py",
+    )
+    types = [pa.int64(), pa.float64(), pa.int64()]
+    columns = [pa.array(list(values), type) for values, type in zip(zip(*rows), types, strict=True)]
+    result = guest.call("keeps", *columns)
+    assert result.to_pylist() == [number + 1 if how == 3 and number is not None else number for number, _, how in rows]
+    found = [(number() if callable(number) else number, next(amount) if hasattr(amount, "send") else amount) for number, amount in sys.kept]
+    assert found == [(number, amount) for number, amount, how in rows if how in (1, 2)]

@@ -30,7 +30,8 @@ pub(crate) fn plain_handler(text: &str, name: &str) -> Option<String> {
     let definition = |line: &str| -> Option<String> {
         let after = line.strip_prefix("async ").unwrap_or(line).strip_prefix("def ")?;
         let (name, _) = after.split_once('(')?;
-        Some(name.trim().to_owned())
+        let name = name.trim();
+        name.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| name.to_owned())
     };
     let mut names: Vec<_> = text.lines().filter_map(definition).collect();
     names.dedup();

@@ -1,9 +1,9 @@
 //! The Python environments that a session's functions are created in.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use vivarium_env::{
     EnvironmentError, EnvironmentSettings, JobId, PythonDependencyInfo, PythonEnvironment, PythonEnvironmentManager,
@@ -80,7 +80,7 @@ impl OpenEnvironment {
     }
 }
 
-/// Opens environments, and the same one only once.
+/// Opens environments.
 #[derive(Debug)]
 pub(crate) struct Environments {
     settings: Option<Arc<EnvironmentSettings>>,
@@ -89,8 +89,7 @@ pub(crate) struct Environments {
     /// An environment that holds for all functions, and has what their headers ask for.
     prepared: Option<Arc<OpenEnvironment>>,
     files: HostFiles,
-    job: JobId,
-    opened: Mutex<HashMap<String, Weak<OpenEnvironment>>>,
+    job: String,
 }
 
 impl Environments {
@@ -98,13 +97,13 @@ impl Environments {
         settings: Result<Arc<EnvironmentSettings>, String>,
         prepared: Option<Arc<OpenEnvironment>>,
         files: HostFiles,
-        job: JobId,
+        job: String,
     ) -> Self {
         let (settings, refusal) = match settings {
             Ok(settings) => (Some(settings), String::new()),
             Err(refusal) => (None, refusal),
         };
-        Self { settings, refusal, prepared, files, job, opened: Mutex::default() }
+        Self { settings, refusal, prepared, files, job }
     }
 
     /// The environment that options and the header of a source ask for; the prepared one, if there is one, when neither asks for
@@ -131,11 +130,10 @@ impl Environments {
             *path = self.files.allow(path)?;
         }
         info.requirements = header.map(|header| header.dependencies).unwrap_or_default();
-        let key = format!("{info:?}");
-        if let Some(open) = self.opened().get(&key).and_then(Weak::upgrade) {
-            return Ok(Some(open));
-        }
-        let (settings, job) = (Arc::clone(settings), self.job.clone());
+        // A job has one environment at a time; what is the same is shared in the store, by content.
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let job = JobId::new(format!("{}/sql-{}", self.job, OPENED.fetch_add(1, Ordering::Relaxed)));
+        let settings = Arc::clone(settings);
         let open = tokio::task::spawn_blocking(move || {
             let mut manager = PythonEnvironmentManager::new(info, settings, job);
             manager.open()?;
@@ -143,15 +141,7 @@ impl Environments {
             Ok::<_, EnvironmentError>(OpenEnvironment { environment, _manager: Some(Mutex::new(manager)) })
         });
         let open = open.await.map_err(|error| Error::of("python", vivarium::Error::Worker(error.to_string())))??;
-        let open = Arc::new(open);
-        let mut opened = self.opened();
-        opened.retain(|_, open| open.strong_count() > 0);
-        opened.insert(key, Arc::downgrade(&open));
-        Ok(Some(open))
-    }
-
-    fn opened(&self) -> std::sync::MutexGuard<'_, HashMap<String, Weak<OpenEnvironment>>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Some(Arc::new(open)))
     }
 }
 

@@ -135,6 +135,11 @@ impl ExecutionPlan for PythonExec {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
+    fn supports_limit_pushdown(&self) -> bool {
+        // Rows that nobody wants are not computed.
+        true
+    }
+
     fn cardinality_effect(&self) -> CardinalityEffect {
         CardinalityEffect::Equal
     }

@@ -15,7 +15,7 @@
 //!
 //! Invariants:
 //! * DataFusion is used as it is: functions, rules and operators are added through its own interfaces.
-//! * No thread of the executor waits for a guest, but where DataFusion itself wants an answer at once ([`bridge`](mod@bridge) says
+//! * No thread of the executor waits for a guest, but where DataFusion itself wants an answer at once (`bridge.rs` says
 //!   where, and how).
 //! * An instance belongs to one call of one query. When the query ends, for whatever reason, its guests stop and its instances go.
 //! * What a function's sandboxes use is charged to the query's memory pool, and held to the limits of the session and its tenant.

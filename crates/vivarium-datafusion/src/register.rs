@@ -16,7 +16,7 @@ use datafusion::execution::context::RegisterFunction;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{AggregateUDF, DocSection, Documentation, ScalarUDF, Volatility};
 use datafusion::prelude::SessionContext;
-use vivarium::{Arguments, Function, FunctionSource, GroupBy, Kind, OnError, TaskOptions};
+use vivarium::{Arguments, Function, FunctionSource, GroupBy, Kind, OnError, SandboxConfig, TaskOptions};
 
 use crate::aggregate::PythonAggregate;
 use crate::declare;
@@ -61,6 +61,10 @@ pub(crate) async fn function(python: &PythonFunctions, declared: Declared) -> Re
     for parameter in &signature.parameters {
         documentation = documentation.with_argument(&parameter.name, "");
     }
+    // Variables are the query's, besides those that the environment brings.
+    let variables = environment.as_ref().map(|open| open.environment.guest().variables.clone()).unwrap_or_default();
+    let config = SandboxConfig { variables, ..function.sandbox_config().clone() };
+    let function = function.with_sandbox_config(config);
     let (tenant, job) = (Arc::clone(python.task().tenant()), python.task().job().clone());
     let documentation = documentation.build();
     let methods = match signature.kind {
@@ -116,8 +120,13 @@ pub(crate) async fn source(
                 let (source_name, problems) = (name.clone(), module.problems().to_vec());
                 return Err(failed(vivarium::Error::Problems { source_name, problems }).into());
             }
-            let declared = module.signatures().iter().filter(|signature| signature.decorated);
-            let functions: Result<Vec<_>, _> = declared.map(|signature| module.function(&signature.name)).collect();
+            let signatures = module.signatures();
+            let mut chosen: Vec<_> = signatures.iter().filter(|signature| signature.decorated).collect();
+            if chosen.is_empty() {
+                chosen = signatures.iter().filter(|signature| signature.usable()).collect();
+            }
+            let functions: Result<Vec<_>, _> =
+                chosen.iter().map(|signature| module.function(&signature.name)).collect();
             functions.map_err(failed)?
         }
     };

@@ -3,12 +3,14 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
+use vivarium::Kind;
 
 use crate::bridge;
 use crate::error::Error;
@@ -100,14 +102,12 @@ impl ScalarUDFImpl for PythonScalar {
 }
 
 /// The values of a scalar function, or the lists of a table function.
-pub(crate) async fn evaluate(
-    work: &Work,
-    columns: Vec<arrow::array::ArrayRef>,
-    rows: usize,
-    first_row: u64,
-) -> Result<arrow::array::ArrayRef> {
+pub(crate) async fn evaluate(work: &Work, columns: Vec<ArrayRef>, rows: usize, first_row: u64) -> Result<ArrayRef> {
+    if rows == 0 {
+        return Ok(new_empty_array(&value_type(&work.call.function)));
+    }
     match work.call.function.kind() {
-        vivarium::Kind::Table => lists::evaluate(work, columns, rows, first_row).await,
+        Kind::Table => lists::evaluate(work, columns, rows, first_row).await,
         _ => work.values(columns, rows, first_row).await,
     }
 }

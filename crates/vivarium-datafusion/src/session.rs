@@ -140,7 +140,7 @@ impl PythonFunctionsBuilder {
 
     /// The functions, ready to be installed.
     pub fn build(self) -> PythonFunctions {
-        let job = vivarium_env::JobId::new(self.sandbox.task.job().as_str());
+        let job = self.sandbox.task.job().to_string();
         let prepared = self.environment.map(OpenEnvironment::kept_by_owner);
         let environments = Environments::new(self.environments, prepared, self.files.clone(), job);
         PythonFunctions {
@@ -214,8 +214,8 @@ impl PythonFunctions {
         Ok(())
     }
 
-    /// Gives a session the functions of a source: all that it declares, or `only` the one of that name, which may be a plain
-    /// function that is fully annotated. They are called by the names they are registered under.
+    /// Gives a session the functions of a source: all that it declares (or, when it declares none, all plain functions that are fully
+    /// annotated), or `only` the one of that name. They are called by the names they are registered under.
     ///
     /// # Errors
     /// When the source cannot be loaded, or a declaration in it cannot be used.

@@ -37,14 +37,18 @@ impl GuestPython {
 
     /// CPython 3.13 with the given packages.
     pub fn cpython_3_13(micro: u32, bundled: Vec<BundledPackage>) -> Self {
+        Self::cpython((3, 13, micro), include_str!("stdlib_module_names_3_13.txt"), bundled)
+    }
+
+    /// CPython 3.11 with the given packages: what Flink's clients run.
+    pub fn cpython_3_11(micro: u32, bundled: Vec<BundledPackage>) -> Self {
+        Self::cpython((3, 11, micro), include_str!("stdlib_module_names_3_11.txt"), bundled)
+    }
+
+    fn cpython(version: (u32, u32, u32), standard_modules: &str, bundled: Vec<BundledPackage>) -> Self {
         let mut sdk_modules: Vec<String> = ["vivarium", "pyflink"].map(str::to_owned).into();
         sdk_modules.extend(bundled.iter().map(|package| package.name.replace('-', "_")));
-        Self {
-            version: (3, 13, micro),
-            bundled,
-            standard_modules: include_str!("stdlib_module_names_3_13.txt").lines().map(str::to_owned).collect(),
-            sdk_modules,
-        }
+        Self { version, bundled, standard_modules: standard_modules.lines().map(str::to_owned).collect(), sdk_modules }
     }
 
     /// The interpreter of an image, as its manifest describes it: a version such as `3.13.5`, packages by name, and the
@@ -55,9 +59,14 @@ impl GuestPython {
         packages: impl IntoIterator<Item = (&'a String, &'a String)>,
         modules: &[String],
     ) -> Option<Self> {
-        let micro = version.strip_prefix("3.13.")?.parse().ok()?;
+        let (series, micro) = version.rsplit_once('.')?;
+        let micro = micro.parse().ok()?;
         let bundled = packages.into_iter().map(|(name, version)| BundledPackage::new(name, version)).collect();
-        let mut python = Self::cpython_3_13(micro, bundled);
+        let mut python = match series {
+            "3.13" => Self::cpython_3_13(micro, bundled),
+            "3.11" => Self::cpython_3_11(micro, bundled),
+            _ => return None,
+        };
         python.sdk_modules.extend(modules.iter().cloned());
         Some(python)
     }

@@ -33,5 +33,6 @@ pub use description::{ImageDescription, ImageName, images};
 pub use error::Error;
 pub use image::{ImageInfo, ImageLocation, Manifest};
 pub use progress::{Event, StepState};
+pub use recipe::write_sources;
 pub use store::ImageStore;
 pub use test_trees::TestTrees;

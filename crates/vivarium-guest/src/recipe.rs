@@ -16,6 +16,11 @@ const PARTS: [&str; 10] =
 
 /// Every file of the recipe, in path order.
 fn files() -> Vec<&'static File<'static>> {
+    files_in(&PARTS)
+}
+
+/// Every file of these parts of the folder, in path order.
+fn files_in(wanted: &[&str]) -> Vec<&'static File<'static>> {
     fn collect(directory: &'static Dir<'static>, into: &mut Vec<&'static File<'static>>) {
         for entry in directory.entries() {
             match entry {
@@ -28,7 +33,7 @@ fn files() -> Vec<&'static File<'static>> {
     collect(&FOLDER, &mut files);
     files.retain(|file| {
         let mut parts = parts(file);
-        parts.next().is_some_and(|first| PARTS.contains(&first)) && parts.all(|part| part != "__pycache__")
+        parts.next().is_some_and(|first| wanted.contains(&first)) && parts.all(|part| part != "__pycache__")
     });
     files.sort_by_key(|file| file.path());
     files
@@ -84,6 +89,27 @@ pub(crate) fn write(image: &ImageDescription, directory: &Path) -> Result<(), Er
         let parent = path.parent().unwrap_or(directory);
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         std::fs::write(&path, file.contents()).map_err(Error::io("write", &path))?;
+    }
+    Ok(())
+}
+
+/// Writes parts of the guest's sources (`shim`, `python`, `tests`, ...) below `directory`, for programs that build them natively;
+/// files that are as they should be are left alone.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn write_sources(directory: &Path, parts: &[&str]) -> Result<(), Error> {
+    for file in files_in(parts) {
+        let path = directory.join(file.path());
+        if std::fs::read(&path).is_ok_and(|found| found == file.contents()) {
+            continue;
+        }
+        let parent = path.parent().unwrap_or(directory);
+        std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        // Renamed into place: another process may be reading the old one.
+        let partial = path.with_extension(format!("partial-{}", std::process::id()));
+        std::fs::write(&partial, file.contents()).map_err(Error::io("write", &partial))?;
+        std::fs::rename(&partial, &path).map_err(Error::io("write", &path))?;
     }
     Ok(())
 }

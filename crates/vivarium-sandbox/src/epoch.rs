@@ -20,7 +20,7 @@ use wasmtime::Engine;
 
 use crate::scheduler::Scheduler;
 
-/// Time between two ticks: how long a sandbox can run before its deadline is looked at and others get their turn.
+/// Usual time between two ticks ([`RuntimeConfig::tick`](crate::RuntimeConfig::tick)): how long a sandbox can run before its deadline is looked at and others get their turn.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without any running sandbox before the thread parks. Waking it costs more than some idle ticks, so short
@@ -42,7 +42,7 @@ struct State {
 }
 
 impl Ticker {
-    pub(crate) fn new(engine: &Engine, scheduler: Arc<Scheduler>) -> io::Result<Self> {
+    pub(crate) fn new(engine: &Engine, scheduler: Arc<Scheduler>, tick: Duration) -> io::Result<Self> {
         let state = Arc::new(State::default());
         // A weak engine: the thread must not keep 2 TiB of address space alive after the last user is gone.
         let (engine, shared) = (engine.weak(), Arc::clone(&state));
@@ -57,7 +57,7 @@ impl Ticker {
                     shared.park();
                     continue;
                 }
-                thread::sleep(TICK);
+                thread::sleep(tick);
                 scheduler.tick();
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),

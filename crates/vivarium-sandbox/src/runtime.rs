@@ -1,13 +1,14 @@
 //! The engine: one per process, with every knob set on purpose.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
     WasmFeatures,
 };
 
-use crate::epoch::Ticker;
+use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
 use crate::scheduler::Scheduler;
 
@@ -30,12 +31,26 @@ pub struct RuntimeConfig {
     /// How many sandboxes run at the same moment; those that could run too wait for their tenant's turn
     /// ([`TenantLimits::cpu_weight`](crate::TenantLimits::cpu_weight)). Default: the cores this process may use.
     pub cores: usize,
+    /// Time between two ticks of the epoch: how long a sandbox runs at a stretch before its deadline is looked at and others get their
+    /// turn. Default 1 ms. All deadlines are late by up to this.
+    pub tick: Duration,
+    /// Compile images for every processor of this architecture instead of this machine's: code that may move between machines, and
+    /// of which instructions can be counted. Default: no; this machine's vector instructions make some work faster.
+    pub portable: bool,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { sandboxes: 512, sandbox_memory: 4 << 30, wasm_stack: 16 << 20, table_elements: 50_000, cores }
+        Self {
+            sandboxes: 512,
+            sandbox_memory: 4 << 30,
+            wasm_stack: 16 << 20,
+            table_elements: 50_000,
+            cores,
+            tick: TICK,
+            portable: false,
+        }
     }
 }
 
@@ -62,9 +77,10 @@ impl Runtime {
     /// [`Error::Start`] when the address space cannot be reserved, for instance under `ulimit -v`; fewer or smaller
     /// sandboxes need less of it.
     pub fn new(config: RuntimeConfig) -> Result<Self, Error> {
-        let engine = Engine::new(&engine_config(&config)).map_err(Error::Start)?;
+        let engine = engine_config(&config).and_then(|config| Engine::new(&config)).map_err(Error::Start)?;
         let scheduler = Arc::new(Scheduler::new(config.cores));
-        let ticker = Ticker::new(&engine, Arc::clone(&scheduler)).map_err(|error| Error::Start(error.into()))?;
+        let ticker =
+            Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
         Ok(Self { shared: Arc::new(Shared { config, engine, scheduler, ticker }) })
     }
 
@@ -110,8 +126,12 @@ const GUEST_FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
 // component model in this build; our own WASI bounds each call (`wasi`). Random bytes have `Limits::random_bytes`. The numbers
 // of instances, memories and tables of a store, and their sizes, are in `limiter`.
 
-fn engine_config(runtime: &RuntimeConfig) -> Config {
+fn engine_config(runtime: &RuntimeConfig) -> Result<Config, wasmtime::Error> {
     let mut config = Config::new();
+    if runtime.portable {
+        // A target that is named has none of its extensions inferred.
+        config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))?;
+    }
 
     // Stacks. A fiber has room for the guest's share and for the host functions it calls. Stacks go from one sandbox to the
     // next; zeroing them between costs little (each sandbox keeps its own while it lives) and makes a leak through an
@@ -152,7 +172,7 @@ fn engine_config(runtime: &RuntimeConfig) -> Config {
     config.wasm_features(WasmFeatures::all(), false).wasm_features(GUEST_FEATURES, true);
 
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config(runtime)));
-    config
+    Ok(config)
 }
 
 fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {

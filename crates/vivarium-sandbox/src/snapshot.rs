@@ -21,6 +21,7 @@ use wasmtime::{Config, Engine, Instance, Linker, Module, OptLevel, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
 
 use crate::error::Error;
+use crate::host_call;
 use crate::output::Capture;
 use crate::wasi::{self, Clock, Random, WasiConfig, WasiCtx, WasiError};
 
@@ -120,6 +121,7 @@ fn engine() -> wasmtime::Result<Engine> {
 async fn instantiate(store: &mut Store<WasiCtx>, module: &Module) -> wasmtime::Result<Instance> {
     let mut linker = Linker::new(store.engine());
     wasi::add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
+    host_call::refuse_all(&mut linker)?;
     linker.instantiate_async(store, module).await
 }
 

@@ -7,12 +7,14 @@ use wasmtime::{StoreContextMut, UpdateDeadline};
 
 use crate::cpu::CpuMeter;
 use crate::error::{LimitError, LimitKind};
+use crate::host_call::HostCalls;
 use crate::limiter::Limiter;
 use crate::wasi::WasiCtx;
 
 /// Data of one store: everything host functions, the memory limiter and the epoch callback need.
 pub(crate) struct State {
     pub(crate) wasi: WasiCtx,
+    pub(crate) host: HostCalls,
     pub(crate) limiter: Limiter,
     pub(crate) cpu: Arc<CpuMeter>,
     pub(crate) deadline: Deadline,

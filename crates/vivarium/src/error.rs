@@ -323,6 +323,7 @@ fn sandbox_class(error: &vivarium_sandbox::Error) -> ErrorClass {
     match error {
         // A function that crashes or ends its interpreter did so by itself: the interpreter alone does neither.
         Sandbox::Guest(_) | Sandbox::Exit(_) | Sandbox::Trap { .. } => ErrorClass::Python,
+        Sandbox::Exchange(error) if error.is_malformed_result() => ErrorClass::Python,
         Sandbox::Limit(_) => ErrorClass::Limit,
         Sandbox::Limits(_) => ErrorClass::Usage,
         Sandbox::Image(_) => ErrorClass::Environment,

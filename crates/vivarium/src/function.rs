@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use vivarium_sandbox::SandboxConfig;
 
@@ -129,6 +130,26 @@ impl Function {
         let taken: Vec<_> = keys.fields.iter().map(|field| field.name().clone()).collect();
         let Bound { columns, results, on_error, instances } = self.start(schema, options, &taken).await?;
         Ok(Aggregation::new(columns, kind, keys, results, on_error, group_by.max_bytes, instances))
+    }
+
+    /// The arguments for the rows of a batch as the function gets them: chosen, converted, constants repeated, named after the
+    /// parameters. For those who call the same function elsewhere, to compare.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind) where no instance is needed; [`Error::Value`] for a value that does not convert.
+    pub fn arguments(&self, batch: &RecordBatch, arguments: &Arguments) -> Result<RecordBatch, Error> {
+        let arguments = bind(&self.signature, self.origin.source.name(), &batch.schema(), arguments)?;
+        let names: Vec<_> = arguments.iter().map(|argument| argument.parameter.clone()).collect();
+        let columns = ArgumentColumns { place: self.place(), arguments, batch_bytes: usize::MAX }.of(batch, 0)?;
+        let fields: Vec<_> = names
+            .iter()
+            .zip(&columns)
+            .enumerate()
+            // A variadic parameter has several columns.
+            .map(|(index, (name, column))| Field::new(format!("{index}_{name}"), column.data_type().clone(), true))
+            .collect();
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &rows)?)
     }
 
     async fn start(&self, schema: &Schema, options: TaskOptions, taken: &[String]) -> Result<Bound, Error> {

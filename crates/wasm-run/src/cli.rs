@@ -8,6 +8,7 @@ use vivarium_guest::ImageName;
 
 use crate::env_command::Env;
 use crate::files::{Format, Location};
+use crate::flink::Flink;
 use crate::guest_test::GuestTest;
 use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
 use crate::sql::Sql;
@@ -37,10 +38,13 @@ pub enum Command {
     Sql(Sql),
     Exec(Exec),
     Check(Check),
+    Bench(Bench),
     #[command(subcommand)]
     Env(Env),
     #[command(subcommand)]
     Guest(Guest),
+    #[command(subcommand)]
+    Flink(Flink),
 }
 
 /// Apply a function to a table.
@@ -171,6 +175,94 @@ pub struct Check {
     /// The Python file.
     #[arg(value_name = "FILE.py")]
     pub file: PathBuf,
+
+    #[command(flatten)]
+    pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub environment: EnvironmentOptions,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
+}
+
+/// Measure what the sandbox costs: a function of yours against native Python, or the whole benchmark.
+///
+/// With a file, its function runs over the rows of a table in the sandbox and natively, in turns, and the ratio comes with a confidence
+/// interval; a run in which the two sides disagree too much from round to round says so and gives no single ratio. The native side runs your code
+/// WITHOUT a sandbox. Without a file, the benchmark of docs/benchmarks.md is run: contenders are downloaded and compiled into the cache directory
+/// the first time.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-run bench pricing.py --input lineitem.parquet
+  wasm-run bench text.py::clean --input comments.csv --args comment --rows 1024 --time 60s
+  wasm-run bench score.py --input x.parquet --python venv/bin/python
+  wasm-run bench --report docs --time 30m
+  wasm-run bench --report /tmp/here --quick --work 'add one,upper' --contender arrow-udf
+
+The report is DIRECTORY/benchmarks.md with plots and results.json in DIRECTORY/benchmarks; --resume goes on with results that are there.")]
+pub struct Bench {
+    /// Python file and function; the function may be left out when the file declares only one.
+    #[arg(value_name = "FILE.py[::FUNCTION]", requires = "input")]
+    pub function: Option<FunctionName>,
+
+    /// The table with the function's arguments.
+    #[arg(short, long, value_name = "FILE", requires = "function")]
+    pub input: Option<Location>,
+
+    /// Format of the input [default: by extension; csv for standard input].
+    #[arg(long, value_name = "FORMAT", requires = "function")]
+    pub input_format: Option<Format>,
+
+    /// Columns for the parameters, in order, and constants as `=VALUE` [default: the columns of the parameters' names].
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', requires = "function")]
+    pub args: Option<Vec<String>>,
+
+    /// The column that makes the groups of an aggregate function [default: all rows are one group].
+    #[arg(long, value_name = "COLUMN", requires = "function")]
+    pub group_by: Option<String>,
+
+    /// Only the first N rows of the input.
+    #[arg(long, value_name = "N", default_value_t = 65_536, requires = "function")]
+    pub limit: u64,
+
+    /// Rows of a batch.
+    #[arg(long, value_name = "N", default_value_t = 8192, requires = "function", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows: u32,
+
+    /// Rounds, in each of which both sides take their turn.
+    #[arg(long, value_name = "N", default_value_t = 15, requires = "function", value_parser = clap::value_parser!(u16).range(3..))]
+    pub rounds: u16,
+
+    /// The native side is a loop in this Python, which needs numpy and pyarrow, in place of the sandbox's own C code on the native CPython
+    /// of the guest's version.
+    #[arg(long, value_name = "PROGRAM", requires = "function")]
+    pub python: Option<PathBuf>,
+
+    /// Run the whole benchmark and write its report into this directory.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "function")]
+    pub report: Option<PathBuf>,
+
+    /// About how long to measure; installing contenders is not in it [default: 10s for a function, 10m for the report].
+    #[arg(long, value_name = "TIME", value_parser = vivarium_sandbox::parse_duration)]
+    pub time: Option<std::time::Duration>,
+
+    /// Fewer cases and rounds; takes a minute or two, unless --time says otherwise.
+    #[arg(long, conflicts_with = "function")]
+    pub quick: bool,
+
+    /// Only work whose name contains one of these.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', conflicts_with = "function")]
+    pub work: Vec<String>,
+
+    /// Only contenders whose names contain one of these.
+    #[arg(long = "contender", value_name = "NAME,...", value_delimiter = ',', conflicts_with = "function")]
+    pub contenders: Vec<String>,
+
+    /// Keep the results that are in the report's directory and measure what is missing.
+    #[arg(long, conflicts_with = "function")]
+    pub resume: bool,
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,

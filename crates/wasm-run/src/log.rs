@@ -27,6 +27,12 @@ pub fn start(options: &OutputOptions) {
     let _ = Registry::default().with(python).with(log).try_init();
 }
 
+/// Begins to send events elsewhere, in place of showing them.
+pub fn start_with(layer: impl Layer<Registry> + Send + Sync) {
+    // A subscriber of another part of the process would go first; there is none in this program.
+    let _ = Registry::default().with(layer).try_init();
+}
+
 /// Shows what functions print, a line for a line.
 struct PythonOutput {
     json: bool,

@@ -10,6 +10,7 @@ mod env_command;
 mod environment;
 mod failure;
 mod files;
+mod flink;
 mod guest;
 mod guest_test;
 mod log;
@@ -38,7 +39,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(argv::normalised(std::env::args_os()));
     let messages = commands::messages(&cli.command);
     let interruptible = !commands::handles_interrupts(&cli.command);
-    log::start(&messages);
+    // A worker's log goes to Flink.
+    if !matches!(&cli.command, cli::Command::Flink(flink) if flink.is_worker()) {
+        log::start(&messages);
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,8 +60,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// Runs a command until it ends or the user stops it; an interrupt stops it when it is `interruptible`. A command that is stopped is dropped: its sandboxes end, and so
-/// do its temporary files.
+/// Runs a command until it ends or the user stops it; an interrupt stops it when it is `interruptible`. A command that is stopped
+/// is dropped: its sandboxes end, and so do its temporary files.
 async fn until_signalled(
     command: impl Future<Output = Result<ExitCode, Failure>>,
     interruptible: bool,

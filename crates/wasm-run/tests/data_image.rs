@@ -107,7 +107,8 @@ fn time_zones_and_decimals_are_exact() {
     let common = ["--image", "data", "-i", "t.parquet", "-o", "r.parquet", "--quiet"];
     folder.run(&[&["run", "f.py::midnight"], &common[..]].concat()).ok();
     let result = support::read_parquet(&folder.path("r.parquet"));
-    let midnight = result.column_by_name("midnight").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+    let midnight =
+        result.column_by_name("midnight").unwrap().as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
     assert_eq!((midnight.value(0), midnight.is_null(1)), (1_711_839_600_000_000, true));
     std::fs::remove_file(folder.path("r.parquet")).unwrap();
     folder.run(&[&["run", "f.py::doubled"], &common[..]].concat()).ok();
@@ -126,7 +127,8 @@ fn a_row_that_fails_is_found_among_its_batch() {
 
 #[test]
 fn the_images_packages_count_as_installed() {
-    let folder = Folder::with(&[("r.txt", "pandas>=2\npython-dateutil\nnumpy\nprotobuf\n"), ("old.txt", "pandas==1.5\n")]);
+    let folder =
+        Folder::with(&[("r.txt", "pandas>=2\npython-dateutil\nnumpy\nprotobuf\n"), ("old.txt", "pandas==1.5\n")]);
     let offline = ["--image", "data", "--offline", "--env-store", "store", "--quiet"];
     let code = "import pandas, google.protobuf, dateutil, importlib.metadata as m; print(m.version('pandas'))";
     let ended = folder.run(&[&["exec", "-pyreq", "r.txt"], &offline[..], &["-c", code]].concat()).ok();
@@ -139,7 +141,8 @@ fn the_images_packages_count_as_installed() {
 #[test]
 fn every_package_imports_and_knows_its_version() {
     let folder = Folder::new();
-    let info: Value = serde_json::from_str(&folder.run(&["guest", "info", "--image", "data", "--json"]).ok().stdout).unwrap();
+    let info: Value =
+        serde_json::from_str(&folder.run(&["guest", "info", "--image", "data", "--json"]).ok().stdout).unwrap();
     assert_eq!(info["name"], "data");
     let modules = "attr attrs avro charset_normalizer cloudpickle dateutil idna jsonpickle packaging google.protobuf pyasn1 \
                    pyparsing pytz rsa ruamel.yaml six toolz typing_extensions tzdata numpy pandas";

@@ -45,7 +45,8 @@ fn images_are_listed_whether_they_are_built_or_not() {
 fn an_image_that_there_is_not_is_refused() {
     let folder = Folder::with(&[("f.py", "")]);
     let image = ["--image", "bsae"];
-    let commands = [["guest", "info"].to_vec(), ["guest", "build"].to_vec(), ["check", "f.py"].to_vec(), ["exec", "-c1"].to_vec()];
+    let commands =
+        [["guest", "info"].to_vec(), ["guest", "build"].to_vec(), ["check", "f.py"].to_vec(), ["exec", "-c1"].to_vec()];
     for command in commands {
         let ended = match command[0] {
             "exec" => folder.run(&[&command[..1], &image, &command[1..]].concat()), // what follows is the script's
@@ -53,5 +54,25 @@ fn an_image_that_there_is_not_is_refused() {
         };
         assert_eq!(ended.status, 2, "{ended}");
         assert!(ended.stderr.contains("there is no image `bsae`; there are base"), "{ended}");
+    }
+}
+
+#[test]
+fn a_launcher_answers_flink_and_runs_no_python() {
+    let folder = Folder::new();
+    let ask = |words: &[&str]| {
+        let launcher = ["flink", "python", "--python-version", "3.11", "--runner", "/runners/python3.11", "--"];
+        folder.run(&[&launcher, words].concat())
+    };
+    let code =
+        "import pyflink;import os;print(os.path.join(os.path.abspath(os.path.dirname(pyflink.__file__)), 'bin'))";
+    assert_eq!(ask(&["-c", code]).ok().stdout, "/runners/python3.11\n");
+    let code = "import sys;import sysconfig;print(sysconfig.get_path('purelib', vars={'base': sys.argv[1]}))";
+    let site = "/prefix/lib/python3.11/site-packages\n";
+    assert_eq!(ask(&["-c", code, "/prefix"]).ok().stdout, site.repeat(2));
+    for words in [&["-c", "print(1)"][..], &["job.py"], &["-m", "http.server"]] {
+        let refused = ask(words);
+        assert_eq!(refused.status, 2, "{refused}");
+        assert!(refused.stderr.contains("runs no Python by itself"), "{refused}");
     }
 }

@@ -14,6 +14,9 @@ _ROWS, _BATCHES, _TABLE, _VALUES, _LENIENT, _AWAITED = range(6)
 # Operations of an aggregate function beside 0, accumulate. 1 continues a result.
 RETRACT, VALUE, STATE, MERGE, RESTORE, FORGET = range(2, 8)
 
+# How the columns of an aggregate function over Series come: they become Series when the value of their group is asked for.
+_KEPT = "kept for pandas"
+
 _GROUP = DataType("uint32")
 _NOTHING = DataType("null")
 _BYTES = DataType("large_binary")
@@ -83,14 +86,15 @@ def _makers(arguments, result, vectorized, options):
         from vivarium import _vectors
     except ImportError:
         raise DefinitionError("vectorized functions need NumPy, which this image does not have") from None
-    if vectorized == "pandas":
+    if vectorized in ("pandas", _KEPT):
         from vivarium import _series
 
-        made = [_series.argument(argument.type, options.pyflink, argument.nullable) for argument in arguments]
-    elif vectorized == "rows of pandas":
-        from vivarium import _series
-
-        made = [_series.kept_argument(argument.type) for argument in arguments]
+        made = [
+            _series.kept_argument(argument.type)
+            if vectorized == _KEPT
+            else _series.argument(argument.type, options.pyflink, argument.nullable)
+            for argument in arguments
+        ]
     elif vectorized == "arrow":
         from vivarium import arrow
 
@@ -180,7 +184,7 @@ class Bound:
         def own(callable, arguments, result):
             return self.make(callable, arguments, result, hidden=1, policy="fail")
 
-        accumulate = self.make(groups.method("accumulate"), [group, *arguments], _NOTHING, vectorized="rows of pandas", hidden=1)
+        accumulate = self.make(groups.method("accumulate"), [group, *arguments], _NOTHING, vectorized=_KEPT, hidden=1)
         accumulate.operations = {
             VALUE: self.make(groups.value, [group], columns, hidden=1),
             STATE: own(groups.state, [group], _BYTES),

@@ -336,6 +336,11 @@ def _vectorized_problems(options):
         yield f"func_type={options.func_type!r:.100} is not one of 'general', 'pandas'"
     if options.vectorized not in (False, True, "pandas", "arrow"):
         yield f"vectorized={options.vectorized!r:.100} is not one of False, True, 'pandas', 'arrow'"
+    if (options.kind, options.vectorized) in (("aggregate", "arrow"), ("table_aggregate", "pandas"), ("table_aggregate", "arrow")):
+        what = options.kind.replace("_", " ")
+        yield f"{what} functions cannot be vectorized={options.vectorized!r}" + (
+            ": use True (arrays over all groups) or 'pandas'" if options.kind == "aggregate" else ""
+        )
     if options.vectorized == "pandas" and importlib.util.find_spec("pandas") is None:
         spelling = 'func_type="pandas"' if options.pyflink else 'vectorized="pandas"'
         yield (

@@ -40,15 +40,19 @@ class Column:
 
     __slots__ = ("type", "length", "validity", "values", "offsets", "data", "children", "_null_count")
 
-    def __init__(self, type, length, validity, values, offsets, data, children):
-        self.type = type
-        self.length = length
-        self.validity = validity
-        self.values = values
-        self.offsets = offsets
-        self.data = data
-        self.children = children
-        self._null_count = None
+    def __init__(self):
+        raise TypeError("a Column is made by Column.from_numpy, from_strings, from_offsets or from_children")
+
+    @classmethod
+    def _made(cls, type, length, validity, values, offsets, data, children):
+        """A column of buffers that are known to fit."""
+        column = object.__new__(cls)
+        for name, value in zip(cls.__slots__, (type, length, validity, values, offsets, data, children, None)):
+            object.__setattr__(column, name, value)
+        return column
+
+    def __setattr__(self, name, value):
+        raise AttributeError("a Column cannot be changed: make another one")
 
     # ---- Making one ----
 
@@ -76,7 +80,7 @@ class Column:
             values = np.packbits(array, bitorder="little")
         else:
             values = array.astype("i8").astype("i4") if type.id == "date32" else np.ascontiguousarray(array)
-        return cls(type, len(array), _bits(valid, len(array)), values, None, None, ())
+        return cls._made(type, len(array), _bits(valid, len(array)), values, None, None, ())
 
     @classmethod
     def from_offsets(cls, type, offsets, content, valid=None):
@@ -87,19 +91,24 @@ class Column:
         type = _parsed(type)
         if type.id not in _TEXT + _LISTS:
             raise ValueError(f"{type} has no offsets")
-        offsets = np.ascontiguousarray(offsets, "i8" if type.id in _LARGE else "i4")
-        if offsets.ndim != 1 or not len(offsets) or offsets[0] < 0 or (np.diff(offsets) < 0).any():
-            raise ValueError("offsets begin at 0 or later, never become smaller, and there is one more of them than of values")
+        offsets = np.asarray(offsets)
+        if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not len(offsets) or offsets[0] < 0 or (np.diff(offsets) < 0).any():
+            raise ValueError("offsets are ints that begin at 0 or later and never become smaller; there is one more than of values")
+        wide = type.id in _LARGE
+        if not wide and offsets[-1] - offsets[0] > np.iinfo("i4").max:
+            raise ValueError(f"{offsets[-1] - offsets[0]} bytes or items are too many for {type}")
+        content = content[int(offsets[0]) :] if offsets[0] else content
+        offsets = np.ascontiguousarray(offsets - offsets[0], "i8" if wide else "i4")
         data, children = None, ()
         if type.id in _TEXT:
             data = np.frombuffer(content, "u1")
-        elif isinstance(content, Column):
+        elif isinstance(content, Column) and content.type == _fields(type)[0].type:
             children = (content,)
         else:
-            raise TypeError(f"the items of {type} are a Column")
+            raise TypeError(f"the content of {type} is a Column of {_fields(type)[0].type}")
         if offsets[-1] > (len(content) if data is None else len(data)):
             raise ValueError(f"the last offset, {offsets[-1]}, is behind the end of the content")
-        return cls(type, len(offsets) - 1, _bits(valid, len(offsets) - 1), None, offsets, data, children)
+        return cls._made(type, len(offsets) - 1, _bits(valid, len(offsets) - 1), None, offsets, data, children)
 
     @classmethod
     def from_strings(cls, array, type="string", valid=None):
@@ -125,7 +134,7 @@ class Column:
         if type.id != "struct" or [child.type for child in children] != [field.type for field in type.fields] or len(lengths) != 1:
             raise ValueError(f"{type} is made of a column for each field, of its type and of one length")
         (length,) = lengths
-        return cls(type, length, _bits(valid, length), None, None, None, children)
+        return cls._made(type, length, _bits(valid, length), None, None, None, children)
 
     # ---- What is in it ----
 
@@ -139,7 +148,7 @@ class Column:
     def null_count(self):
         """How many values are NULL."""
         if self._null_count is None:
-            self._null_count = self.length - int(np.count_nonzero(self.valid()))
+            object.__setattr__(self, "_null_count", self.length - int(np.count_nonzero(self.valid())))
         return self._null_count
 
     def valid(self):
@@ -189,7 +198,7 @@ class Column:
     def with_valid(self, valid):
         """The same values, NULL where `valid` is not set or there was no value before."""
         valid = _both(self.valid(), np.asarray(valid, "?"))
-        return Column(self.type, self.length, _bits(valid, self.length), self.values, self.offsets, self.data, self.children)
+        return Column._made(self.type, self.length, _bits(valid, self.length), self.values, self.offsets, self.data, self.children)
 
     def __getitem__(self, rows):
         """The column of some rows: a slice, an array of positions, or an array of bool."""
@@ -214,7 +223,7 @@ class Column:
             children = tuple(child[positions] for child in children)
         elif values is not None and self.length:
             values = values.reshape(self.length, -1)[positions].reshape(-1)
-        return Column(self.type, len(positions), validity, values, offsets, data, children)
+        return Column._made(self.type, len(positions), validity, values, offsets, data, children)
 
     # ---- The Arrow PyCapsule interface ----
 
@@ -289,7 +298,7 @@ def _column(type, length, validity, values, data, children):
         values = values.view(dtype)
     fields = _fields(type)
     made = tuple(_column(field.type, *child) for field, child in zip(fields, children))
-    return Column(type, length, validity, values, offsets, data, made)
+    return Column._made(type, length, validity, values, offsets, data, made)
 
 
 def argument(type):

@@ -292,6 +292,9 @@ def _plugin(pytest, skip, reporter):
 
         collection_problem = None
 
+        def pytest_configure(self, config):
+            config.option.lf = False  # asked for by a module of pandas'; the plugin that defines it keeps a cache
+
         def pytest_collection_modifyitems(self, items):
             items[:] = [item for item in items if item.nodeid not in skip]
 

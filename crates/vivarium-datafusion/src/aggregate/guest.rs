@@ -111,15 +111,14 @@ impl GuestGroups {
         wait(&cancel, &call, None, accumulators.merge(&groups, states.as_binary::<i64>()))
     }
 
-    /// Keeps these groups, under new numbers from 0, and forgets all others.
-    pub fn keep(&mut self, groups: &[u32]) -> Result<()> {
-        let states = self.states(groups)?;
+    /// Forgets all groups, and begins again with these states as groups 0, 1, ...
+    pub fn restart_with(&mut self, states: &ArrayRef) -> Result<()> {
         self.forget()?;
-        let (cancel, call) = (self.scope.cancel(), Arc::clone(&self.call));
-        let numbers: Vec<u32> = (0..groups.len() as u32).collect();
-        if numbers.is_empty() {
+        if states.is_empty() {
             return Ok(());
         }
+        let (cancel, call) = (self.scope.cancel(), Arc::clone(&self.call));
+        let numbers: Vec<u32> = (0..states.len() as u32).collect();
         let accumulators = self.open()?;
         wait(&cancel, &call, None, accumulators.restore(&numbers, states.as_binary::<i64>()))
     }

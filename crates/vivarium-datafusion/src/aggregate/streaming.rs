@@ -20,6 +20,7 @@ pub(super) struct StreamedGroups {
     guest: GuestGroups,
     groups: usize,
     emitted: u32,
+    compacts: bool,
     /// For rows that are to be states by themselves; DataFusion asks for them without a `mut`.
     alone: Mutex<GuestGroups>,
 }
@@ -27,7 +28,7 @@ pub(super) struct StreamedGroups {
 impl StreamedGroups {
     pub fn new(guest: GuestGroups) -> Self {
         let alone = Mutex::new(guest.another());
-        Self { guest, groups: 0, emitted: 0, alone }
+        Self { guest, groups: 0, emitted: 0, compacts: true, alone }
     }
 
     fn numbers(&self, group_indices: &[usize]) -> Vec<u32> {
@@ -50,10 +51,16 @@ impl StreamedGroups {
             self.emitted = 0;
             return self.guest.forget();
         }
-        if self.emitted > FORGOTTEN {
+        if self.emitted > FORGOTTEN && self.compacts {
             let kept: Vec<u32> = (self.emitted..self.emitted + self.groups as u32).collect();
-            self.guest.keep(&kept)?;
-            self.emitted = 0;
+            // Accumulators that cannot be bytes stay where they are, and so do the places of those that left.
+            match self.guest.states(&kept) {
+                Ok(states) => {
+                    self.guest.restart_with(&states)?;
+                    self.emitted = 0;
+                }
+                Err(_) => self.compacts = false,
+            }
         }
         Ok(())
     }

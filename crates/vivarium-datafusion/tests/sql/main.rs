@@ -2,6 +2,8 @@
 //!
 //! One binary, because each that links DataFusion takes long to link.
 
+mod batches;
+mod environments;
 mod isolation;
 mod memory;
 mod plans;

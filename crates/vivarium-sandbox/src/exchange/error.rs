@@ -191,3 +191,21 @@ pub enum ExchangeError {
         source: ArrowError,
     },
 }
+
+impl ExchangeError {
+    /// Whether a result's values are not what they must be: offsets, NULLs, text, digits. A function that makes its own columns
+    /// can do that; the runtime around it does not.
+    pub fn is_malformed_result(&self) -> bool {
+        matches!(
+            self,
+            Self::OutOfBounds { .. }
+                | Self::Length { .. }
+                | Self::NullCount { .. }
+                | Self::Offset { .. }
+                | Self::Utf8 { .. }
+                | Self::Value { .. }
+                | Self::Null { .. }
+                | Self::Invalid { .. }
+        )
+    }
+}

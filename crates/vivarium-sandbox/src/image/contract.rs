@@ -3,12 +3,13 @@
 use wasmtime::{ExternType, FuncType, Module, ValType};
 
 use super::ImageError;
+use crate::host_call;
 
 /// The version of the ABI this host implements.
 pub(crate) const ABI_VERSION: i32 = 1;
 
-/// The only module a guest may import from.
-const WASI: &str = "wasi_snapshot_preview1";
+/// The modules a guest may import from.
+const MODULES: [&str; 2] = ["wasi_snapshot_preview1", host_call::MODULE];
 
 /// Exported functions: name, number of parameters, number of results. All are 32-bit integers.
 const FUNCTIONS: [(&str, usize, usize); 6] = [
@@ -22,7 +23,7 @@ const FUNCTIONS: [(&str, usize, usize); 6] = [
 
 pub(super) fn check(module: &Module) -> Result<(), ImageError> {
     for import in module.imports() {
-        if import.module() != WASI || !matches!(import.ty(), ExternType::Func(_)) {
+        if !MODULES.contains(&import.module()) || !matches!(import.ty(), ExternType::Func(_)) {
             return Err(ImageError::Import { module: import.module().into(), name: import.name().into() });
         }
     }

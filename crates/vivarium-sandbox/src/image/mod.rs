@@ -29,6 +29,7 @@ use std::time::Duration;
 use wasmtime::{InstancePre, Linker, Module};
 
 use crate::error::Error;
+use crate::host_call;
 use crate::runtime::Runtime;
 use crate::state::State;
 use crate::wasi;
@@ -108,7 +109,7 @@ pub enum ImageError {
     NotInitialised,
     /// The module wants something the host does not offer.
     #[error(
-        "the guest module imports `{module}.{name}`; a guest may import functions of `wasi_snapshot_preview1` and nothing else"
+        "the guest module imports `{module}.{name}`; a guest may import functions of `wasi_snapshot_preview1` and `vivarium`, and nothing else"
     )]
     Import {
         /// Module name of the import.
@@ -169,6 +170,7 @@ impl Image {
         contract::check(module)?;
         let mut linker = Linker::new(runtime.engine());
         wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi).map_err(Error::Start)?;
+        host_call::add_to_linker(&mut linker, |state: &mut State| &mut state.host).map_err(Error::Start)?;
         let pre = linker.instantiate_pre(module).map_err(ImageError::Compile)?;
         Ok(Self { shared: Arc::new(Shared { runtime: runtime.clone(), pre, hash }) })
     }

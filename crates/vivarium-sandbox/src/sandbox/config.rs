@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::host_call::HostService;
 use crate::limits::Limits;
 use crate::output::{Input, Labels, Output, Stream};
 use crate::tenant::Task;
@@ -42,6 +43,8 @@ pub struct SandboxConfig {
     pub stderr: Output,
     /// Which of the three streams tell Python that they are a terminal. Default: none.
     pub terminals: Terminals,
+    /// What answers the requests of the guest's. Default: nothing; they are refused.
+    pub host: Option<Arc<dyn HostService>>,
     /// Seeds `random` and `numpy.random`. Default: a new one from the operating system for each instance; tests and
     /// reproducible jobs set one.
     pub seed: Option<[u8; 32]>,
@@ -61,6 +64,7 @@ impl Default for SandboxConfig {
             stdout: Output::Log,
             stderr: Output::Log,
             terminals: Terminals::default(),
+            host: None,
             seed: None,
         }
     }

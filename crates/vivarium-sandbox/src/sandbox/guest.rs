@@ -15,6 +15,7 @@ use crate::cpu::CpuMeter;
 use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
 use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, RowsWithin, decode, decode_rows};
 use crate::guest_error::{GuestError, GuestErrorKind};
+use crate::host_call::HostCalls;
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
@@ -100,12 +101,14 @@ impl Guest {
         task: &Arc<Task>,
         limits: &Arc<Limits>,
         wasi: WasiCtx,
+        host: HostCalls,
         deadline: Deadline,
     ) -> Result<Self, Error> {
         let charge = InstanceCharge::new(task)?;
         let cpu = Arc::new(CpuMeter::new(Arc::clone(task), limits.cpu_time));
         let limiter = Limiter::new(Arc::clone(task), limits);
-        let mut store = Store::new(image.runtime().engine(), State { wasi, limiter, cpu: Arc::clone(&cpu), deadline });
+        let mut store =
+            Store::new(image.runtime().engine(), State { wasi, host, limiter, cpu: Arc::clone(&cpu), deadline });
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(on_tick);
         store.set_epoch_deadline(1);

@@ -31,6 +31,7 @@ pub use reply::RowErrors;
 
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
+use crate::host_call::HostCalls;
 use crate::image::Image;
 use crate::limits::{CallLimits, Limits, LimitsError};
 use crate::output::Labels;
@@ -84,7 +85,8 @@ impl Sandbox {
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
         let wasi = config.wasi(&limits, &labels)?;
-        let mut guest = Guest::instantiate(image, &task, &limits, wasi, deadline).await?;
+        let host = HostCalls::new(config.host.clone(), limits.batch_bytes);
+        let mut guest = Guest::instantiate(image, &task, &limits, wasi, host, deadline).await?;
         let started = async {
             guest.check_version(deadline).await?;
             if let Some(snapshot) = &config.snapshot {

@@ -20,7 +20,7 @@ fn tenant(name: &str, cpu_weight: u32) -> Arc<Tenant> {
 
 fn ticker(scheduler: &Arc<Scheduler>) -> Ticker {
     let engine = wasmtime::Engine::new(&wasmtime::Config::new()).unwrap();
-    Ticker::new(&engine, Arc::clone(scheduler)).unwrap()
+    Ticker::new(&engine, Arc::clone(scheduler), TICK).unwrap()
 }
 
 /// The tasks that are ready, in order: an executor.

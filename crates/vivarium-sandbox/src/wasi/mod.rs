@@ -69,6 +69,7 @@ pub use clock::Clock;
 pub use config::{Terminals, WasiConfig, WasiError, WasiLimits};
 pub use context::WasiCtx;
 pub use linker::{Exit, MissingMemory, add_to_linker};
+pub(crate) use memory::GuestMemory;
 pub use output::{Discard, OutputLimit, OutputSink};
 pub use random::Random;
 pub use scratch::{ScratchBudget, ScratchLimits, ScratchUsage};

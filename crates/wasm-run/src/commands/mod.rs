@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod bench;
 mod check;
 mod exec;
 mod guest;
@@ -23,8 +24,10 @@ pub async fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Sql(sql) => crate::sql::execute(sql).await,
         Command::Exec(exec) => exec::execute(exec).await,
         Command::Check(check) => check::execute(check).await,
+        Command::Bench(bench) => bench::execute(bench).await,
         Command::Env(env) => crate::env_command::execute(env).await,
         Command::Guest(guest) => guest::execute(guest).await,
+        Command::Flink(flink) => crate::flink::execute(flink).await,
     }
 }
 
@@ -36,10 +39,12 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Sql(sql) => sql.messages,
         Command::Exec(exec) => exec.messages,
         Command::Check(check) => check.messages,
+        Command::Bench(bench) => bench.messages,
         Command::Env(env) => env.messages(),
         Command::Guest(Guest::Build(wanted) | Guest::Info(wanted) | Guest::Path(wanted)) => wanted.messages,
         Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
+        Command::Flink(flink) => flink.messages(),
     }
 }
 

@@ -1,0 +1,32 @@
+//! What the sandbox costs, against everything a user would pick instead.
+//!
+//! ```text
+//!   work.py, Work ──Material──> Case ──compare──> Comparison ──> Results ──report──> benchmarks.md, plots, results.json
+//!                                      │ in turns, round by round
+//!                         Contender: the sandbox; programs of contenders/ (`child`, `workshop`); DataFusion; a worker process
+//! ```
+//!
+//! `wasm-run bench` is its command line. [`standard`] is the whole benchmark, [`user`] compares a user's own function with native
+//! CPython. `statistics` decides what may be said about samples, `measures` has what is measured of the sandbox alone, and
+//! [`counted`] is what the regression check counts instructions of.
+//!
+//! Nothing here links libpython or another version of Arrow: contenders that do are programs of their own, installed into the
+//! cache directory. A contender that fails is a line in the report, never the end of a run.
+#![forbid(unsafe_code)]
+
+mod child;
+mod contender;
+mod contenders;
+pub mod counted;
+mod flink;
+mod machine;
+mod material;
+mod measures;
+mod report;
+mod results;
+mod rounds;
+pub mod standard;
+mod statistics;
+pub mod user;
+mod work;
+mod workshop;

@@ -1,0 +1,192 @@
+//! One bundle descriptor: its sandbox, and the instructions that are run in it one after the other.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use serde_json::Value;
+use vivarium_sandbox::{Image, SandboxConfig};
+
+use crate::data::{DataStream, Item};
+use crate::descriptor::{Bundle, TIMER_FAMILY};
+use crate::error::Error;
+use crate::frames::{self, Kind};
+use crate::guest::Guest;
+use crate::metrics;
+use crate::protocol::messages::{Data, Elements, ProcessBundleResponse, Timers};
+use crate::state::BundleState;
+
+/// A bundle that can be run.
+#[derive(Debug)]
+pub struct BundleRunner {
+    bundle: Bundle,
+    data: DataStream,
+    state: Option<Arc<BundleState>>,
+    image: Image,
+    config: SandboxConfig,
+    /// None before the first instruction, and after one that failed: the next one starts clean.
+    guest: Option<Guest>,
+}
+
+impl BundleRunner {
+    /// A bundle whose functions run in sandboxes of `image` and `config`; they are started when they are first needed.
+    pub fn new(
+        bundle: Bundle,
+        data: DataStream,
+        state: Option<Arc<BundleState>>,
+        image: Image,
+        config: SandboxConfig,
+    ) -> Self {
+        let host = state.clone().map(|state| state as Arc<dyn vivarium_sandbox::HostService>);
+        Self { bundle, data, state, image, config: SandboxConfig { host, ..config }, guest: None }
+    }
+
+    /// Runs one instruction: takes what comes for it, and sends what comes of it.
+    ///
+    /// # Errors
+    /// When the functions fail, or a stream ends.
+    pub async fn run(&mut self, instruction: &str, token: &[u8]) -> Result<ProcessBundleResponse, Error> {
+        let ran = self.run_in_guest(instruction, token).await;
+        self.data.forget(instruction);
+        if ran.is_err() {
+            self.guest = None;
+        }
+        ran
+    }
+
+    /// Closes the functions.
+    pub async fn close(&mut self) {
+        if let Some(guest) = self.guest.take()
+            && let Err(error) = guest.close().await
+        {
+            tracing::warn!(%error, "functions could not be closed");
+        }
+    }
+
+    async fn run_in_guest(&mut self, instruction: &str, token: &[u8]) -> Result<ProcessBundleResponse, Error> {
+        let mut inbox = self.data.inbox(instruction)?;
+        if let Some(state) = &self.state {
+            state.begin(instruction);
+        }
+        if self.guest.is_none() {
+            self.guest = Some(Guest::open(&self.image, &self.config, &self.bundle.description).await?);
+        }
+        let guest = self.guest.as_mut().ok_or(Error::Frames("nothing"))?;
+        let mut open = Inputs::new(&self.bundle);
+        let mut metrics = Value::Null;
+        let mut message = Vec::new();
+        frames::write(&mut message, Kind::Begin, instruction, token);
+        while !open.is_empty() {
+            let items = inbox.next().await.ok_or(Error::StreamEnded("data"))?;
+            for item in items {
+                open.take(item, &mut message);
+            }
+            if open.is_empty() {
+                frames::write(&mut message, Kind::Finish, "", &[]);
+            }
+            let answer = guest.process(&message).await?;
+            message.clear();
+            let answer = Outputs::read(&answer, instruction, &self.bundle)?;
+            metrics = answer.metrics;
+            let elements =
+                if open.is_empty() { answer.elements.last(instruction, &self.bundle) } else { answer.elements };
+            if !elements.data.is_empty() || !elements.timers.is_empty() {
+                self.data.send(elements)?;
+            }
+        }
+        let step = self.bundle.functions.first().map_or("", String::as_str);
+        Ok(ProcessBundleResponse { monitoring_infos: metrics::monitoring_infos(&metrics, step)? })
+    }
+}
+
+/// The inputs that have not ended: the source, and the timers of each transform that has some.
+struct Inputs {
+    sources: BTreeSet<String>,
+    timers: BTreeSet<String>,
+}
+
+impl Inputs {
+    fn new(bundle: &Bundle) -> Self {
+        Self { sources: BTreeSet::from([bundle.source.clone()]), timers: bundle.timers.clone() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.timers.is_empty()
+    }
+
+    /// Adds an item to the message for the guest.
+    fn take(&mut self, item: Item, message: &mut Vec<u8>) {
+        match item {
+            Item::Data(Data { transform_id, data, is_last, .. }) => {
+                if !data.is_empty() {
+                    frames::write(message, Kind::Elements, &transform_id, &data);
+                }
+                if is_last {
+                    self.sources.remove(&transform_id);
+                }
+            }
+            Item::Timers(Timers { transform_id, timers, is_last, .. }) => {
+                if !timers.is_empty() {
+                    frames::write(message, Kind::Timers, &transform_id, &timers);
+                }
+                if is_last {
+                    self.timers.remove(&transform_id);
+                }
+            }
+        }
+    }
+}
+
+/// What a message of the guest's holds.
+struct Outputs {
+    elements: Elements,
+    metrics: Value,
+}
+
+impl Outputs {
+    fn read(answer: &[u8], instruction: &str, bundle: &Bundle) -> Result<Self, Error> {
+        let (mut elements, mut metrics) = (Elements::default(), Value::Null);
+        for frame in frames::read(answer)? {
+            match frame.kind {
+                Kind::Elements if bundle.sinks.contains(frame.name) => {
+                    elements.data.push(Data { data: frame.content.to_vec(), ..data(instruction, frame.name) });
+                }
+                Kind::Timers if bundle.timers.contains(frame.name) => {
+                    elements.timers.push(Timers { timers: frame.content.to_vec(), ..timers(instruction, frame.name) });
+                }
+                Kind::Metrics => {
+                    metrics = serde_json::from_slice(frame.content)
+                        .map_err(|_| Error::Frames("metrics that are not JSON"))?;
+                }
+                _ => return Err(Error::Frames("elements for a transform that there is not")),
+            }
+        }
+        Ok(Self { elements, metrics })
+    }
+}
+
+impl Elements {
+    /// These elements, after which nothing comes for the instruction.
+    fn last(mut self, instruction: &str, bundle: &Bundle) -> Self {
+        for sink in &bundle.sinks {
+            self.data.push(Data { is_last: true, ..data(instruction, sink) });
+        }
+        for transform in &bundle.timers {
+            self.timers.push(Timers { is_last: true, ..timers(instruction, transform) });
+        }
+        self
+    }
+}
+
+fn data(instruction: &str, transform: &str) -> Data {
+    Data { instruction_id: instruction.to_owned(), transform_id: transform.to_owned(), ..Data::default() }
+}
+
+fn timers(instruction: &str, transform: &str) -> Timers {
+    Timers {
+        instruction_id: instruction.to_owned(),
+        transform_id: transform.to_owned(),
+        timer_family_id: TIMER_FAMILY.to_owned(),
+        ..Timers::default()
+    }
+}

@@ -1,0 +1,111 @@
+//! Launchers: what `python.executable` names.
+//!
+//! ```text
+//!   DIR/vvpython3.11                          answers as the interpreter does, for what Flink asks of one
+//!   DIR/python3.11/pyflink-udf-runner.sh      starts the worker
+//!   DIR/limits.toml                           what functions may use at most: the operator's; never overwritten
+//! ```
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The Python versions that there are images for.
+pub const PYTHON_VERSIONS: [&str; 1] = ["3.11"];
+
+/// The script that Flink runs from the folder that the launcher names.
+const RUNNER: &str = "pyflink-udf-runner.sh";
+
+/// The operator's file.
+const LIMITS: &str = "limits.toml";
+
+const LIMITS_TEXT: &str = "\
+# What each sandbox of a Python function may use. A job may ask for less, never for more.
+# Names and defaults: `wasm-run run --help`, docs/flink.md.
+
+[limits]
+memory = \"256MiB\"
+batch_time = \"30s\"
+";
+
+/// What was installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The launchers, by Python version.
+    pub launchers: Vec<(String, PathBuf)>,
+    /// The operator's file.
+    pub limits: PathBuf,
+}
+
+impl Installed {
+    /// What to do next, to be read by a person.
+    pub fn instructions(&self) -> String {
+        let mut text = String::new();
+        for (version, launcher) in &self.launchers {
+            let launcher = launcher.display();
+            text += &format!(
+                "For clients of Python {version}, in Flink's config.yaml on every TaskManager:\n\n  python.executable: {launcher}\n\n\
+                 or for one job:\n\n  flink run -pyexec {launcher} -pyclientexec python{version} --python job.py\n\n"
+            );
+        }
+        text + &format!("Limits of functions are in {}.\n", self.limits.display())
+    }
+}
+
+/// Writes launchers into `folder`, which run `program`, this project's command line, with the images of `cache`.
+///
+/// # Errors
+/// When the folder or a file cannot be written; the message names it.
+pub fn install(folder: &Path, program: &Path, cache: &Path) -> io::Result<Installed> {
+    create(folder)?;
+    let folder = &folder.canonicalize()?;
+    let limits = folder.join(LIMITS);
+    match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&limits) {
+        Ok(mut file) => file.write_all(LIMITS_TEXT.as_bytes()).map_err(|error| named(&limits, &error))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(named(&limits, &error)),
+    }
+    let mut launchers = Vec::new();
+    for version in PYTHON_VERSIONS {
+        let runners = folder.join(format!("python{version}"));
+        create(&runners)?;
+        let launcher = folder.join(format!("vvpython{version}"));
+        let program = quoted(program);
+        let own = format!("--python-version {version} --runner {}", quoted(&runners));
+        script(&launcher, &format!("exec {program} flink python {own} -- \"$@\""))?;
+        // A job sets variables of this process (python.job-options). None of them may change what runs, or where images come from.
+        let worker = format!(
+            "unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT TMPDIR\nVIVARIUM_CACHE_DIR={}\nexport VIVARIUM_CACHE_DIR\n\
+             exec {program} flink worker --python-version {version} --limits {} \"$@\"",
+            quoted(cache),
+            quoted(&limits)
+        );
+        script(&runners.join(RUNNER), &worker)?;
+        launchers.push((version.to_owned(), launcher));
+    }
+    Ok(Installed { launchers, limits })
+}
+
+fn create(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| named(folder, &error))
+}
+
+/// Writes an executable script, in one step: a TaskManager may start it at any time.
+fn script(path: &Path, command: &str) -> io::Result<()> {
+    let partial = path.with_extension("partial");
+    let text = format!("#!/bin/sh\n# Written by `wasm-run flink install`.\n{command}\n");
+    let written = fs::write(&partial, text)
+        .and_then(|()| fs::set_permissions(&partial, fs::Permissions::from_mode(0o755)))
+        .and_then(|()| fs::rename(&partial, path));
+    written.map_err(|error| named(path, &error))
+}
+
+/// As one word of a shell's.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
+}

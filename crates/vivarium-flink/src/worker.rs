@@ -1,0 +1,205 @@
+//! A worker: what Flink starts for each slot, and talks to until it is done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::channel::mpsc;
+use serde_json::json;
+use tokio::sync::Mutex;
+use vivarium_sandbox::{Image, SandboxConfig};
+
+use crate::bundle::BundleRunner;
+use crate::data::DataStream;
+use crate::descriptor::Bundle;
+use crate::error::Error;
+use crate::logging::LogSink;
+use crate::protocol::messages::{
+    Empty, InstructionRequest, InstructionResponse, ProcessBundleRequest, ProcessBundleResponse, ProvisionInfo,
+};
+use crate::protocol::services::Server;
+use crate::state::{BundleState, StateStream};
+
+/// Cached entries of state, when Flink does not say.
+const STATE_CACHE: u64 = 1000;
+
+/// What Flink said when it started the worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// The worker's id.
+    pub id: String,
+    /// Where the rest is asked for, `host:port`.
+    pub provision_endpoint: String,
+}
+
+/// What functions run in.
+#[derive(Debug, Clone)]
+pub struct Sandboxes {
+    /// The image of PyFlink's operations.
+    pub image: Image,
+    /// Limits, variables and environment.
+    pub config: SandboxConfig,
+}
+
+/// A worker that is connected.
+#[derive(Debug)]
+pub struct Worker {
+    id: String,
+    provision: ProvisionInfo,
+    control: Server,
+}
+
+impl Worker {
+    /// Connects, and asks Flink what there is to know. Entries of `log` go to Flink from now on.
+    ///
+    /// # Errors
+    /// When Flink cannot be reached.
+    pub async fn connect(options: &WorkerOptions, log: Option<LogSink>) -> Result<Self, Error> {
+        let mut server = Server::connect(&options.provision_endpoint, &options.id).await?;
+        let provision = server.provision_info().await?;
+        let control = provision.control_endpoint.as_ref().ok_or(Error::NoControl)?;
+        let control = Server::connect(&control.url, &options.id).await?;
+        if let (Some(log), Some(logging)) = (log, &provision.logging_endpoint) {
+            log.connect(&logging.url, &options.id).await?;
+        }
+        Ok(Self { id: options.id.clone(), provision, control })
+    }
+
+    /// What Flink said.
+    pub fn provision(&self) -> &ProvisionInfo {
+        &self.provision
+    }
+
+    /// Runs instructions in these sandboxes until Flink closes the stream. Without sandboxes every instruction fails with the reason.
+    ///
+    /// # Errors
+    /// When the stream cannot be opened. A bundle that fails is reported to Flink, and the worker goes on.
+    pub async fn run(self, sandboxes: Result<Sandboxes, String>) -> Result<(), Error> {
+        let (responses, outgoing) = mpsc::unbounded();
+        let state_cache = state_cache(&self.provision);
+        let bundles = Arc::new(Bundles {
+            id: self.id,
+            control: self.control.clone(),
+            sandboxes,
+            state_cache,
+            runners: Mutex::default(),
+            data: Mutex::default(),
+            state: Mutex::default(),
+        });
+        let mut control = self.control;
+        let mut instructions = control.control(outgoing).await?;
+        while let Some(instruction) = instructions.next().await {
+            let (bundles, responses) = (Arc::clone(&bundles), responses.clone());
+            tokio::spawn(async move {
+                let response = bundles.answer(instruction).await;
+                // Flink has closed the stream: nobody waits.
+                let _ = responses.unbounded_send(response);
+            });
+        }
+        bundles.close().await;
+        Ok(())
+    }
+}
+
+/// `state_cache_size` among the experiments of the pipeline options.
+fn state_cache(provision: &ProvisionInfo) -> u64 {
+    let options = provision.pipeline_options.iter().flat_map(|options| &options.fields);
+    let experiments =
+        options.filter(|(name, _)| name.contains("experiments")).filter_map(|(_, value)| value.list.as_ref());
+    let mut texts = experiments.flat_map(|list| &list.values).filter_map(|value| value.string.as_deref());
+    texts.find_map(|text| text.strip_prefix("state_cache_size=")?.parse().ok()).unwrap_or(STATE_CACHE)
+}
+
+/// The bundles that this worker has run, and the streams they share.
+struct Bundles {
+    id: String,
+    control: Server,
+    sandboxes: Result<Sandboxes, String>,
+    state_cache: u64,
+    runners: Mutex<HashMap<String, Arc<Mutex<BundleRunner>>>>,
+    /// By address.
+    data: Mutex<HashMap<String, DataStream>>,
+    state: Mutex<HashMap<String, StateStream>>,
+}
+
+impl Bundles {
+    async fn answer(&self, request: InstructionRequest) -> InstructionResponse {
+        let mut response = InstructionResponse { instruction_id: request.instruction_id.clone(), ..Default::default() };
+        if let Some(bundle) = &request.process_bundle {
+            match self.process(&request.instruction_id, bundle).await {
+                Ok(processed) => response.process_bundle = Some(processed),
+                Err(error) => {
+                    tracing::warn!(%error, instruction = request.instruction_id, "a bundle failed");
+                    response.error = error.to_string();
+                }
+            }
+            return response;
+        }
+        let done = Some(Empty {});
+        response.register = request.register.and(done);
+        response.process_bundle_progress = request.process_bundle_progress.and(done);
+        response.finalize_bundle = request.finalize_bundle.and(done);
+        response.monitoring_infos = request.monitoring_infos.and(done);
+        response.harness_monitoring_infos = request.harness_monitoring_infos.and(done);
+        let answered =
+            [response.register, response.process_bundle_progress, response.finalize_bundle, response.monitoring_infos];
+        if answered.iter().chain([&response.harness_monitoring_infos]).all(Option::is_none) {
+            "this worker does not know the instruction; is this Flink 2.3?".clone_into(&mut response.error);
+        }
+        response
+    }
+
+    async fn process(&self, instruction: &str, request: &ProcessBundleRequest) -> Result<ProcessBundleResponse, Error> {
+        let runner = self.runner(&request.process_bundle_descriptor_id).await?;
+        let token = request.cache_tokens.iter().find(|token| token.user_state.is_some());
+        let token = token.map(|token| token.token.as_slice()).unwrap_or_default();
+        runner.lock().await.run(instruction, token).await
+    }
+
+    async fn runner(&self, id: &str) -> Result<Arc<Mutex<BundleRunner>>, Error> {
+        let mut runners = self.runners.lock().await;
+        if let Some(runner) = runners.get(id) {
+            return Ok(Arc::clone(runner));
+        }
+        let descriptor = self.control.clone().bundle_descriptor(id).await?;
+        let mut bundle = Bundle::new(&descriptor)?;
+        bundle.description["state_cache"] = json!(self.state_cache);
+        let data = self.data_stream(&bundle.data_url).await?;
+        // Flink waits for the data stream before it takes an answer, so that this comes behind it.
+        let Sandboxes { image, config } = self.sandboxes.as_ref().map_err(|reason| Error::Settings(reason.clone()))?;
+        let state = match &bundle.state_url {
+            Some(url) => Some(BundleState::new(self.state_stream(url).await?)),
+            None => None,
+        };
+        let runner = BundleRunner::new(bundle, data, state, image.clone(), config.clone());
+        let runner = Arc::new(Mutex::new(runner));
+        runners.insert(id.to_owned(), Arc::clone(&runner));
+        Ok(runner)
+    }
+
+    async fn data_stream(&self, url: &str) -> Result<DataStream, Error> {
+        let mut streams = self.data.lock().await;
+        if let Some(stream) = streams.get(url) {
+            return Ok(stream.clone());
+        }
+        let stream = DataStream::open(Server::connect(url, &self.id).await?);
+        streams.insert(url.to_owned(), stream.clone());
+        Ok(stream)
+    }
+
+    async fn state_stream(&self, url: &str) -> Result<StateStream, Error> {
+        let mut streams = self.state.lock().await;
+        if let Some(stream) = streams.get(url) {
+            return Ok(stream.clone());
+        }
+        let stream = StateStream::open(Server::connect(url, &self.id).await?);
+        streams.insert(url.to_owned(), stream.clone());
+        Ok(stream)
+    }
+
+    /// Closes all functions.
+    async fn close(&self) {
+        for (_, runner) in self.runners.lock().await.drain() {
+            runner.lock().await.close().await;
+        }
+    }
+}

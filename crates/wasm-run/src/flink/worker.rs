@@ -1,0 +1,111 @@
+//! The worker that Flink starts for each slot.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use vivarium::{guest_python, in_environment};
+use vivarium_env::{
+    EnvironmentError, EnvironmentSettings, JobId, PythonEnvironmentManager, RequirementsSettings, Store,
+};
+use vivarium_flink::{JobVariables, Sandboxes, Settings, WorkerOptions};
+use vivarium_guest::{ImageName, ImageStore};
+use vivarium_sandbox::{Image, SandboxConfig};
+
+use crate::failure::Failure;
+use crate::options::OutputOptions;
+
+/// The image for clients of Python 3.11, the only version so far.
+const IMAGE: &str = "flink";
+
+/// Sandboxes of one worker: a slot runs some operators of a job, each in its own.
+const SANDBOXES: usize = 64;
+
+/// Work for a TaskManager. The launcher calls this.
+#[derive(Debug, Args)]
+pub struct Worker {
+    /// The Python version of the job's client.
+    #[arg(long, value_name = "VERSION")]
+    python_version: String,
+
+    /// The file with the limits that no job exceeds.
+    #[arg(long, value_name = "FILE")]
+    limits: PathBuf,
+
+    /// The worker's id.
+    #[arg(long, value_name = "ID")]
+    id: String,
+
+    /// Where the worker asks for everything else.
+    #[arg(long = "provision_endpoint", value_name = "HOST:PORT")]
+    provision_endpoint: String,
+
+    /// A folder that Beam's worker keeps files in; not used.
+    #[arg(long = "semi_persist_dir", value_name = "DIR")]
+    semi_persist_dir: Option<PathBuf>,
+}
+
+/// The image that functions run in.
+fn image_name() -> Result<ImageName, Failure> {
+    IMAGE.parse().map_err(Failure::internal)
+}
+
+/// The image of the launcher's Python version, built when it is missing.
+pub async fn image(messages: &OutputOptions) -> Result<Image, Failure> {
+    crate::guest::open(messages, &image_name()?, SANDBOXES).await
+}
+
+pub async fn execute(command: Worker) -> Result<ExitCode, Failure> {
+    let settings = Settings::read(&command.limits).map_err(|error| Failure::usage(error.to_string()))?;
+    let (log, sink) = vivarium_flink::log();
+    crate::log::start_with(log);
+    let options = WorkerOptions { id: command.id, provision_endpoint: command.provision_endpoint };
+    let worker = vivarium_flink::Worker::connect(&options, Some(sink)).await.map_err(failed)?;
+    // From here on Flink hears of what goes wrong: a bundle fails with it.
+    let variables = JobVariables::new(std::env::vars());
+    let prepared = prepare(&settings, variables).await;
+    let (sandboxes, _manager) = match prepared {
+        Ok((sandboxes, manager)) => (Ok(sandboxes), manager),
+        Err(failure) => (Err(failure.to_string()), None),
+    };
+    worker.run(sandboxes).await.map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What functions run in, and what keeps the job's environment there.
+async fn prepare(
+    settings: &Settings,
+    variables: JobVariables,
+) -> Result<(Sandboxes, Option<PythonEnvironmentManager>), Failure> {
+    let image = image(&OutputOptions { quiet: true, ..OutputOptions::default() }).await?;
+    let limits = variables.limits(&settings.limits).map_err(failed)?;
+    let config = SandboxConfig { limits, variables: variables.seen(), ..SandboxConfig::default() };
+    let Some(info) = variables.dependencies().map_err(failed)? else {
+        return Ok((Sandboxes { image, config }, None));
+    };
+    let opened = tokio::task::spawn_blocking(move || {
+        let images = ImageStore::open()?.of(image_name()?);
+        let guest = guest_python(&images.locate()?.manifest()?)?;
+        let settings = EnvironmentSettings {
+            store: Some(Arc::new(Store::open(images.root().join("environments")).map_err(EnvironmentError::from)?)),
+            requirements: RequirementsSettings::default(),
+            guest,
+            ..EnvironmentSettings::default()
+        };
+        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("flink"));
+        manager.open()?;
+        let environment = manager.create_environment()?;
+        Ok::<_, Failure>((environment, manager))
+    });
+    let (environment, manager) = opened.await.map_err(Failure::internal)??;
+    let mut config = in_environment(config, &environment)?;
+    if let Some(directory) = variables.working_directory() {
+        config.directory = directory;
+    }
+    Ok((Sandboxes { image, config }, Some(manager)))
+}
+
+fn failed(error: vivarium_flink::Error) -> Failure {
+    Failure::internal(error.to_string())
+}

@@ -1,0 +1,112 @@
+"""The codec in C reads and writes what PyFlink's coders do."""
+
+import datetime
+import decimal
+import math
+import random
+
+import _flink_rows
+import pytest
+from _vivarium_flink import rows
+from pyflink.fn_execution import coders, stream_slow
+
+TEXT = ["", "a", "\0", "äöü", "漢字", "😀" * 100]
+VALUES = [
+    (coders.TinyIntCoder(), [-128, -1, 0, 1, 127]),
+    (coders.SmallIntCoder(), [-(2**15), 0, 2**15 - 1]),
+    (coders.IntCoder(), [-(2**31), -1, 0, 2**31 - 1]),
+    (coders.BigIntCoder(), [-(2**63), -1, 0, 1, 2**40, 2**63 - 1]),
+    (coders.BooleanCoder(), [True, False]),
+    (coders.FloatCoder(), [0.0, -1.5, math.inf]),
+    (coders.DoubleCoder(), [0.1, -1e300, math.inf, 3]),
+    (coders.BinaryCoder(), [b"", b"\0\1", bytes(1000)]),
+    (coders.CharCoder(), TEXT),
+    (coders.DateCoder(), [datetime.date(1, 1, 1), datetime.date(2026, 11, 20)]),
+    (coders.TimeCoder(), [datetime.time(23, 59, 59, 999000)]),
+    (coders.TimestampCoder(3), [datetime.datetime(2026, 11, 20, 1, 2, 3, 4000)]),
+    (coders.TimestampCoder(6), [datetime.datetime(2026, 11, 20, 1, 2, 3, 456789)]),
+    (coders.DecimalCoder(38, 18), [decimal.Decimal("1.000000000000000001")]),
+    (coders.GenericArrayCoder(coders.CharCoder()), [[], ["a", None, ""]]),
+    (coders.PrimitiveArrayCoder(coders.BigIntCoder()), [[], [1, -2]]),
+    (coders.MapCoder(coders.CharCoder(), coders.BigIntCoder()), [{}, {"a": 1, "b": None}]),
+    (coders.TupleCoder([coders.IntCoder(), coders.CharCoder()]), [(1, "aaa"), (2, "bbb")]),
+    (coders.FlattenRowCoder([coders.BigIntCoder(), coders.CharCoder()]), [[1, "a"], [None, "b"], [None, None]]),
+    (coders.FlattenRowCoder([coders.TinyIntCoder()] * 30), [[i if i % 3 else None for i in range(30)], [None] * 30]),
+    (coders.GenericArrayCoder(coders.MapCoder(coders.IntCoder(), coders.PrimitiveArrayCoder(coders.DoubleCoder()))), [[{1: [0.5]}, None, {}]]),
+]
+CASES = [(coder, value) for coder, values in VALUES for value in values]
+
+
+def encoded(coder, value):
+    out = stream_slow.OutputStream()
+    coder.get_impl().encode_to_stream(value, out)
+    return out.get()
+
+
+@pytest.mark.parametrize("coder, value", CASES, ids=lambda item: repr(item)[:40])
+def test_bytes_and_values_are_pyflinks(coder, value):
+    expected = encoded(coder, value)
+    codec, out = _flink_rows.Codec(rows.plan(coder)), _flink_rows.OutputStream()
+    codec.encode_to_stream(value, out)
+    assert out.get() == expected
+    stream = _flink_rows.InputStream(expected)
+    decoded = codec.decode_from_stream(stream)
+    assert decoded == coder.get_impl().decode_from_stream(stream_slow.InputStream(expected))
+    assert type(decoded) is type(coder.get_impl().decode_from_stream(stream_slow.InputStream(expected)))
+    assert stream.size() == 0
+
+
+@pytest.mark.parametrize("coder, value", CASES, ids=lambda item: repr(item)[:40])
+def test_what_ends_too_early_is_an_error(coder, value):
+    expected, codec = encoded(coder, value), _flink_rows.Codec(rows.plan(coder))
+    for length in range(0, len(expected), max(1, len(expected) // 20)):
+        with pytest.raises((ValueError, EOFError, decimal.InvalidOperation)):
+            codec.decode_from_stream(_flink_rows.InputStream(expected[:length]))
+
+
+def test_any_bytes_are_read_or_refused():
+    source = random.Random(1)
+    for coder, _ in VALUES:
+        codec = _flink_rows.Codec(rows.plan(coder))
+        for _ in range(200):
+            stream = _flink_rows.InputStream(source.randbytes(source.randrange(40)))
+            try:
+                codec.decode_from_stream(stream)
+            except (ValueError, OverflowError, TypeError, decimal.InvalidOperation):
+                pass
+
+
+@pytest.mark.parametrize(
+    "coder, value",
+    [
+        (coders.TinyIntCoder(), 128),
+        (coders.BigIntCoder(), 2**63),
+        (coders.BigIntCoder(), "1"),
+        (coders.BigIntCoder(), 1.5),
+        (coders.CharCoder(), 1),
+        (coders.BinaryCoder(), "text"),
+        (coders.FlattenRowCoder([coders.IntCoder()]), (1,)),
+        (coders.FlattenRowCoder([coders.IntCoder()] * 2), [1]),
+    ],
+    ids=repr,
+)
+def test_values_of_other_types_are_refused(coder, value):
+    with pytest.raises((TypeError, OverflowError)):
+        _flink_rows.Codec(rows.plan(coder)).encode_to_stream(value, _flink_rows.OutputStream())
+
+
+@pytest.mark.parametrize("plan", [(), ("int",), ("int", 9), ("int", -1), ("map", ("bool",)), ("nothing",), ("other", 1), (1,), "bool"])
+def test_what_is_no_plan_is_refused(plan):
+    with pytest.raises((ValueError, TypeError)):
+        _flink_rows.Codec(plan)
+
+
+def test_a_row_that_changes_while_it_is_written():
+    row = [1, 2]
+
+    def shrink(value, out):
+        row.clear()
+
+    codec = _flink_rows.Codec(("row", ("other", None, shrink), ("int", 8)))
+    with pytest.raises(ValueError, match="changed"):
+        codec.encode_to_stream(row, _flink_rows.OutputStream())

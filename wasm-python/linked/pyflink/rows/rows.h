@@ -1,0 +1,79 @@
+/* `_flink_rows`: Flink's rows as bytes <-> Python objects, in C.
+ *
+ *   stream.c   InputStream and OutputStream, with the methods of PyFlink's own (pyflink.fn_execution.stream_slow)
+ *   codec.c    Codec: a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
+ *   module.c   the module, and the loop over the rows of a message
+ *
+ * The formats are those of Flink's Java serializers, which pyflink.fn_execution.coder_impl_slow shows in Python: numbers are
+ * big-endian, a row starts with a mask of its kind (2 bits) and of its NULLs.
+ *
+ * Conventions. A function that can fail returns 0, or -1 with a Python exception set (pointers: NULL). Nothing about input is relied
+ * on: what ends too early is a ValueError.
+ */
+#ifndef FLINK_ROWS_H
+#define FLINK_ROWS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ROWS_TRY(expression)             \
+    do {                                 \
+        if ((expression) < 0) return -1; \
+    } while (0)
+
+/* ---- stream.c ---- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *owner;         /* bytes */
+    const uint8_t *at, *end;
+} rows_input;
+
+typedef struct {
+    PyObject_HEAD
+    uint8_t *data;
+    size_t size, capacity;
+} rows_output;
+
+extern PyTypeObject rows_input_type, rows_output_type;
+
+/* The next `size` bytes; NULL with an exception set when there are fewer. */
+const uint8_t *rows_take(rows_input *in, size_t size);
+int rows_take_var_int(rows_input *in, int64_t *value);
+/* Room for `size` more bytes, which count as written. */
+uint8_t *rows_put(rows_output *out, size_t size);
+int rows_put_var_int(rows_output *out, int64_t value);
+
+static inline uint64_t rows_big_endian(const uint8_t *at, size_t size) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < size; i++) value = value << 8 | at[i];
+    return value;
+}
+
+static inline void rows_to_big_endian(uint8_t *at, size_t size, uint64_t value) {
+    for (size_t i = 0; i < size; i++) at[i] = (uint8_t)(value >> 8 * (size - 1 - i));
+}
+
+/* ---- codec.c ---- */
+
+typedef struct rows_field rows_field;
+
+struct rows_field {
+    PyObject *(*read)(const rows_field *field, rows_input *in); /* a new reference */
+    int (*write)(const rows_field *field, PyObject *value, rows_output *out);
+    Py_ssize_t width;         /* bytes of an int */
+    PyObject *decode, *encode; /* methods of a PyFlink coder, for fields without C code */
+    Py_ssize_t n_children;
+    rows_field *children;
+};
+
+typedef struct {
+    PyObject_HEAD
+    rows_field root;
+} rows_codec;
+
+extern PyTypeObject rows_codec_type;
+
+#endif
