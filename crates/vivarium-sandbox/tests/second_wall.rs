@@ -113,6 +113,24 @@ fn threads_that_were_there_are_confined_before_they_run_a_guest() {
 }
 
 #[test]
+fn folders_are_made_only_below_those_that_may_be_written_under() {
+    in_a_process("folders_are_made_only_below_those_that_may_be_written_under", |folder| {
+        let out = folder.join("out");
+        let wall = SecondWall::new().allow_writing_in(folder.join("in")).allow_reading(&out).allow_writing_under(&out);
+        let raised = wall.raise().unwrap();
+        fs::create_dir_all(out.join("a/b")).unwrap();
+        fs::write(out.join("a/b/new"), "new").unwrap();
+        assert_eq!(fs::read_dir(out.join("a")).unwrap().count(), 1);
+        fs::remove_dir_all(out.join("a")).unwrap();
+        if raised.files {
+            denied(fs::create_dir(folder.join("in/a")));
+            denied(fs::create_dir(folder.join("elsewhere/a")));
+            denied(fs::remove_dir_all(&out));
+        }
+    });
+}
+
+#[test]
 fn a_path_that_is_not_there_is_an_error() {
     in_a_process("a_path_that_is_not_there_is_an_error", |folder| {
         let error = SecondWall::new().allow_reading(folder.join("missing")).raise().unwrap_err();

@@ -11,6 +11,7 @@ use crate::files::{Format, Location};
 use crate::flink::Flink;
 use crate::guest_test::GuestTest;
 use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
+use crate::sql::Sql;
 
 /// Run Python functions over tables inside WebAssembly.
 ///
@@ -34,6 +35,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Run(Run),
+    Sql(Sql),
     Exec(Exec),
     Check(Check),
     Bench(Bench),

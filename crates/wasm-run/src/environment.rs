@@ -26,31 +26,32 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An environment that is there for as long as this value.
 pub struct OpenEnvironment {
-    pub environment: PythonEnvironment,
+    pub environment: Arc<PythonEnvironment>,
     _manager: PythonEnvironmentManager,
 }
 
 impl OpenEnvironment {
-    /// Opens the environment that `options` and the `# /// script` header of `source` describe; `None` when neither
-    /// asks for anything. The guest must have been built.
+    /// Opens the environment that `options` and the `# /// script` headers of `sources` describe together; `None` when none of
+    /// them asks for anything. The guest must have been built.
     ///
     /// # Errors
     /// When something is missing, refused or cannot be satisfied; nothing is left behind then.
-    pub async fn open(
+    pub async fn open<'a>(
         options: &EnvironmentOptions,
-        source: Option<&str>,
+        sources: impl IntoIterator<Item = &'a str>,
         messages: &OutputOptions,
     ) -> Result<Option<Self>, Failure> {
-        let header = source.map(ScriptMetadata::parse).transpose().map_err(EnvironmentError::from)?.flatten();
+        let headers = sources.into_iter().filter_map(|source| ScriptMetadata::parse(source).transpose());
+        let headers: Vec<_> = headers.collect::<Result<_, _>>().map_err(EnvironmentError::from)?;
         let asked = options.python_options();
-        if asked == PythonOptions::default() && header.is_none() {
+        if asked == PythonOptions::default() && headers.is_empty() {
             return Ok(None);
         }
         let (options, messages, progress) = (options.clone(), *messages, progress(messages));
         let (ended, end) = mpsc::channel();
         let _stopped = StopOnDrop { progress: progress.clone(), end };
         let opened = tokio::task::spawn_blocking(move || {
-            let opened = Self::open_blocking(&options, &asked, header, &messages, progress);
+            let opened = Self::open_blocking(&options, &asked, headers, &messages, progress);
             drop::<mpsc::Sender<()>>(ended);
             opened
         });
@@ -60,15 +61,15 @@ impl OpenEnvironment {
     fn open_blocking(
         options: &EnvironmentOptions,
         asked: &PythonOptions,
-        header: Option<ScriptMetadata>,
+        headers: Vec<ScriptMetadata>,
         messages: &OutputOptions,
         progress: OpenProgress,
     ) -> Result<Self, Failure> {
         let guest = guest_python(&ImageStore::open()?.of(options.image.clone()).locate()?.manifest()?)?;
         let mut info = PythonDependencyInfo::from_options(asked)?;
-        if let Some(header) = header {
+        for header in headers {
             header.check_python(&guest).map_err(EnvironmentError::from)?;
-            info.requirements = header.dependencies;
+            info.requirements.extend(header.dependencies);
         }
         let settings = EnvironmentSettings {
             store: Some(Arc::new(open_store(&options.store)?)),
@@ -84,7 +85,7 @@ impl OpenEnvironment {
         };
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("wasm-run"));
         manager.open()?;
-        let environment = manager.create_environment()?;
+        let environment = Arc::new(manager.create_environment()?);
         if let Some(file) = &options.packages.write_lock {
             let written = std::fs::write(file, environment.requirements_lock().to_string());
             written.map_err(|error| Failure::data(format!("{} cannot be written", file.display()), error))?;

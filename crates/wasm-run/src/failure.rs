@@ -9,6 +9,8 @@ use vivarium::ErrorClass;
 use vivarium_env::EnvironmentError;
 use vivarium_sandbox::LimitKind;
 
+use crate::sql::SqlFailure;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
@@ -18,6 +20,8 @@ pub enum Failure {
     Environment(Box<EnvironmentError>),
     /// The guest could not be built or found.
     Guest(Box<vivarium_guest::Error>),
+    /// A statement failed.
+    Sql(Box<SqlFailure>),
     /// Anything else, with the class that decides the exit status.
     Other {
         /// Whose part it is to mend it.
@@ -50,14 +54,36 @@ impl Failure {
         Self::Other { class: ErrorClass::Internal, message: message.to_string() }
     }
 
+    /// A statement that failed.
+    pub fn sql(failure: SqlFailure) -> Self {
+        Self::Sql(Box::new(failure))
+    }
+
     /// The exit status.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::BrokenPipe => 0,
-            Self::Function(error) => status(error.class()),
-            Self::Environment(_) | Self::Guest(_) => status(ErrorClass::Environment),
-            Self::Other { class, .. } => status(*class),
+            failure => status(failure.class()),
         })
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Function(error) => error.class(),
+            Self::Sql(failure) => failure.class(),
+            Self::Environment(_) | Self::Guest(_) => ErrorClass::Environment,
+            Self::Other { class, .. } => *class,
+            Self::BrokenPipe => ErrorClass::Internal,
+        }
+    }
+
+    /// The error of the library below, if there is one.
+    fn function_error(&self) -> Option<&vivarium::Error> {
+        match self {
+            Self::Function(error) => Some(error),
+            Self::Sql(failure) => failure.function_error(),
+            _ => None,
+        }
     }
 
     /// Writes the failure to standard error: sentences for people, or one JSON object.
@@ -69,8 +95,7 @@ impl Failure {
             eprintln!("{}", self.to_json());
             return;
         }
-        if let Self::Function(error) = self
-            && let Some(python) = error.python()
+        if let Some(python) = self.function_error().and_then(vivarium::Error::python)
             && !python.error.traceback.is_empty()
         {
             eprint!("{}", python.traceback());
@@ -79,15 +104,14 @@ impl Failure {
     }
 
     fn to_json(&self) -> serde_json::Value {
-        let class = match self {
-            Self::Function(error) => error.class(),
-            Self::Environment(_) | Self::Guest(_) => ErrorClass::Environment,
-            Self::Other { class, .. } => *class,
-            Self::BrokenPipe => ErrorClass::Internal,
-        };
+        let class = self.class();
         let mut error = json!({"class": class_name(class), "status": status(class), "message": self.to_string()});
-        if let Self::Function(function) = self {
-            match &**function {
+        if let Self::Sql(failure) = self {
+            error["message"] = json!(failure.message());
+            error["sql"] = failure.position_as_json();
+        }
+        if let Some(function) = self.function_error() {
+            match function {
                 vivarium::Error::Python(python) => error["python"] = json!(python),
                 vivarium::Error::Problems { problems, .. } => error["problems"] = json!(problems),
                 vivarium::Error::Value { row, column, .. } => {
@@ -105,17 +129,27 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Function(error) => {
-                error.fmt(f)?;
-                match option_for(error) {
-                    Some(option) => write!(f, " ({option})"),
-                    None => Ok(()),
-                }
+            Self::Function(error) => write!(f, "{error}{}", OptionHint(option_for(error))),
+            Self::Sql(failure) => {
+                let option = failure.function_error().and_then(option_for);
+                write!(f, "{}{}{}", failure.message(), OptionHint(option), failure.place())
             }
             Self::Environment(error) => with_causes(&**error, f),
             Self::Guest(error) => with_causes(&**error, f),
             Self::Other { message, .. } => f.write_str(message),
             Self::BrokenPipe => f.write_str("the reader of standard output has gone away"),
+        }
+    }
+}
+
+/// The option that helps, if there is one, behind a message.
+struct OptionHint(Option<&'static str>);
+
+impl fmt::Display for OptionHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(option) => write!(f, " ({option})"),
+            None => Ok(()),
         }
     }
 }

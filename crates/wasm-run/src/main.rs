@@ -16,6 +16,7 @@ mod guest_test;
 mod log;
 mod options;
 mod progress;
+mod sql;
 mod table;
 mod wall;
 
@@ -37,6 +38,7 @@ const TERMINATED: u8 = 143;
 fn main() -> ExitCode {
     let cli = Cli::parse_from(argv::normalised(std::env::args_os()));
     let messages = commands::messages(&cli.command);
+    let interruptible = !commands::handles_interrupts(&cli.command);
     // A worker's log goes to Flink.
     if !matches!(&cli.command, cli::Command::Flink(flink) if flink.is_worker()) {
         log::start(&messages);
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
             return failure.exit_code();
         }
     };
-    let ended = runtime.block_on(until_signalled(commands::execute(cli.command)));
+    let ended = runtime.block_on(until_signalled(commands::execute(cli.command), interruptible));
     // A thread that waits for standard input would keep the process alive.
     runtime.shutdown_background();
     ended.unwrap_or_else(|failure| {
@@ -58,15 +60,18 @@ fn main() -> ExitCode {
     })
 }
 
-/// Runs a command until it ends or the user stops it. A command that is stopped is dropped: its sandboxes end, and so
-/// do its temporary files.
-async fn until_signalled(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+/// Runs a command until it ends or the user stops it; an interrupt stops it when it is `interruptible`. A command that is stopped
+/// is dropped: its sandboxes end, and so do its temporary files.
+async fn until_signalled(
+    command: impl Future<Output = Result<ExitCode, Failure>>,
+    interruptible: bool,
+) -> Result<ExitCode, Failure> {
     let unavailable = |error: io::Error| Failure::internal(format!("signals cannot be received: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
     tokio::select! {
         ended = command => ended,
-        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = interrupt.recv(), if interruptible => Ok(ExitCode::from(INTERRUPTED)),
         _ = terminate.recv() => Ok(ExitCode::from(TERMINATED)),
     }
 }

@@ -58,6 +58,16 @@ impl RowProgress {
     /// Counts rows that are done.
     pub fn add(&mut self, rows: u64) {
         self.bar.inc(rows);
+        self.show_when_long();
+    }
+
+    /// Says how many rows are done.
+    pub fn set(&mut self, rows: u64) {
+        self.bar.set_position(rows);
+        self.show_when_long();
+    }
+
+    fn show_when_long(&mut self) {
         if self.pending.is_some_and(|at| Instant::now() >= at) {
             self.pending = None;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

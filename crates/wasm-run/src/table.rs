@@ -127,7 +127,7 @@ impl<W: Write> TableWriter<W> {
 }
 
 /// The text with control characters escaped.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

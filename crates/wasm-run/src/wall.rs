@@ -19,6 +19,8 @@ pub struct Reach<'a> {
     pub inputs: &'a [&'a Location],
     /// Tables that are written: each under another name in its folder, and then renamed.
     pub outputs: &'a [&'a Location],
+    /// Folders in which files and folders are read, made and removed.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Puts the wall up, for good. Call it when the guest and the environment are open, and before Python runs.
@@ -46,6 +48,9 @@ pub fn raise(reach: Reach<'_>) -> Result<(), Failure> {
         if let Location::File(path) = output {
             wall = allow_writing(wall, path);
         }
+    }
+    for folder in reach.folders {
+        wall = wall.allow_reading(&folder).allow_writing_under(&folder);
     }
     let raised = wall.raise().map_err(Failure::internal)?;
     if !raised.files || !raised.calls {

@@ -41,6 +41,9 @@ impl Rules {
         for folder in &wall.writing_in {
             rules = allow(rules, opened(folder)?, make)?;
         }
+        for folder in &wall.writing_under {
+            rules = allow(rules, opened(folder)?, make | AccessFs::MakeDir | AccessFs::RemoveDir)?;
+        }
         for file in &wall.writing_to {
             rules = allow(rules, opened(file)?, AccessFs::WriteFile.into())?;
         }

@@ -45,6 +45,7 @@ pub struct SecondWall {
     reading: Vec<PathBuf>,
     reading_open: Vec<OwnedFd>,
     writing_in: Vec<PathBuf>,
+    writing_under: Vec<PathBuf>,
     writing_to: Vec<PathBuf>,
 }
 
@@ -108,6 +109,12 @@ impl SecondWall {
     /// Lets files be made, written, renamed and removed in a folder.
     pub fn allow_writing_in(mut self, folder: impl AsRef<Path>) -> Self {
         self.writing_in.push(folder.as_ref().to_owned());
+        self
+    }
+
+    /// The same, and lets folders be made and removed in it. To see what is in them, [allow](Self::allow_reading) that too.
+    pub fn allow_writing_under(mut self, folder: impl AsRef<Path>) -> Self {
+        self.writing_under.push(folder.as_ref().to_owned());
         self
     }
 

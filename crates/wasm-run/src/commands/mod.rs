@@ -21,6 +21,7 @@ use crate::options::{OutputOptions, SandboxOptions, TimeLimit};
 pub async fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Run(run) => run::execute(run).await,
+        Command::Sql(sql) => crate::sql::execute(sql).await,
         Command::Exec(exec) => exec::execute(exec).await,
         Command::Check(check) => check::execute(check).await,
         Command::Bench(bench) => bench::execute(bench).await,
@@ -35,6 +36,7 @@ pub fn messages(command: &Command) -> OutputOptions {
     use crate::cli::Guest;
     match command {
         Command::Run(run) => run.messages,
+        Command::Sql(sql) => sql.messages,
         Command::Exec(exec) => exec.messages,
         Command::Check(check) => check.messages,
         Command::Bench(bench) => bench.messages,
@@ -46,8 +48,13 @@ pub fn messages(command: &Command) -> OutputOptions {
     }
 }
 
+/// Whether the command itself decides what an interrupt ends.
+pub fn handles_interrupts(command: &Command) -> bool {
+    matches!(command, Command::Sql(sql) if sql.is_interactive())
+}
+
 /// The sandbox that the options describe.
-fn sandbox_config(options: &SandboxOptions, default_timeout: TimeLimit) -> SandboxConfig {
+pub fn sandbox_config(options: &SandboxOptions, default_timeout: TimeLimit) -> SandboxConfig {
     SandboxConfig {
         limits: options.limits(default_timeout),
         variables: options.variables.iter().cloned().collect(),

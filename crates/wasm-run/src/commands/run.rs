@@ -37,6 +37,7 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
         inputs: &[&command.input],
         outputs: &outputs,
+        ..Reach::default()
     })?;
     let config = match &environment {
         Some(open) => EnvironmentSnapshots::default().warm(&image, config, &open.environment, &source).await,

@@ -1,0 +1,156 @@
+//! Where the rows of a statement go: a table for reading, JSON for machines, or a file.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow_schema::{DataType, SchemaRef};
+
+use super::options::Sql;
+use crate::failure::{Failure, written};
+use crate::files::{Format, Location, Output};
+use crate::table::printable;
+
+/// Where rows go.
+#[derive(Debug, Clone)]
+pub struct Results {
+    destination: Destination,
+}
+
+#[derive(Debug, Clone)]
+enum Destination {
+    /// Tables for reading on standard output.
+    Tables,
+    /// Objects on standard output, one a line.
+    Json,
+    /// One table in a file or pipe.
+    File(Location, Format),
+}
+
+/// The rows of one statement on their way.
+pub enum Rows {
+    Table {
+        output: Output,
+        /// On standard output, where somebody may read them as they come.
+        shown: bool,
+        count: u64,
+    },
+    /// Plans are text of several lines, which a table would show escaped.
+    Plans,
+}
+
+impl Results {
+    /// What the options say.
+    ///
+    /// # Errors
+    /// When the format of the output is not known.
+    pub fn new(command: &Sql) -> Result<Self, Failure> {
+        let destination = match &command.output {
+            Some(location) => {
+                let format = Format::of(location, command.output_format, "--output-format").map_err(Failure::usage)?;
+                Destination::File(location.clone(), format)
+            }
+            None if command.messages.json => Destination::Json,
+            None => Destination::Tables,
+        };
+        Ok(Self { destination })
+    }
+
+    /// Whether the rows go to one file, so that only one statement may have rows.
+    pub fn is_one_table(&self) -> bool {
+        matches!(self.destination, Destination::File(..))
+    }
+
+    /// Begins with the rows of a statement; `None` when nobody wants them: a file takes only what is `wanted`, not how many rows
+    /// a COPY has written.
+    ///
+    /// # Errors
+    /// When the output cannot be written, or cannot hold these columns.
+    pub fn begin(&self, schema: SchemaRef, explanation: bool, wanted: bool) -> Result<Option<Rows>, Failure> {
+        let output = match &self.destination {
+            Destination::Tables if explanation => return Ok(Some(Rows::Plans)),
+            Destination::Tables => Output::table(&schema),
+            Destination::Json => {
+                check_names(&schema)?;
+                Output::create(&Location::Standard, Format::Json, schema)?
+            }
+            Destination::File(..) if !wanted => return Ok(None),
+            Destination::File(location, format) => {
+                if *format != Format::Csv {
+                    check_names(&schema)?;
+                }
+                Output::create(location, *format, schema)?
+            }
+        };
+        let shown = !matches!(self.destination, Destination::File(Location::File(_), _));
+        Ok(Some(Rows::Table { output, shown, count: 0 }))
+    }
+}
+
+impl Rows {
+    /// Whether some have been written to standard output.
+    pub fn are_shown(&self) -> bool {
+        matches!(self, Self::Table { shown: true, count: 1.., .. })
+    }
+
+    /// Passes rows on. When the answer is `false`, nobody takes more of them, and [`finish`](Self::finish) knows why.
+    pub async fn write(&mut self, batch: RecordBatch) -> bool {
+        match self {
+            Self::Table { output, count, .. } => {
+                *count += batch.num_rows() as u64;
+                // An empty batch says nothing, and would make a table's columns as wide as their names.
+                batch.num_rows() == 0 || output.write(batch).await
+            }
+            Self::Plans => write_plans(&mut io::stdout().lock(), &batch).is_ok(),
+        }
+    }
+
+    /// Completes what was written, and tells how many rows it was.
+    ///
+    /// # Errors
+    /// Whatever ended the writing.
+    pub async fn finish(self) -> Result<u64, Failure> {
+        match self {
+            Self::Table { output, count, .. } => {
+                output.finish().await?;
+                Ok(count)
+            }
+            Self::Plans => {
+                written(io::stdout().lock().flush())?;
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// Writes the rows (kind of plan, plan) of EXPLAIN.
+fn write_plans(out: &mut impl Write, batch: &RecordBatch) -> io::Result<()> {
+    let text = |index: usize| {
+        let column = batch.columns().get(index).ok_or_else(|| io::Error::other("a plan without text"))?;
+        cast(column, &DataType::Utf8).map_err(io::Error::other)
+    };
+    let (kinds, plans) = (text(0)?, text(1)?);
+    let (kinds, plans) = (kinds.as_string::<i32>(), plans.as_string::<i32>());
+    for row in 0..batch.num_rows() {
+        let kind = if kinds.is_null(row) { "" } else { kinds.value(row) };
+        writeln!(out, "{}:", printable(kind))?;
+        let plan = if plans.is_null(row) { "" } else { plans.value(row) };
+        for line in plan.lines() {
+            writeln!(out, "  {}", printable(line).trim_end())?;
+        }
+    }
+    Ok(())
+}
+
+/// Objects and files have a column of each name once; a join's `SELECT *` may have it twice.
+fn check_names(schema: &SchemaRef) -> Result<(), Failure> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name().as_str())) {
+        Some(twice) => Err(Failure::usage(format!(
+            "the query has two columns named \"{}\"; give one of them another name with AS",
+            twice.name()
+        ))),
+        None => Ok(()),
+    }
+}

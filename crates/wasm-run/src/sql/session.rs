@@ -1,0 +1,281 @@
+//! A DataFusion session with the command's tables and Python functions, and how one statement runs in it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_schema::SchemaRef;
+use datafusion::common::config::Dialect as DialectName;
+use datafusion::common::format::ExplainStatementOptions;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, UnboundedMemoryPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
+use futures::StreamExt;
+
+use super::failure::{SqlFailure, plain_message};
+use super::named_files::{Intent, NamedFiles, Names};
+use super::options::Sql;
+use super::progress::ScanProgress;
+use super::results::{Results, Rows};
+use super::script::{Statement, dialect};
+use super::temporary::TemporaryFolder;
+use crate::failure::Failure;
+use crate::progress::ProgressMode;
+
+/// What the names of Flink's settings of a Python environment begin with.
+pub const PYTHON_SETTINGS: &str = "python.";
+
+/// How often progress is looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// A session.
+pub struct Session {
+    pub context: SessionContext,
+    names: Arc<Names>,
+    /// Where sorts and joins put what does not fit into `--query-memory`.
+    temporary: Option<TemporaryFolder>,
+    explain: Option<Explain>,
+    progress: ProgressMode,
+}
+
+/// What is asked about queries in place of their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Explain {
+    /// The plan.
+    Plan,
+    /// The plan, with what its steps came to.
+    Analysis,
+}
+
+/// What a statement came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Done {
+    /// How many rows it gave, if it gives rows.
+    pub rows: Option<u64>,
+    pub time: Duration,
+}
+
+impl Session {
+    /// A session that may reach `names`.
+    ///
+    /// # Errors
+    /// When there is no place for temporary files.
+    pub fn new(command: &Sql, names: Names) -> Result<Self, Failure> {
+        let mut config = SessionConfig::new().with_information_schema(true);
+        if let Some(partitions) = command.partitions {
+            config = config.with_target_partitions(usize::from(partitions));
+        }
+        let options = config.options_mut();
+        // Where in the text a name stands, for messages.
+        options.sql_parser.collect_spans = true;
+        // The generic dialect knows PostgreSQL's CREATE FUNCTION with $$ strings.
+        options.sql_parser.dialect = DialectName::Generic;
+        if let Some(bytes) = command.query_memory.and_then(|bytes| usize::try_from(bytes).ok()) {
+            // What a sort keeps to put its parts together; the default is more than a small limit.
+            let reserved = &mut options.execution.sort_spill_reservation_bytes;
+            *reserved = (*reserved).min(bytes / 8);
+        }
+
+        let temporary = match command.query_memory {
+            Some(_) => Some(TemporaryFolder::new().map_err(|error| {
+                Failure::data(format!("{} cannot hold temporary files", std::env::temp_dir().display()), error)
+            })?),
+            None => None,
+        };
+        let pool: Arc<dyn MemoryPool> = match command.query_memory {
+            Some(bytes) => Arc::new(FairSpillPool::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
+            None => Arc::new(UnboundedMemoryPool::default()),
+        };
+        let disk = match &temporary {
+            Some(folder) => DiskManagerMode::Directories(vec![folder.path().to_owned()]),
+            // Without a limit nothing is put aside.
+            None => DiskManagerMode::Disabled,
+        };
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(pool)
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+            .build_arc()
+            .map_err(Failure::internal)?;
+        let names = Arc::new(names);
+        let files = url::Url::parse("file://").map_err(Failure::internal)?;
+        runtime.register_object_store(&files, Arc::new(NamedFiles::new(Arc::clone(&names))));
+        let explain = match (command.analyze, command.explain) {
+            (true, _) => Some(Explain::Analysis),
+            (false, true) => Some(Explain::Plan),
+            (false, false) => None,
+        };
+        Ok(Self {
+            context: SessionContext::new_with_config_rt(config, runtime),
+            names,
+            temporary,
+            explain,
+            progress: ProgressMode::new(&command.messages),
+        })
+    }
+
+    /// The folder of temporary files, if there may be some.
+    pub fn temporary_folder(&self) -> Option<PathBuf> {
+        self.temporary.as_ref().map(|folder| folder.path().to_owned())
+    }
+
+    /// Sets an option, as SET does.
+    ///
+    /// # Errors
+    /// When there is no such option, or it cannot have the value.
+    pub fn set(&self, name: &str, value: &str) -> Result<(), Failure> {
+        let state = self.context.state_ref();
+        let set = state.write().config_mut().options_mut().set(name, value);
+        set.map_err(|error| Failure::usage(plain_message(&error)))
+    }
+
+    /// Runs a statement; rows go where `results` says.
+    ///
+    /// # Errors
+    /// Whatever ends it, with its place in the SQL text; or that the rows cannot be written.
+    pub async fn run(&self, statement: Statement, results: &Results) -> Result<Done, Failure> {
+        let started = Instant::now();
+        let Statement { script, place, parsed } = statement.clone();
+        let failed = |error| Failure::sql(SqlFailure::new(error, Arc::clone(&script), place, dialect(&self.context)));
+        check_setting(&statement)?;
+        self.check_files(&parsed).map_err(failed)?;
+        let explained = statement.can_be_explained().then_some(self.explain).flatten();
+        let is_explanation = explained.is_some() || statement.is_explanation();
+        let parsed = match explained {
+            Some(explain) => Parsed::Explain(ExplainStatement {
+                options: ExplainStatementOptions { analyze: explain == Explain::Analysis, ..Default::default() },
+                statement: Box::new(parsed),
+            }),
+            None => parsed,
+        };
+        let plan = self.context.state().statement_to_plan(parsed).await.map_err(failed)?;
+        let frame = self.context.execute_logical_plan(plan).await.map_err(failed)?;
+        if frame.schema().fields().is_empty() {
+            return Ok(Done { rows: None, time: started.elapsed() });
+        }
+        let schema: SchemaRef = Arc::clone(frame.schema().inner());
+        let wanted = explained.is_some() || statement.is_query();
+        let Some(mut rows) = results.begin(schema, is_explanation, wanted)? else {
+            self.exhaust(frame).await.map_err(failed)?;
+            return Ok(Done { rows: None, time: started.elapsed() });
+        };
+        self.stream(frame, &mut rows).await.map_err(failed)?;
+        let count = rows.finish().await?;
+        Ok(Done { rows: Some(count), time: started.elapsed() })
+    }
+
+    /// Sends the rows of a frame where they go, and shows how far it is.
+    async fn stream(&self, frame: DataFrame, rows: &mut Rows) -> Result<(), DataFusionError> {
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await?;
+        let mut progress = Some(ScanProgress::start(self.progress, &plan));
+        let mut batches = execute_stream(plan, tasks)?;
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            // A bar would be drawn into the rows on the same terminal.
+            if rows.are_shown() {
+                progress = None;
+            }
+            tokio::select! {
+                batch = batches.next() => match batch {
+                    // When nobody takes more rows, the end of the writing tells why.
+                    Some(batch) => if !rows.write(batch?).await { return Ok(()) },
+                    None => return Ok(()),
+                },
+                _ = tick.tick() => if let Some(progress) = &mut progress { progress.look() },
+            }
+        }
+    }
+
+    /// Runs a statement for what it does, not for what it tells.
+    async fn exhaust(&self, frame: DataFrame) -> Result<(), DataFusionError> {
+        let tasks = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await?;
+        let mut progress = ScanProgress::start(self.progress, &plan);
+        let mut batches = execute_stream(plan, tasks)?;
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                batch = batches.next() => match batch {
+                    Some(batch) => drop(batch?),
+                    None => return Ok(()),
+                },
+                _ = tick.tick() => progress.look(),
+            }
+        }
+    }
+
+    /// What a statement names is looked at before the statement does anything: DataFusion takes a file that is not there for a
+    /// table without columns.
+    fn check_files(&self, parsed: &Parsed) -> Result<(), DataFusionError> {
+        match parsed {
+            Parsed::CreateExternalTable(table) => {
+                for location in &table.locations {
+                    let path = before_pattern(local(location)?);
+                    self.check_file(&path, Intent::Read)?;
+                    if table.columns.is_empty() && !path.exists() {
+                        return Err(DataFusionError::Execution(format!(
+                            "there is no file or folder {}",
+                            path.display()
+                        )));
+                    }
+                }
+                Ok(())
+            }
+            Parsed::CopyTo(copy) => self.check_file(Path::new(local(&copy.target)?), Intent::Write),
+            Parsed::Explain(explain) => self.check_files(&explain.statement),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_file(&self, path: &Path, intent: Intent) -> Result<(), DataFusionError> {
+        let path = std::path::absolute(path)?;
+        self.names.check(&path, intent).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+}
+
+/// Environments are made before anything else runs: afterwards the program reaches no package index and no other file.
+fn check_setting(statement: &Statement) -> Result<(), Failure> {
+    match statement.setting() {
+        Some((name, _)) if name.starts_with(PYTHON_SETTINGS) => Err(Failure::usage(format!(
+            "{name} can be set only before all other statements of a script, or by an option, such as --python-files: from \
+             then on the program reaches nothing that was not named"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The path of a file.
+fn local(location: &str) -> Result<&str, DataFusionError> {
+    match location.split_once("://") {
+        None => Ok(location),
+        Some(("file", path)) => Ok(path),
+        Some((scheme, _)) => Err(DataFusionError::Plan(format!(
+            "statements reach files of this machine, and {scheme}://... is none; copy it here first"
+        ))),
+    }
+}
+
+/// The folders of a pattern before its first wildcard, or the whole path.
+fn before_pattern(location: &str) -> PathBuf {
+    let parts = PathBuf::from(location);
+    let fixed: PathBuf =
+        parts.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
+    if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_stands_for_its_folder() {
+        for (location, path) in [("a/b.csv", "a/b.csv"), ("a/*.csv", "a"), ("*.csv", "."), ("/x/y?/z.csv", "/x")] {
+            assert_eq!(before_pattern(location), PathBuf::from(path), "{location}");
+        }
+    }
+}

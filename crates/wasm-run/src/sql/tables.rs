@@ -1,0 +1,369 @@
+//! Tables of `--table NAME=FILE`: which files they are, and how a session comes to know them.
+//!
+//! Files are found, and their columns looked at, before the second wall is up; what a pattern or a folder holds later does not
+//! change the table.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::MemTable;
+use datafusion::common::TableReference;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::arrow::ArrowFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::json::JsonFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::DataFusionError;
+use datafusion::object_store::ObjectStoreExt;
+use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
+
+use super::named_files::resolved;
+use crate::failure::Failure;
+use crate::files::{self, Format, Location};
+
+/// How many rows (or objects) of a text file tell its columns' types, as for `run`.
+const INFERRED_ROWS: usize = 10_000;
+
+/// `NAME=FILE`, as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTable {
+    name: String,
+    files: String,
+}
+
+impl FromStr for NamedTable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, files)) if !name.is_empty() && !files.is_empty() => {
+                Ok(Self { name: name.to_owned(), files: files.to_owned() })
+            }
+            _ => Err("write NAME=FILE, for example orders=data/orders.parquet".to_owned()),
+        }
+    }
+}
+
+/// A table whose files are known.
+#[derive(Debug)]
+pub struct FoundTable {
+    given: NamedTable,
+    format: Format,
+    source: Source,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    Standard,
+    /// Files, sorted.
+    Files(Vec<PathBuf>),
+    /// A folder, the extension of its files, and those, sorted.
+    Folder {
+        folder: PathBuf,
+        extension: String,
+        files: Vec<PathBuf>,
+    },
+}
+
+impl FoundTable {
+    /// Finds the files of a table.
+    ///
+    /// # Errors
+    /// When there are none, or their format is not known or not one.
+    pub fn find(given: &NamedTable, input_format: Option<Format>) -> Result<Self, Failure> {
+        let source = Source::find(&given.files).map_err(|error| given.unreadable(error))?;
+        let example = match &source {
+            Source::Standard => Location::Standard,
+            Source::Files(files) => Location::File(files.first().cloned().unwrap_or_default()),
+            Source::Folder { files, .. } => Location::File(files.first().cloned().unwrap_or_default()),
+        };
+        let format = |location: &Location| {
+            Format::of(location, None, "--input-format")
+                .or_else(|error| input_format.ok_or(error))
+                .map_err(Failure::usage)
+        };
+        // What is piped in has the format that is asked for; a name's extension counts more than the option.
+        let first = match &source {
+            Source::Standard => input_format.unwrap_or(Format::Csv),
+            _ => format(&example)?,
+        };
+        if let Source::Files(files) = &source {
+            for file in files {
+                let other = format(&Location::File(file.clone()))?;
+                if other != first {
+                    let error = format!("its files are of several formats, such as {example} and {}", file.display());
+                    return Err(given.unreadable(error));
+                }
+            }
+        }
+        Ok(Self { given: given.clone(), format: first, source })
+    }
+
+    /// The files and folders that a session reads, as absolute paths.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        match &self.source {
+            Source::Standard => Vec::new(),
+            Source::Files(files) => files.iter().map(|file| resolved(file)).collect(),
+            Source::Folder { folder, .. } => vec![resolved(folder)],
+        }
+    }
+
+    /// Whether the table comes from standard input.
+    pub fn is_standard_input(&self) -> bool {
+        self.source == Source::Standard
+    }
+
+    /// Makes the table known to a session.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the name is taken or none.
+    pub async fn register(&self, session: &SessionContext) -> Result<(), Failure> {
+        let name = TableReference::parse_str(&self.given.name);
+        if session.table_exist(name.clone()).unwrap_or(false) {
+            return Err(Failure::usage(format!("there are two tables \"{name}\"; give one another name")));
+        }
+        let unreadable = |error| self.given.unreadable_by(&error);
+        let table = match &self.source {
+            Source::Standard => self.from_standard_input().await?,
+            Source::Files(files) => Arc::new(self.from_files(session, files).await.map_err(unreadable)?) as Arc<_>,
+            Source::Folder { folder, extension, files } => {
+                Arc::new(self.from_folder(session, folder, extension, files).await.map_err(unreadable)?)
+            }
+        };
+        if table.schema().fields().is_empty() {
+            return Err(self.given.unreadable("it has no columns; a table needs at least a header or a row"));
+        }
+        session
+            .register_table(name, table)
+            .map_err(|error| Failure::usage(format!("--table {}: {}", self.given.name, error.strip_backtrace())))?;
+        Ok(())
+    }
+
+    async fn from_standard_input(&self) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
+        let input = files::open(Location::Standard, self.format).await?;
+        let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| self.given.unreadable(error))?;
+        let table = MemTable::try_new(input.schema, vec![batches]).map_err(|error| self.given.unreadable_by(&error))?;
+        Ok(Arc::new(table))
+    }
+
+    async fn from_files(&self, session: &SessionContext, files: &[PathBuf]) -> Result<ListingTable, DataFusionError> {
+        let format = reader(self.format);
+        let state = session.state();
+        let urls: Vec<_> = files.iter().map(|file| url(file, false)).collect::<Result<_, _>>()?;
+        let mut objects = Vec::with_capacity(urls.len());
+        for url in &urls {
+            let store = session.runtime_env().object_store(url)?;
+            objects.push(store.head(url.prefix()).await?);
+        }
+        let schema = match urls.first() {
+            Some(_) if self.format == Format::Csv => csv_schema(files)?,
+            Some(url) => {
+                let store = session.runtime_env().object_store(url)?;
+                format.infer_schema(&state, &store, &objects).await?
+            }
+            None => Arc::new(Schema::empty()),
+        };
+        let options = ListingOptions::new(format).with_file_extension("");
+        ListingTable::try_new(
+            ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(options)
+                .with_schema(self.strings_for_nulls(&schema)),
+        )
+    }
+
+    async fn from_folder(
+        &self,
+        session: &SessionContext,
+        folder: &Path,
+        extension: &str,
+        files: &[PathBuf],
+    ) -> Result<ListingTable, DataFusionError> {
+        let state = session.state();
+        let options = ListingOptions::new(reader(self.format)).with_file_extension(format!(".{extension}"));
+        let config = ListingTableConfig::new(url(folder, true)?).with_listing_options(options);
+        // Folders such as `year=2024` are columns.
+        let config = config.infer_partitions_from_path(&state).await?;
+        let schema = match self.format {
+            Format::Csv => csv_schema(files)?,
+            _ => config.clone().infer_schema(&state).await?.file_schema.unwrap_or_else(|| Arc::new(Schema::empty())),
+        };
+        ListingTable::try_new(config.with_schema(self.strings_for_nulls(&schema)))
+    }
+
+    /// A column of which nothing but NULL has been seen could hold anything: text holds anything.
+    fn strings_for_nulls(&self, schema: &SchemaRef) -> SchemaRef {
+        if !matches!(self.format, Format::Csv | Format::Json) {
+            return Arc::clone(schema);
+        }
+        let fields = schema.fields().iter().map(|field| match field.data_type() {
+            DataType::Null => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+            _ => Arc::clone(field),
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+}
+
+impl NamedTable {
+    fn unreadable(&self, error: impl std::fmt::Display) -> Failure {
+        Failure::data(format!("table \"{}\": {} cannot be read", self.name, self.files), error)
+    }
+
+    fn unreadable_by(&self, error: &DataFusionError) -> Failure {
+        self.unreadable(super::failure::plain_message(error))
+    }
+}
+
+impl Source {
+    fn find(files: &str) -> Result<Self, String> {
+        if files == "-" {
+            return Ok(Self::Standard);
+        }
+        let path = Path::new(files);
+        if path.is_dir() {
+            let mut found = Vec::new();
+            collect_tables(path, &mut found)?;
+            found.sort();
+            let extension = |file: &PathBuf| file.extension().unwrap_or_default().to_string_lossy().into_owned();
+            let extensions: BTreeSet<_> = found.iter().map(extension).collect();
+            let extensions: Vec<_> = extensions.into_iter().collect();
+            return match &extensions[..] {
+                [] => Err("the folder has no .parquet, .csv, .json, .ndjson or .arrow file".to_owned()),
+                [extension] => Ok(Self::Folder { folder: path.to_owned(), extension: extension.clone(), files: found }),
+                several => Err(format!(
+                    "the folder has files of several kinds: .{}; choose one by a pattern such as {}/*.{}",
+                    several.join(", ."),
+                    files.trim_end_matches('/'),
+                    several[0],
+                )),
+            };
+        }
+        if path.exists() || !files.contains(['*', '?', '[']) {
+            path.metadata().map_err(|error| error.to_string())?;
+            return Ok(Self::Files(vec![path.to_owned()]));
+        }
+        let mut found = Vec::new();
+        for path in glob::glob(files).map_err(|error| format!("the pattern is not one: {error}"))? {
+            let path = path.map_err(|error| error.to_string())?;
+            if path.is_file() {
+                found.push(path);
+            }
+        }
+        if found.is_empty() {
+            return Err("no file matches the pattern".to_owned());
+        }
+        Ok(Self::Files(found))
+    }
+}
+
+/// The files of tables in a folder, and in its folders of partitions (`NAME=VALUE`).
+fn collect_tables(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let said = |error: std::io::Error| error.to_string();
+    for entry in folder.read_dir().map_err(said)? {
+        let path = entry.map_err(said)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && name.contains('=') {
+            collect_tables(&path, found)?;
+        } else if path.is_file() && Format::of(&Location::File(path.clone()), None, "").is_ok() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The columns of CSV files, found as `run` finds them. (DataFusion looks at a file in pieces that end with a line, which may be in
+/// the middle of a value.)
+fn csv_schema(files: &[PathBuf]) -> Result<SchemaRef, DataFusionError> {
+    let format = arrow::csv::reader::Format::default().with_header(true);
+    let mut left = INFERRED_ROWS;
+    let mut known: Option<Schema> = None;
+    for file in files {
+        let (schema, rows) = format.infer_schema(BufReader::new(File::open(file)?), Some(left))?;
+        left = left.saturating_sub(rows);
+        known = Some(match known {
+            None => schema,
+            Some(known) => merged(&known, &schema).ok_or_else(|| {
+                DataFusionError::Execution(format!(
+                    "the columns of {} are not those of the files before it",
+                    file.display()
+                ))
+            })?,
+        });
+    }
+    Ok(Arc::new(known.unwrap_or_else(Schema::empty)))
+}
+
+/// Columns of types that hold what both have; `None` when they are not the same columns.
+fn merged(one: &Schema, other: &Schema) -> Option<Schema> {
+    let field = |(one, other): (&FieldRef, &FieldRef)| {
+        let data_type = match (one.data_type(), other.data_type()) {
+            (one, other) if one == other => one.clone(),
+            (DataType::Null, known) | (known, DataType::Null) => known.clone(),
+            (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
+            _ => DataType::Utf8,
+        };
+        (one.name() == other.name()).then(|| Field::new(one.name(), data_type, true))
+    };
+    if one.fields().len() != other.fields().len() {
+        return None;
+    }
+    one.fields().iter().zip(other.fields()).map(field).collect::<Option<Vec<_>>>().map(Schema::new)
+}
+
+/// The reader of a format.
+fn reader(format: Format) -> Arc<dyn FileFormat> {
+    match format {
+        Format::Parquet => Arc::new(ParquetFormat::default()),
+        // Values may hold line breaks, as for `run`; so one file is read by one task.
+        Format::Csv => Arc::new(
+            CsvFormat::default()
+                .with_has_header(true)
+                .with_newlines_in_values(true)
+                .with_schema_infer_max_rec(INFERRED_ROWS),
+        ),
+        Format::Json => Arc::new(JsonFormat::default().with_schema_infer_max_rec(INFERRED_ROWS)),
+        Format::Arrow => Arc::new(ArrowFormat),
+    }
+}
+
+/// The URL of a file or folder, whatever characters its name has.
+fn url(path: &Path, folder: bool) -> Result<ListingTableUrl, DataFusionError> {
+    let path = resolved(path);
+    let url = if folder { url::Url::from_directory_path(&path) } else { url::Url::from_file_path(&path) };
+    let url = url.map_err(|()| DataFusionError::Execution(format!("{} is no path", path.display())))?;
+    ListingTableUrl::try_new(url, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_columns_of_types_that_hold_all_of_them() {
+        let schema = |fields: &[(&str, DataType)]| {
+            Schema::new(
+                fields.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect::<Vec<_>>(),
+            )
+        };
+        let one = schema(&[("a", DataType::Int64), ("b", DataType::Null), ("c", DataType::Boolean)]);
+        let other = schema(&[("a", DataType::Float64), ("b", DataType::Int64), ("c", DataType::Int64)]);
+        let both = schema(&[("a", DataType::Float64), ("b", DataType::Int64), ("c", DataType::Utf8)]);
+        assert_eq!(merged(&one, &other), Some(both));
+        assert_eq!(merged(&one, &schema(&[("a", DataType::Int64)])), None);
+    }
+
+    #[test]
+    fn a_table_is_a_name_and_files() {
+        let table: NamedTable = "t=a=b.csv".parse().unwrap();
+        assert_eq!((table.name.as_str(), table.files.as_str()), ("t", "a=b.csv"));
+        for wrong in ["t", "=a.csv", "t=", ""] {
+            assert!(wrong.parse::<NamedTable>().is_err(), "{wrong}");
+        }
+    }
+}

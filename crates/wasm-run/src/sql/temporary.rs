@@ -1,0 +1,50 @@
+//! The folder for what a query cannot keep in memory.
+//!
+//! It is made before the second wall is up, and below it the query may do as it likes. Only its parent could let it be removed,
+//! and that is everybody's folder of temporary files; so a thread that was there before the wall removes it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// A folder that is removed when this is dropped.
+pub struct TemporaryFolder {
+    path: PathBuf,
+    /// Disconnected to have the folder removed.
+    keep: Option<mpsc::Sender<()>>,
+    remover: Option<JoinHandle<()>>,
+}
+
+impl TemporaryFolder {
+    /// Makes a folder. Call it before the second wall is up.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new() -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("wasm-run-sql-").tempdir()?;
+        let path = folder.path().to_owned();
+        let (keep, kept) = mpsc::channel();
+        let remover = std::thread::spawn(move || {
+            // Nothing is ever sent.
+            let _ = kept.recv();
+            drop(folder);
+        });
+        Ok(Self { path, keep: Some(keep), remover: Some(remover) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        self.keep = None;
+        if let Some(remover) = self.remover.take() {
+            // A panic there leaves the folder behind, which is no reason for another.
+            let _ = remover.join();
+        }
+    }
+}
