@@ -5,7 +5,8 @@
     tests/flink/run.py --write              also writes the table of docs/flink.md
     tests/flink/run.py "value state" ...    some features, or `examples`, `limits`, `crash`, `exactly once`
 
-Needs Python 3.11 and Java 17. Flink 2.3 is installed from PyPI into a folder of its own the first time (`--flink`, 1.5 GB).
+Needs Python 3.11 with venv and Java 17, which it installs on a Debian 12 that lacks them. Flink 2.3 is installed from PyPI into a folder
+of its own the first time (`--flink`, 1.5 GB).
 """
 
 import argparse
@@ -45,13 +46,34 @@ class Failure(Exception):
 # ---- Flink ----
 
 
+def _debian(*packages: str) -> None:
+    """Installs packages where the system is Debian and the user may."""
+    if shutil.which("apt-get") is None:
+        raise Failure(f"install what Debian calls {', '.join(packages)}")
+    subprocess.run(["apt-get", "update", "-qq"], check=True)
+    subprocess.run(["apt-get", "install", "--yes", "-qq", *packages], check=True, stdout=subprocess.DEVNULL)
+
+
+def _client_python() -> str:
+    """A Python 3.11 that can make virtual environments."""
+    for again in (False, True):
+        for name in ("python3.11", "python3"):
+            check = "import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))"
+            if shutil.which(name) and subprocess.run([name, "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
+                return name
+        if not again:
+            _debian("python3", "python3-venv")
+    raise Failure("there is no Python 3.11 with venv")
+
+
 def install(folder: Path) -> Path:
-    """Flink from PyPI; returns the folder of its `bin`."""
+    """Flink from PyPI, and a Java for it; returns the folder of its `bin`."""
+    if shutil.which("java") is None:
+        _debian("openjdk-17-jre-headless")
     python = folder / "bin" / "python"
     if not (folder / "installed").exists():
         print(f"installing {FLINK} into {folder}", flush=True)
-        series = ["python3.11", "-m", "venv", str(folder)]
-        subprocess.run(series, check=True)
+        subprocess.run([_client_python(), "-m", "venv", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", FLINK, "pytest"], check=True)
         (folder / "installed").touch()
     home = subprocess.run(
@@ -295,7 +317,11 @@ def main() -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     parser.add_argument("--flink", type=Path, default=cache / "vivarium-flink-2.3", help="where Flink is installed (%(default)s)")
     arguments = parser.parse_args()
-    flink, python = install(arguments.flink), arguments.flink / "bin" / "python"
+    try:
+        flink, python = install(arguments.flink), arguments.flink / "bin" / "python"
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="vivarium-flink-") as name:
         folder = Path(name)
         subprocess.run([arguments.wasm_run, "flink", "install", "--quiet", folder / "launchers"], check=True)
