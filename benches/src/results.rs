@@ -91,9 +91,9 @@ impl Results {
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let partial = path.with_extension("json.partial");
-        let write = || {
+        let write = || -> std::io::Result<()> {
             std::fs::write(&partial, serde_json::to_vec(self)?)?;
-            Ok::<_, std::io::Error>(std::fs::rename(&partial, path)?)
+            std::fs::rename(&partial, path)
         };
         write().with_context(|| format!("cannot write {}", path.display()))
     }

@@ -548,17 +548,29 @@ def archives():
     return rows(t.from_elements([(1,), (2,)], ["x"]).select(rated(t_col("x"))))
 
 
+def _digest(text):
+    import base64
+    import hashlib
+
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
 @feature("requirements: packages from a folder of the job's")
 def requirements():
     import zipfile
 
     folder = _folder()
     (folder / "packages").mkdir()
+    files = {
+        "greeting.py": "def greet(name):\n    return f'hello {name}'\n",
+        "greeting-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n",
+        "greeting-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "greeting-1.0.dist-info/RECORD"
+    lines = [f"{name},sha256={_digest(text)},{len(text)}" for name, text in files.items()]
     with zipfile.ZipFile(folder / "packages" / "greeting-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("greeting.py", "def greet(name):\n    return f'hello {name}'\n")
-        wheel.writestr("greeting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
-        wheel.writestr("greeting-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("greeting-1.0.dist-info/RECORD", "")
+        for name, text in [*files.items(), (record, "\n".join([*lines, f"{record},,"]) + "\n")]:
+            wheel.writestr(name, text)
     (folder / "requirements.txt").write_text("greeting==1.0\n")
 
     @udf(result_type=DataTypes.STRING())

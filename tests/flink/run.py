@@ -3,7 +3,7 @@
 
     tests/flink/run.py                      every feature; fails when a result differs from stock's, or from what docs/flink.md says
     tests/flink/run.py --write              also writes the table of docs/flink.md
-    tests/flink/run.py "value state" ...    some features
+    tests/flink/run.py "value state" ...    some features, or `examples`, `limits`, `crash`, `exactly once`
 
 Needs Python 3.11 and Java 17. Flink 2.3 is installed from PyPI into a folder of its own the first time (`--flink`, 1.5 GB).
 """
@@ -199,15 +199,19 @@ def sorted_values(result):
 def limits(cluster: Cluster, launcher: Path) -> None:
     """A limit that is reached fails the job and says which it was; a job cannot raise it."""
     for option, function, said in [
-        ("memory:64MiB", "memory", "limit of memory"),
-        ("memory:64GiB", "memory", "limit of memory"),
-        ("batch_time:1s", "endless", "limit of time"),
+        ("memory:64MiB", "memory", "limit `memory` of 64 MiB"),
+        ("memory:2GiB", "memory", "limit `memory` of 256 MiB"),
+        ("batch_time:1s", "endless", "limit `batch_time` of 1 s"),
     ]:
         options = [f"-Dpython.job-options=VIVARIUM_LIMIT_{option}"]
         output = cluster.run(HERE / "failures.py", launcher, function, options=options)
         if said not in output:
             raise Failure(f"{option}: the error does not say '{said}':\n{output[-4000:]}")
         print(f"limits: {option} is reported", flush=True)
+
+
+def crash(cluster: Cluster, launcher: Path) -> None:
+    """A function that ends its process takes the sandbox with it, and nothing else."""
     output = cluster.run(HERE / "failures.py", launcher, "crash-once")
     if "RESULT [1, 2, 3]" not in output:
         raise Failure(f"the attempt after a crash did not run:\n{output[-4000:]}")
@@ -262,6 +266,9 @@ def examples(cluster: Cluster, launcher: Path) -> None:
     print("the examples ran", flush=True)
 
 
+PARTS = {"examples": examples, "limits": limits, "crash": crash, "exactly once": exactly_once}
+
+
 # ---- The document ----
 
 
@@ -298,12 +305,14 @@ def main() -> int:
             if not arguments.features:
                 guest_tests(python, folder)
             with Cluster(flink, python, folder / "cluster") as cluster:
-                said = features(cluster, launcher, python, arguments.features)
+                names = [name for name in arguments.features if name not in PARTS]
+                if names or not arguments.features:
+                    said = features(cluster, launcher, python, names)
+                for name, part in PARTS.items():
+                    if name in arguments.features or not arguments.features:
+                        part(cluster, launcher)
                 if not arguments.features:
                     logged(cluster)
-                    examples(cluster, launcher)
-                    limits(cluster, launcher)
-                    exactly_once(cluster, launcher)
                     check_document(said, arguments.write)
         except Failure as failure:
             print(f"error: {failure}", file=sys.stderr)

@@ -32,11 +32,14 @@ const COLOURS: [RGBColor; 7] = [
 ];
 const FONT: &str = "sans-serif";
 
+/// Draws a plot into a file; false when there is nothing to draw.
+type Drawing = fn(&Results, &Path) -> Result<bool>;
+
 /// Draws what there is to draw.
 pub fn draw(results: &Results, directory: &Path) -> Result<Vec<Plot>> {
     std::fs::create_dir_all(directory)?;
     let mut plots = Vec::new();
-    let drawings: [(Plot, fn(&Results, &Path) -> Result<bool>); 3] = [
+    let drawings: [(Plot, Drawing); 3] = [
         (Plot { file: "rows.svg", title: "Nanoseconds a row by work and contender" }, rows),
         (Plot { file: "batches.svg", title: "Nanoseconds a row by rows per batch" }, batches),
         (Plot { file: "threads.svg", title: "Rows per second by threads" }, threads),

@@ -191,9 +191,12 @@ impl ExecutionPlan for PythonExec {
     }
 }
 
+/// The arguments of a call, and the call at work.
+type RunningCall = (Vec<Arc<dyn PhysicalExpr>>, Arc<Work>);
+
 /// The calls of one partition.
 struct Partition {
-    calls: Vec<(Vec<Arc<dyn PhysicalExpr>>, Arc<Work>)>,
+    calls: Vec<RunningCall>,
     schemas: Vec<SchemaRef>,
     /// The number of the next row, from 0: errors name it.
     next_row: u64,

@@ -69,7 +69,7 @@ impl From<vivarium_sandbox::Error> for Error {
             }
             sandbox @ vivarium_sandbox::Error::Limit(_) => Self::Sandbox {
                 sandbox,
-                advice: "; the limits of Python functions are in the file that the launcher names",
+                advice: " (limits.toml beside the launcher, within which a job may ask for less)",
             },
             sandbox => Self::Sandbox { sandbox, advice: "" },
         }
