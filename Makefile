@@ -6,7 +6,7 @@ WASM_RUN = $(BIN)/wasm-run
 DATA = target/example-data
 ENVIRONMENT = examples/environment
 
-.PHONY: demo test test-data test-shim guest environment-example packages
+.PHONY: demo test test-data test-shim guest environment-example sql-example packages
 
 demo: guest $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
@@ -33,6 +33,11 @@ environment-example: guest $(DATA)/lineitem.parquet $(DATA)/holidays.zip $(DATA)
 	    -pyfs $(ENVIRONMENT)/calendars.py -pyreq $(ENVIRONMENT)/requirements.txt \
 	    -pyarch $(DATA)/holidays.zip#holidays,$(DATA)/venv.tar.gz#venv -pyexec venv/bin/python
 
+# SQL over two tables, with functions from a file and one that SQL defines.
+sql-example: guest $(DATA)/lineitem.parquet $(DATA)/orders.parquet
+	$(WASM_RUN) sql --file examples/sql/shipping.sql --udf examples/sql/tpch.py \
+	    --table lineitem=$(DATA)/lineitem.parquet --table orders=$(DATA)/orders.parquet
+
 # Forty widely used packages in the sandbox; needs a network and takes a quarter of an hour.
 packages: guest
 	python3 tests/packages/run.py
@@ -44,6 +49,9 @@ guest:
 
 $(DATA)/lineitem.parquet: | guest
 	$(BIN)/vivarium-examples --scale 0.05 --output $(DATA)
+
+$(DATA)/orders.parquet: | guest
+	$(BIN)/vivarium-examples --scale 0.05 --tables orders --output $(DATA)
 
 $(DATA)/holidays.zip: $(ENVIRONMENT)/holidays/fixed.csv
 	mkdir -p $(DATA)
