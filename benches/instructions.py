@@ -39,11 +39,15 @@ def main() -> int:
     arguments.add_argument("--update", action="store_true", help="store what is counted as the new baseline")
     options = arguments.parse_args()
     baseline = json.loads(BASELINE.read_text())
-    subprocess.run([options.binary, "prepare"], check=True)
+    # The first one compiles the guest; code that was written a moment ago is read and hashed once more by the next one that opens it.
+    for _ in range(3):
+        subprocess.run([options.binary, "prepare"], check=True)
     failed = False
     for part, repetitions in PARTS.items():
         counted = [collected(options.binary, part, times * repetitions) for times in (1, 2)]
         each = round((counted[1] - counted[0]) / repetitions)
+        if each <= 0:
+            sys.exit(f"{part}: {counted[1]:,} instructions for twice the work of {counted[0]:,}; something else ran along, run it again")
         entry = baseline.setdefault(part, {"instructions": each, "tolerance": 0.05})
         change = each / entry["instructions"] - 1
         verdict = "ok"
