@@ -85,7 +85,7 @@ pub use options::{PythonOptions, keys};
 pub use progress::{OpenEvent, OpenProgress};
 pub use report::{Distribution, NativeModule, ShadowedBy, ShadowedModule, TreeReport};
 pub use requirements::{
-    AllowedLines, LockedPackage, Requirement, RequirementsError, RequirementsFile, RequirementsLock,
+    AllowedLines, LockedPackage, PIP_VARIABLES, Requirement, RequirementsError, RequirementsFile, RequirementsLock,
     RequirementsSettings, ScriptMetadata, Unsatisfied, UnsatisfiedReason,
 };
 pub use store::{CollectPolicy, Collected, Store, StoreError, StoreLease, StoredEnvironment, TenantId, TenantStore};

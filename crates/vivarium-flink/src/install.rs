@@ -6,10 +6,13 @@
 //!   DIR/limits.toml                           what functions may use at most: the operator's; never overwritten
 //! ```
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use vivarium_env::PIP_VARIABLES;
 
 /// The Python versions that there are images for.
 pub const PYTHON_VERSIONS: [&str; 1] = ["3.11"];
@@ -53,7 +56,8 @@ impl Installed {
     }
 }
 
-/// Writes launchers into `folder`, which run `program`, this project's command line, with the images of `cache`.
+/// Writes launchers into `folder`, which run `program`, this project's command line, with the images of `cache`. What pip is given
+/// of the host's variables is what they are now.
 ///
 /// # Errors
 /// When the folder or a file cannot be written; the message names it.
@@ -76,8 +80,9 @@ pub fn install(folder: &Path, program: &Path, cache: &Path) -> io::Result<Instal
         script(&launcher, &format!("exec {program} flink python {own} -- \"$@\""))?;
         // A job sets variables of this process (python.job-options). None of them may change what runs, or where images come from.
         let worker = format!(
-            "unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT TMPDIR\nVIVARIUM_CACHE_DIR={}\nexport VIVARIUM_CACHE_DIR\n\
+            "unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT TMPDIR\n{}export VIVARIUM_CACHE_DIR={}\n\
              exec {program} flink worker --python-version {version} --limits {} \"$@\"",
+            pip_variables(),
             quoted(cache),
             quoted(&limits)
         );
@@ -85,6 +90,15 @@ pub fn install(folder: &Path, program: &Path, cache: &Path) -> io::Result<Instal
         launchers.push((version.to_owned(), launcher));
     }
     Ok(Installed { launchers, limits })
+}
+
+/// Lines that give the variables that pip sees the values they have now.
+fn pip_variables() -> String {
+    let line = |name: &str| match env::var_os(name) {
+        Some(value) => format!("export {name}={}\n", quoted(Path::new(&value))),
+        None => format!("unset {name}\n"),
+    };
+    PIP_VARIABLES.iter().map(|name| line(name)).collect()
 }
 
 fn create(folder: &Path) -> io::Result<()> {

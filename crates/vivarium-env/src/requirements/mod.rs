@@ -32,6 +32,7 @@ use std::time::Duration;
 pub use error::{RequirementsError, Unsatisfied, UnsatisfiedReason};
 pub use file::{AllowedLines, Requirement, RequirementsFile};
 pub use lock::{LockedPackage, RequirementsLock};
+pub use pip::PIP_VARIABLES;
 pub(crate) use resolve::Resolver;
 pub use script::ScriptMetadata;
 pub(crate) use wheel::{WheelFile, install_wheel};

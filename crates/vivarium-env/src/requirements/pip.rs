@@ -19,8 +19,9 @@ const SCRIPT: &str = include_str!("run_pip.py");
 const OUTPUT_BYTES: u64 = 8 << 10;
 /// pip needs a few hundred MB of address space.
 const MEMORY_BYTES: u64 = 4 << 30;
-/// Of the caller's environment pip sees what it needs to reach the network, and nothing that configures Python or pip.
-const ENVIRONMENT: [&str; 16] = [
+/// The variables of the host that pip is given: what it needs to be found and to reach the network, and nothing that configures
+/// Python or pip. Whoever lets a tenant set variables of the process has to keep these to itself.
+pub const PIP_VARIABLES: [&str; 16] = [
     "PATH",
     "HOME",
     "LANG",
@@ -138,7 +139,7 @@ pub(super) fn run(
     let mut command = Command::new(python);
     // Isolated: neither the environment, nor the working directory, nor the user's packages are Python's to import.
     command.args(["-I", "-c", SCRIPT]).current_dir(scratch).env_clear().env("TMPDIR", scratch);
-    command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(PIP_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.stdin(Stdio::piped()).stdout(clone()?).stderr(clone()?).process_group(0);
     let mut child = match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
