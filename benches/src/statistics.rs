@@ -8,6 +8,9 @@ const RESAMPLES: usize = 2_000;
 /// What an interval may be wide, as a part of the ratio, before a ratio is called noisy.
 pub const NOISY: f64 = 0.10;
 
+/// Fewer rounds have no spread to speak of.
+const FEWEST_ROUNDS: usize = 3;
+
 /// Samples of one quantity, in the order in which they were taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -54,6 +57,8 @@ pub struct Ratio {
     pub low: f64,
     /// Its upper end.
     pub high: f64,
+    /// Rounds it comes from.
+    pub rounds: usize,
 }
 
 impl Ratio {
@@ -74,19 +79,19 @@ impl Ratio {
             medians.push(quantile(&resample, 0.5));
         }
         medians.sort_by(f64::total_cmp);
-        let median = Samples(rounds).median();
-        Some(Self { median, low: quantile(&medians, 0.025), high: quantile(&medians, 0.975) })
+        let (low, high) = (quantile(&medians, 0.025), quantile(&medians, 0.975));
+        Some(Self { low, high, rounds: rounds.len(), median: Samples(rounds).median() })
     }
 
-    /// Whether the rounds disagree so much that the ratio says little: its interval is wider than a tenth of it.
+    /// Whether the ratio says little: its interval is wider than a tenth of it, or there are too few rounds to tell.
     pub fn is_noisy(&self) -> bool {
-        self.high - self.low > NOISY * self.median
+        self.rounds < FEWEST_ROUNDS || self.high - self.low > NOISY * self.median
     }
 
     /// The ratio with its interval, and a warning when it is noisy.
     pub fn show(&self) -> String {
         let digits = if self.median < 10.0 { 2 } else { 1 };
-        let Self { median, low, high } = self;
+        let Self { median, low, high, .. } = self;
         let noisy = if self.is_noisy() { " noisy" } else { "" };
         format!("{median:.digits$}x ({low:.digits$}–{high:.digits$}){noisy}")
     }
@@ -134,6 +139,8 @@ mod tests {
         let wild = Samples((0..15).map(|round| if round % 2 == 0 { 1.0 } else { 3.0 }).collect());
         let wild = Ratio::of(&wild, &native).unwrap();
         assert!(wild.is_noisy() && wild.show().ends_with("noisy"), "{}", wild.show());
+        let once = Ratio::of(&Samples(vec![2.0]), &Samples(vec![1.0])).unwrap();
+        assert!(once.is_noisy(), "{}", once.show());
     }
 
     #[test]

@@ -44,7 +44,7 @@ const AIMS: &[Aim] = &[
         what: "`add one` row by row, against arrow-udf on native CPython, one thread",
         aim: "at most 1.25x",
         found: |results| ratio_at_most(results, "add one", 1, contenders::ARROW_UDF, 1.25),
-        why: "compiled WebAssembly runs CPython's interpreter loop at 2 to 2.5 times its native time; what the shim adds around the call is less than what the crate adds.",
+        why: "compiled WebAssembly runs CPython's interpreter loop at 2 to 2.5 times its native time.",
     },
     Aim {
         what: "the same on two threads",

@@ -54,7 +54,7 @@ fn introduction(results: &Results) -> String {
     format!(
         "Sandbox and contenders take turns, round by round, so that whatever else the machine does hits all of them. Figures are medians over the \
          rounds; ranges of times are quartiles. A ratio is the median of the rounds' own ratios, with a 95 % confidence interval from 2,000 resamples of the \
-         rounds; one whose interval is wider than {noisy:.0} % of it is marked *noisy* and is to be measured again on a quieter machine. The numbers \
+         rounds; one of fewer than three rounds, or whose interval is wider than {noisy:.0} % of it, is marked *noisy* and is to be measured again on a quieter machine. The numbers \
          behind the tables are in [results.json](benchmarks/results.json).\n\n\
          The sandbox side is the library as an engine uses it: both copies, all checks, limits and epochs are in its time. What the contenders are and how they are \
          installed: [benches/contenders](../benches/contenders/README.md).\n\n\
