@@ -20,7 +20,8 @@ struct Terminal {
 impl Terminal {
     fn start(folder: &Folder, arguments: &str) -> Self {
         let state = folder.path("state");
-        let command = format!("{} sql {arguments}", env!("CARGO_BIN_EXE_wasm-run"));
+        // In place of the shell: one that waits would die of an interrupt, and end with that.
+        let command = format!("exec {} sql {arguments}", env!("CARGO_BIN_EXE_wasm-run"));
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--echo", "never", "--command", &command, "/dev/null"])
             .current_dir(folder.path(""))
