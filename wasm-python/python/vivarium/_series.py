@@ -107,7 +107,8 @@ def _arrays(mask, array):
     array = array if mask is None else np.where(mask, None, array)
     made = np.empty(len(array), object)
     for at, items in enumerate(array):
-        made[at] = None if items is None else np.asarray(items, None if _is_plain(items) else object)
+        # `fromiter` takes items as they are, where `asarray` would make dimensions of those that are sequences.
+        made[at] = items if items is None else np.asarray(items) if _is_plain(items) else np.fromiter(items, object, len(items))
     return pd.Series(made, copy=False)
 
 
