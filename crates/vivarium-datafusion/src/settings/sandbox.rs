@@ -18,6 +18,7 @@ use crate::error::Error;
 /// |---|---|
 /// | `vivarium.memory`, `.batch_time`, ... | a limit by its name in [`Limits`]: `'256MiB'`, `'30s'`, `1000000`; `'none'` where there may be none |
 /// | `vivarium.instances` | how many instances of each function work at the same time; `''`: one for each core |
+/// | `vivarium.image` | the guest image of functions that are created from now on, by its name; `''`: the session's first |
 /// | `vivarium.on_error` | `fail`, `null`; `''`: what the function declares |
 /// | `vivarium.env` | variables of `os.environ`: `'NAME=value,NAME=value'` |
 /// | `vivarium.job_parameters` | what `open(context)` sees, in the same form |
@@ -31,16 +32,20 @@ pub struct SandboxSettings {
     batch_bytes_set: bool,
     pub(crate) instances: Option<usize>,
     pub(crate) on_error: Option<OnError>,
+    /// The image of functions that are created from now on; the first of the session's otherwise.
+    pub(crate) image: Option<String>,
+    /// The session's images.
+    images: Vec<String>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) job_parameters: BTreeMap<String, String>,
 }
 
 impl SandboxSettings {
     /// The settings that a session starts with.
-    pub(crate) fn new(config: &SandboxConfig, instances: Option<usize>) -> Self {
+    pub(crate) fn new(config: &SandboxConfig, instances: Option<usize>, images: Vec<String>) -> Self {
         let batch_bytes_set = config.limits.batch_bytes != Limits::default().batch_bytes;
         let limits = config.limits.clone();
-        Self { limits, batch_bytes_set, instances, variables: config.variables.clone(), ..Self::default() }
+        Self { limits, batch_bytes_set, instances, images, variables: config.variables.clone(), ..Self::default() }
     }
 
     /// Those of a session; the defaults where nothing was installed.
@@ -90,6 +95,13 @@ impl SandboxSettings {
                     text => Some(count(text).ok_or("it is a number from 1 to 1024, or '' for one for each core")?),
                 };
             }
+            "image" => {
+                self.image = match value {
+                    "" => None,
+                    name if self.images.iter().any(|image| image == name) => Some(name.to_owned()),
+                    name => return Err(missing_image(name, self.images.iter().map(String::as_str))),
+                };
+            }
             "on_error" => {
                 self.on_error = match value {
                     "" => None,
@@ -105,6 +117,15 @@ impl SandboxSettings {
         }
         Ok(())
     }
+}
+
+/// Says that a session has no image of this name.
+pub(crate) fn missing_image<'a>(name: &str, images: impl Iterator<Item = &'a str>) -> String {
+    let images: Vec<_> = images.collect();
+    format!(
+        "this session has no image `{name}`, but {}; which images it has is said when it is started (wasm-run: --image)",
+        images.join(", ")
+    )
 }
 
 /// `NAME=value,NAME=value`.
@@ -195,6 +216,8 @@ impl ExtensionOptions for SandboxSettings {
         let on_error = self.on_error.map(|policy| policy.to_string());
         entries.push(entry("on_error", on_error, "What happens to rows for which a Python function raises"));
         entries.push(entry("env", list(&self.variables), "Variables that Python functions see"));
+        let image = self.image.as_ref().or(self.images.first()).cloned();
+        entries.push(entry("image", image, "The guest image of Python functions that are created from now on"));
         let parameters = list(&self.job_parameters);
         entries.push(entry("job_parameters", parameters, "What open(context) of a Python function sees"));
         entries

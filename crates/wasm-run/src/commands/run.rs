@@ -26,7 +26,8 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let plan = Plan::new(&command)?;
     let source = FunctionSource::file(&command.function.file).map_err(Error::from)?;
-    let image = crate::guest::open(&command.messages, &command.environment.image, plan.instances).await?;
+    let image = command.environment.image_for(source.text())?;
+    let image = crate::guest::open(&command.messages, &image, plan.instances).await?;
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
