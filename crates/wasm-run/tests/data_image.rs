@@ -127,13 +127,13 @@ fn a_file_says_which_image_it_is_written_for() {
     let output = ["--table", "t=t.csv", "--output", "-", "--output-format", "csv", "--quiet"];
     let ended = folder.run(&[&["sql", sql, "--udf", "f.py"], &output[..]].concat()).ok();
     assert_eq!(ended.stdout, "s,m,t\nx,1.0,2\nçd,2.0,3\nz,3.0,4\n");
-    for (arguments, said) in [
-        (&["run", "f.py::total", "-i", "t.csv", "--image", "base"][..], "--image says `base`"),
-        (&["check", "unknown.py"], "dataa"),
-        (&["sql", sql, "--udf", "f.py", "--udf", "flink.py"], "the header of another file says `data`"),
+    for (arguments, status, said) in [
+        (&["run", "f.py::total", "-i", "t.csv", "--image", "base"][..], 2, "--image says `base`"),
+        (&["check", "unknown.py"], 4, "there is no image `dataa`; there are base, data"),
+        (&["sql", sql, "--udf", "f.py", "--udf", "flink.py"], 2, "the header of another file says `data`"),
     ] {
         let ended = folder.run(arguments);
-        assert_eq!(ended.status, 2, "{ended}");
+        assert_eq!(ended.status, status, "{ended}");
         assert!(ended.stderr.contains(said), "{ended}");
     }
 }
