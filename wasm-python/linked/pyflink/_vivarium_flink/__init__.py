@@ -7,6 +7,7 @@
     frames       how elements, timers and metrics cross between host and guest
     rows         the loop over rows in C
     client       whether the client's bytecode is that of this Python
+    asynchronous  async functions, without threads
     logs         log records of functions
 
 The host binds two functions of this module: `open_bundle` once, `process` for every message of Flink's runner.
