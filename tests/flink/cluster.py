@@ -68,7 +68,7 @@ def free_ports(count: int) -> list[int]:
 class Cluster:
     """A session cluster: a JobManager and two TaskManagers of two slots each, on loopback."""
 
-    def __init__(self, flink: Path, python: Path, folder: Path):
+    def __init__(self, flink: Path, python: Path, folder: Path, thread_mode: bool = False):
         self.flink, self.python, self.folder = flink, python, folder
         rpc, self.rest = free_ports(2)
         conf = folder / "conf"
@@ -86,6 +86,12 @@ class Cluster:
         self.environment = os.environ | {
             "FLINK_CONF_DIR": str(conf), "FLINK_LOG_DIR": str(folder / "log"), "FLINK_PID_DIR": str(folder / "pid"),
         }  # fmt: skip
+        if thread_mode:
+            # Its native library can be loaded by one class loader of a process: that of Flink, not that of a job.
+            (folder / "lib").mkdir()
+            for jar in [*(flink / "lib").glob("*.jar"), *(flink / "opt").glob("flink-python*.jar")]:
+                (folder / "lib" / jar.name).symlink_to(jar)
+            self.environment["FLINK_LIB_DIR"] = str(folder / "lib")
 
     def __enter__(self):
         self._script("jobmanager.sh", "start")
@@ -127,7 +133,7 @@ class Cluster:
         command = [self.flink / "bin" / "flink", "run", "-m", f"localhost:{self.rest}", *options]
         command += ["-pyexec", launcher, "-pyclientexec", self.python, "--python", job, *arguments]
         return subprocess.Popen(
-            command, env=self.environment | {"PYTHONPATH": str(HERE)},
+            command, env=self.environment | {"PYTHONPATH": str(HERE), "TMPDIR": str(self.folder / "tmp")},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.folder,
         )  # fmt: skip
 

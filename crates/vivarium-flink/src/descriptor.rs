@@ -246,6 +246,16 @@ mod tests {
     }
 
     #[test]
+    fn elements_that_begin_with_their_length_are_known() {
+        let mut descriptor = descriptor();
+        assert!(!Bundle::new(&descriptor).unwrap().prefixed);
+        for (id, urn) in [("rows", PARAM_WINDOWED_VALUE), ("row", LENGTH_PREFIX)] {
+            descriptor.coders.get_mut(id).unwrap().spec.as_mut().unwrap().urn = urn.to_owned();
+        }
+        assert!(Bundle::new(&descriptor).unwrap().prefixed);
+    }
+
+    #[test]
     fn what_flink_does_not_make_is_refused() {
         type Change = fn(&mut ProcessBundleDescriptor);
         let changes: [(&str, Change); 6] = [
