@@ -11,18 +11,23 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
-use common::{ROWS, Samples, anonymous_memory, environment, rounds, row};
+use common::{Samples, rounds, row};
 use serde_json::json;
 use vivarium_guest::{ImageName, ImageStore};
 use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
+
+/// Rows of a batch.
+const ROWS: usize = 8192;
+/// Batches of one round.
+const BATCHES: usize = 50;
 
 const SOURCE: &str = include_str!("../wasm-python/benches/series.py");
 const ADD_ONE: &str = "from vivarium import udf\n@udf\ndef add_one(x: int) -> int:\n    return x + 1\n";
@@ -136,7 +141,7 @@ async fn same_as_base(data: &Image, base: &Image, rounds: usize) -> Result<()> {
         let mut seconds = Vec::new();
         for (sandbox, handle) in &mut sides {
             let mut times = Vec::new();
-            for _ in 0..common::BATCHES {
+            for _ in 0..BATCHES {
                 let start = Instant::now();
                 sandbox.invoke(*handle, 0, ROWS, std::slice::from_ref(&column), &DataType::Int64).await?;
                 times.push(start.elapsed().as_secs_f64());
@@ -183,4 +188,22 @@ impl Drop for Native {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The interpreter of the native side's virtual environment, which `script` makes for this native CPython.
+fn environment(script: &Path, python: &Path) -> Result<PathBuf> {
+    let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut info = child.stdin.take().context("stdin of the script")?;
+    write!(info, "{}", json!({ "native_python": python }))?;
+    drop(info);
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "{} ended with {}", script.display(), output.status);
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
+}
+
+/// Anonymous resident memory of this process in kB: what copy-on-write pages become once they are written.
+fn anonymous_memory() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
