@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use arrow::array::{RecordBatch, RecordBatchReader};
-use common::{Samples, rounds, row};
+use common::{Samples, rounds};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
@@ -269,4 +269,9 @@ $$";
     row("one row, in a known environment", &format!("{} ms", Samples::new(later).show(1e3)), "under 20 ms");
     row("the same with SET and CREATE FUNCTION", &format!("{} ms", Samples::new(first).show(1e3)), "");
     Ok(())
+}
+
+/// Prints a row of the report.
+fn row(figure: &str, measured: &str, asked: &str) {
+    println!("| {figure} | {measured} | {asked} |");
 }

@@ -14,11 +14,6 @@ pub fn rounds() -> Result<usize> {
     }
 }
 
-/// Prints a row of the report.
-pub fn row(figure: &str, measured: &str, asked: &str) {
-    println!("| {figure} | {measured} | {asked} |");
-}
-
 /// Samples in seconds, or ratios.
 pub struct Samples(Vec<f64>);
 
