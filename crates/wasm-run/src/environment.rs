@@ -177,12 +177,12 @@ fn progress(messages: &OutputOptions) -> OpenProgress {
 fn warn(environment: &PythonEnvironment, messages: &OutputOptions) {
     for shadowed in &environment.report().shadowed {
         if messages.json {
-            eprintln!(
+            note!(
                 "{}",
                 json!({"warning": {"kind": "shadowed", "message": shadowed.to_string(), "shadowed": shadowed}})
             );
         } else {
-            eprintln!("wasm-run: warning: {shadowed}");
+            note!("wasm-run: warning: {shadowed}");
         }
     }
 }

@@ -158,13 +158,17 @@ const SIZES: [&str; 8] = [
 /// `limits` with one of them replaced.
 fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String> {
     let mut fields = serde_json::to_value(limits).map_err(|error| error.to_string())?;
+    let required = fields.get(name).is_some() && value == "none";
     // Counts are numbers, sizes and times are text with a unit, and an optional limit can be none.
     fields[name] = match (value, value.parse::<u64>()) {
         ("none", _) => Value::Null,
         (_, Ok(number)) => number.into(),
         (text, Err(_)) => text.into(),
     };
-    let changed: Limits = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    let changed: Limits = serde_json::from_value(fields).map_err(|error| match required {
+        true => "there has to be one; cpu_time and log_bytes_per_second alone may be 'none'".to_owned(),
+        false => error.to_string(),
+    })?;
     // What cannot work is said now, and not by the first query.
     let batch_bytes = changed.batch_bytes.min(changed.memory);
     let consistent = if name == "batch_bytes" { changed.clone() } else { Limits { batch_bytes, ..changed.clone() } };
@@ -259,6 +263,8 @@ mod tests {
             ("memory", "lots", "lots"),
             ("memory", "8GiB", "4 GiB"),
             ("batch_time", "0s", "zero"),
+            ("batch_time", "none", "there has to be one"),
+            ("memroy", "none", "unknown field `memroy`"),
             ("instances", "0", "from 1 to 1024"),
             ("on_error", "skip", "'fail', 'null'"),
             ("env", "REGION", "is not NAME=value"),

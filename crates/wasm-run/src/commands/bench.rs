@@ -51,7 +51,7 @@ async fn report(command: &Bench) -> Result<ExitCode, Failure> {
     let quiet = command.messages.quiet;
     let mut tell = |what: &str| {
         if !quiet {
-            eprintln!("{what}");
+            note!("{what}");
         }
     };
     let path = standard::run(&image, &store, &manifest, &options, &mut tell).await.map_err(failed)?;

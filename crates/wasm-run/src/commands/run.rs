@@ -215,20 +215,20 @@ impl Done {
                 "rows_in": self.rows_in, "rows_out": self.rows_out, "failed_rows": self.failures.rows().len(),
                 "first_failure": first, "seconds": seconds, "output": output, "metrics": applied.metrics(),
             });
-            eprintln!("{}", json!({ "summary": summary }));
+            note!("{}", json!({ "summary": summary }));
             return;
         }
         if let Some(first) = first {
             let failed = self.failures.rows().len();
             let rows = if failed == 1 { "1 row" } else { &format!("{failed} rows") };
             let became = if self.skips { "left out" } else { "set to NULL" };
-            eprintln!(
+            note!(
                 "wasm-run: {rows} failed and {} {became}; the first: {first}",
                 if failed == 1 { "was" } else { "were" }
             );
         }
         if let Some(output) = output.filter(|output| output != "-") {
-            eprintln!("{} rows in {seconds:.2} s -> {output}", self.rows_out);
+            note!("{} rows in {seconds:.2} s -> {output}", self.rows_out);
         }
     }
 }

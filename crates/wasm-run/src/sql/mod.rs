@@ -187,8 +187,8 @@ fn tell(command: &Sql, done: &Done) {
     let seconds = done.time.as_secs_f64();
     let output = command.output.as_ref().map(Location::to_string);
     if command.messages.json {
-        eprintln!("{}", json!({"summary": {"rows_out": rows, "seconds": seconds, "output": output}}));
+        note!("{}", json!({"summary": {"rows_out": rows, "seconds": seconds, "output": output}}));
     } else if let Some(output) = output.filter(|output| output != "-") {
-        eprintln!("{rows} rows in {seconds:.2} s -> {output}");
+        note!("{rows} rows in {seconds:.2} s -> {output}");
     }
 }
