@@ -68,7 +68,7 @@ def free_ports(count: int) -> list[int]:
 class Cluster:
     """A session cluster: a JobManager and two TaskManagers of two slots each, on loopback."""
 
-    def __init__(self, flink: Path, python: Path, folder: Path, thread_mode: bool = False):
+    def __init__(self, flink: Path, python: Path, folder: Path):
         self.flink, self.python, self.folder = flink, python, folder
         rpc, self.rest = free_ports(2)
         conf = folder / "conf"
@@ -81,17 +81,16 @@ class Cluster:
             f"rest: {{address: localhost, port: {self.rest}, bind-port: {self.rest}}}\nio: {{tmp: {{dirs: {folder}/tmp}}}}\n"
             "heartbeat: {interval: 1000, timeout: 8000}\nmetrics: {fetcher: {update-interval: 500}}\n"
         )
-        for name in ("log", "pid", "tmp"):
+        for name in ("log", "pid", "tmp", "lib"):
             (folder / name).mkdir()
+        # PyFlink's jar beside the others. From a job's own class loader, a hundred jobs fill the memory that a TaskManager has for
+        # classes, and thread mode cannot load its native library a second time.
+        for jar in [*(flink / "lib").glob("*.jar"), *(flink / "opt").glob("flink-python*.jar")]:
+            (folder / "lib" / jar.name).symlink_to(jar)
         self.environment = os.environ | {
             "FLINK_CONF_DIR": str(conf), "FLINK_LOG_DIR": str(folder / "log"), "FLINK_PID_DIR": str(folder / "pid"),
+            "FLINK_LIB_DIR": str(folder / "lib"),
         }  # fmt: skip
-        if thread_mode:
-            # Its native library can be loaded by one class loader of a process: that of Flink, not that of a job.
-            (folder / "lib").mkdir()
-            for jar in [*(flink / "lib").glob("*.jar"), *(flink / "opt").glob("flink-python*.jar")]:
-                (folder / "lib" / jar.name).symlink_to(jar)
-            self.environment["FLINK_LIB_DIR"] = str(folder / "lib")
 
     def __enter__(self):
         self._script("jobmanager.sh", "start")

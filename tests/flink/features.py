@@ -9,7 +9,7 @@ import traceback
 
 import cloudpickle
 import jobs
-from jobs import aggregates, datastream, scalars, shipped, state, windows  # noqa: F401  register their features
+from jobs import scalars, aggregates, datastream, state, windows, shipped  # noqa: F401, I001  register their features, in the document's order
 
 
 def main(names):

@@ -98,7 +98,7 @@ def main() -> int:
             folder = Path(name)
             subprocess.run([arguments.wasm_run, "flink", "install", "--quiet", folder / "launchers"], check=True)
             (folder / "cluster").mkdir()
-            with Cluster(flink, python, folder / "cluster", thread_mode=True) as cluster:
+            with Cluster(flink, python, folder / "cluster") as cluster:
                 given = {"rest": cluster.rest, "sides": {"stock": str(python), "sandbox": str(folder / "launchers" / "vvpython3.11")}}
                 given |= {name: getattr(arguments, name) for name in ("rows", "rounds", "seconds")}
                 figures = Figures(measure(cluster, python, given))
