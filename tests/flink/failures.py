@@ -53,7 +53,9 @@ def main(kind):
             # A collection is no source that goes on where it was: rows may come again.
             print("RESULT", sorted(set(found)), flush=True)
         return
-    function = {"memory": memory, "endless": endless}[kind]
+    if kind == "large":
+        numbers = environment.from_collection(["x" * 100_000], Types.STRING())
+    function = {"large": len, "memory": memory, "endless": endless}[kind]
     with numbers.map(function, Types.LONG()).execute_and_collect() as found:
         print("RESULT", sorted(found), flush=True)
 

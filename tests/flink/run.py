@@ -3,7 +3,7 @@
 
     tests/flink/run.py                      every feature; fails when a result differs from stock's, or from what docs/flink.md says
     tests/flink/run.py --write              also writes the table of docs/flink.md
-    tests/flink/run.py "value state" ...    some features, or `examples`, `limits`, `crash`, `exactly once`
+    tests/flink/run.py "value state" ...    some features, or `metric values`, `examples`, `limits`, `crash`, `exactly once`
 
 Needs Python 3.11 with venv and Java 17, which it installs on a Debian 12 that lacks them. Flink 2.3 is installed from PyPI into a folder
 of its own the first time (`--flink`, 1.5 GB).
@@ -14,21 +14,15 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-DOCUMENT = ROOT / "docs" / "flink.md"
-FLINK = "apache-flink==2.3.0"
-BEGIN, END = "<!-- written by tests/flink/run.py -->", "<!-- end -->"
+from cluster import DOCUMENT, HERE, ROOT, Cluster, Failure, install, read_document, write_document
+
+BEGIN = "<!-- written by tests/flink/run.py -->"
 
 REFUSED = {"pandas scalar function": "pandas functions need an image with pandas and pyarrow, which the flink image is not"}
 """Features that do not work, and what the error says."""
@@ -37,49 +31,6 @@ UNLIKE_STOCK = {
     "async scalar function": [repr(("INSERT", [2 * i])) for i in range(20)],
 }
 """Features whose results on stock workers vary from run to run, and the right ones."""
-
-
-class Failure(Exception):
-    """Something is not as it should be."""
-
-
-# ---- Flink ----
-
-
-def _debian(*packages: str) -> None:
-    """Installs packages where the system is Debian and the user may."""
-    if shutil.which("apt-get") is None:
-        raise Failure(f"install what Debian calls {', '.join(packages)}")
-    subprocess.run(["apt-get", "update", "-qq"], check=True)
-    subprocess.run(["apt-get", "install", "--yes", "-qq", *packages], check=True, stdout=subprocess.DEVNULL)
-
-
-def _client_python() -> str:
-    """A Python 3.11 that can make virtual environments."""
-    for again in (False, True):
-        for name in ("python3.11", "python3"):
-            check = "import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))"
-            if shutil.which(name) and subprocess.run([name, "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
-                return name
-        if not again:
-            _debian("python3", "python3-venv")
-    raise Failure("there is no Python 3.11 with venv")
-
-
-def install(folder: Path) -> Path:
-    """Flink from PyPI, and a Java for it; returns the folder of its `bin`."""
-    if shutil.which("java") is None:
-        _debian("openjdk-17-jre-headless")
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        print(f"installing {FLINK} into {folder}", flush=True)
-        subprocess.run([_client_python(), "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", FLINK, "pytest"], check=True)
-        (folder / "installed").touch()
-    home = subprocess.run(
-        [python, "-c", "import pyflink; print(pyflink.__path__[0])"], check=True, capture_output=True, text=True
-    )
-    return Path(home.stdout.strip())
 
 
 def guest_tests(python: Path, folder: Path) -> None:
@@ -95,79 +46,6 @@ def guest_tests(python: Path, folder: Path) -> None:
     command = [python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", HERE / "guest"]
     if subprocess.run(command, env=environment).returncode != 0:
         raise Failure("the guest's half failed its tests on a native CPython")
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("localhost", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-class Cluster:
-    """A session cluster: a JobManager and two TaskManagers of two slots each, on loopback."""
-
-    def __init__(self, flink: Path, python: Path, folder: Path):
-        self.flink, self.python, self.folder = flink, python, folder
-        rpc, self.rest = free_ports(2)
-        conf = folder / "conf"
-        shutil.copytree(flink / "conf", conf)
-        java = re.search(r"^env:\n(?:  .*\n)+", (conf / "config.yaml").read_text(), re.MULTILINE)
-        (conf / "config.yaml").write_text(
-            f"{java[0]}jobmanager:\n  bind-host: localhost\n  rpc: {{address: localhost, port: {rpc}}}\n  memory: {{process: {{size: 1024m}}}}\n"
-            "taskmanager:\n  bind-host: localhost\n  host: localhost\n  numberOfTaskSlots: 2\n"
-            "  memory: {process: {size: 1400m}, managed: {fraction: 0.3}}\n"
-            f"rest: {{address: localhost, port: {self.rest}, bind-port: {self.rest}}}\nio: {{tmp: {{dirs: {folder}/tmp}}}}\n"
-            "heartbeat: {interval: 1000, timeout: 8000}\n"
-        )
-        for name in ("log", "pid", "tmp"):
-            (folder / name).mkdir()
-        self.environment = os.environ | {
-            "FLINK_CONF_DIR": str(conf), "FLINK_LOG_DIR": str(folder / "log"), "FLINK_PID_DIR": str(folder / "pid"),
-        }  # fmt: skip
-
-    def __enter__(self):
-        self._script("jobmanager.sh", "start")
-        for _ in range(2):
-            self._script("taskmanager.sh", "start")
-        self.wait("the TaskManagers", lambda: self.get("/overview")["taskmanagers"] == 2)
-        return self
-
-    def __exit__(self, *_):
-        self._script("taskmanager.sh", "stop-all")
-        self._script("jobmanager.sh", "stop-all")
-
-    def _script(self, name: str, command: str) -> None:
-        subprocess.run([self.flink / "bin" / name, command], env=self.environment, check=True, stdout=subprocess.DEVNULL)
-
-    def get(self, path: str):
-        """An answer of the REST interface."""
-        with urllib.request.urlopen(f"http://localhost:{self.rest}{path}", timeout=30) as answer:
-            return json.load(answer)
-
-    def wait(self, what: str, condition, seconds: float = 180):
-        """Waits until a condition holds. What cannot be reached yet does not hold."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                if found := condition():
-                    return found
-            time.sleep(0.2)
-        raise Failure(f"waited {seconds:.0f} s for {what}")
-
-    def start(self, job: Path, launcher: Path, *arguments: str, options=()) -> subprocess.Popen:
-        """Submits a job and stays with it."""
-        command = [self.flink / "bin" / "flink", "run", "-m", f"localhost:{self.rest}", *options]
-        command += ["-pyexec", launcher, "-pyclientexec", self.python, "--python", job, *arguments]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.folder
-        )
-
-    def run(self, job: Path, launcher: Path, *arguments: str, options=(), seconds: float = 1200) -> str:
-        """Runs a job; returns what the client printed."""
-        client = self.start(job, launcher, *arguments, options=options)
-        return client.communicate(timeout=seconds)[0]
 
 
 def results(output: str) -> dict:
@@ -187,7 +65,7 @@ def features(cluster: Cluster, launcher: Path, stock: Path, names: list[str]) ->
     found = results(output)
     if not found:
         raise Failure(f"no feature ran:\n{output[-4000:]}")
-    said = []
+    said, problems = [], []
     for name, mine in found.items():
         if name in REFUSED:
             problem = None if REFUSED[name] in mine.get("error", "") else f"expected a refusal: {str(mine)[:2000]}"
@@ -196,10 +74,42 @@ def features(cluster: Cluster, launcher: Path, stock: Path, names: list[str]) ->
             same = "error" not in right and sorted_values(mine.get("result")) == sorted_values(right.get("result"))
             problem = None if same else f"\n  stock: {str(right)[-3000:]}\n  here:  {str(mine)[-3000:]}"
         if problem:
-            raise Failure(f"{name}: {problem}")
+            problems.append(f"{name}: {problem}")
         said.append((name, f"no: {REFUSED[name]}" if name in REFUSED else "yes"))
-        print(f"{name}: {said[-1][1]}", flush=True)
+        print(f"{name}: {'DIFFERENT' if problem else said[-1][1]}", flush=True)
+    if problems:
+        raise Failure("\n".join(problems))
     return said
+
+
+def metric_values(cluster: Cluster, launcher: Path) -> None:
+    """Metrics of functions have the values in Flink that they have on stock workers."""
+    found = {side: measured(cluster, python) for side, python in [("stock", cluster.python), ("here", launcher)]}
+    if found["stock"] != found["here"]:
+        raise Failure(f"metrics differ: {found}")
+    print(f"metrics have the values that they have on stock workers: {found['here']}", flush=True)
+
+
+def measured(cluster: Cluster, python: Path) -> dict[str, str]:
+    output = cluster.run(HERE / "measured.py", python, options=["--detached"])
+    job = re.search("JobID ([0-9a-f]{32})", output)
+    if not job:
+        raise Failure(f"the measured job did not start:\n{output[-4000:]}")
+    try:
+        return cluster.wait("metrics", lambda: _five(cluster, f"/jobs/{job[1]}"))
+    finally:
+        cluster.cancel(job[1])
+
+
+def _five(cluster: Cluster, job: str) -> dict[str, str] | None:
+    """The metrics of the group `mine`, when five rows are counted. What a meter says depends on time."""
+    values = {}
+    for vertex in cluster.get(job)["vertices"]:
+        path = f"{job}/vertices/{vertex['id']}/subtasks/0/metrics"
+        names = [each["id"] for each in cluster.get(path) if ".mine." in each["id"] and not each["id"].endswith(".rate")]
+        if names:
+            values |= {each["id"].partition(".mine.")[2]: each["value"] for each in cluster.get(f"{path}?get={','.join(names)}")}
+    return values if values.get("seen") == "10" else None
 
 
 def logged(cluster: Cluster) -> None:
@@ -224,6 +134,7 @@ def limits(cluster: Cluster, launcher: Path) -> None:
         ("memory:64MiB", "memory", "limit `memory` of 64 MiB"),
         ("memory:2GiB", "memory", "limit `memory` of 256 MiB"),
         ("batch_time:1s", "endless", "limit `batch_time` of 1 s"),
+        ("batch_bytes:64KiB", "large", "limit `batch_bytes` of 64 KiB"),
     ]:
         options = [f"-Dpython.job-options=VIVARIUM_LIMIT_{option}"]
         output = cluster.run(HERE / "failures.py", launcher, function, options=options)
@@ -288,7 +199,7 @@ def examples(cluster: Cluster, launcher: Path) -> None:
     print("the examples ran", flush=True)
 
 
-PARTS = {"examples": examples, "limits": limits, "crash": crash, "exactly once": exactly_once}
+PARTS = {"metric values": metric_values, "examples": examples, "limits": limits, "crash": crash, "exactly once": exactly_once}
 
 
 # ---- The document ----
@@ -299,13 +210,9 @@ def table(said: list[tuple[str, str]]) -> str:
 
 
 def check_document(said: list[tuple[str, str]], write: bool) -> None:
-    text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
-    old, _, after = rest.partition(END)
-    new = f"\n{table(said)}\n"
     if write:
-        DOCUMENT.write_text(f"{before}{BEGIN}{new}{END}{after}")
-    elif old != new:
+        write_document(BEGIN, table(said))
+    elif read_document(BEGIN) != table(said):
         raise Failure(f"{DOCUMENT} says otherwise: run {Path(__file__).name} --write")
 
 

@@ -89,7 +89,7 @@ static bool has_long_offsets(vv_kind kind) {
     return kind == VV_LARGE_STRING || kind == VV_LARGE_BINARY || kind == VV_LARGE_LIST;
 }
 
-static PyObject *view_bytes(const void *memory, size_t size, PyObject *owner) {
+PyObject *vv_view_bytes(const void *memory, size_t size, PyObject *owner) {
     if (memory == NULL) Py_RETURN_NONE;
     npy_intp shape[1] = {(npy_intp)size};
     PyObject *array = PyArray_New(&PyArray_Type, 1, shape, NPY_UINT8, NULL, (void *)memory, 0,
@@ -123,8 +123,8 @@ static PyObject *column_buffers(const vv_column *column, PyObject *owner) {
         Py_DECREF(children);
         return NULL;
     }
-    PyObject *parts[3] = {view_bytes(column->validity, bits, owner), view_bytes(column->values, values, owner),
-                          view_bytes(column->data, data, owner)};
+    PyObject *parts[3] = {vv_view_bytes(column->validity, bits, owner), vv_view_bytes(column->values, values, owner),
+                          vv_view_bytes(column->data, data, owner)};
     if (parts[0] != NULL && parts[1] != NULL && parts[2] != NULL)
         return Py_BuildValue("LNNNN", (long long)column->length, parts[0], parts[1], parts[2], children);
     for (int i = 0; i < 3; i++) Py_XDECREF(parts[i]);

@@ -5,17 +5,6 @@
  */
 #include "vivarium.h"
 
-struct ArrowSchema {
-    const char *format, *name, *metadata;
-    int64_t flags, n_children;
-    struct ArrowSchema **children;
-    struct ArrowSchema *dictionary;
-    void (*release)(struct ArrowSchema *);
-    void *private_data;
-};
-
-#define NULLABLE 2
-
 /* ---- Schemas ---- */
 
 /* Consumers may release without holding the interpreter's lock. */
@@ -61,7 +50,7 @@ static int make_schema(struct ArrowSchema *schema, PyObject *description) {
         !PyArg_ParseTuple(description, "sspLLO!O!;a description", &schema->format, &schema->name, &nullable, &(long long){0},
                           &(long long){0}, &PyTuple_Type, &(PyObject *){NULL}, &PyTuple_Type, &children))
         return -1;
-    schema->flags = nullable ? NULLABLE : 0;
+    schema->flags = nullable ? VV_ARROW_NULLABLE : 0;
     schema->private_data = Py_NewRef(description);
     schema->release = release_schema;
     if (Py_EnterRecursiveCall(" in a nested type")) return -1;

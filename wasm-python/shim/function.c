@@ -35,12 +35,12 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     if (!PyArg_ParseTuple(args, "OUO!O!O!iO|inLn:Function", &callable, &name, &PyTuple_Type, &plans, &PyTuple_Type, &names,
                           &PyTuple_Type, &result, &on_error, &dtypes, &mode, &hidden, &max_rows, &max_bytes))
         return NULL;
-    if (dtypes != Py_None) mode = VV_BATCHES;
     if (PyTuple_GET_SIZE(plans) != PyTuple_GET_SIZE(names) || on_error < VV_FAIL || on_error > VV_SKIP) {
         PyErr_SetString(PyExc_ValueError, "Function: one name for every argument, and on_error from 0 to 2");
         return NULL;
     }
     bool table = mode >= VV_TABLE && mode <= VV_LENIENT;
+    if (dtypes != Py_None) mode = table ? VV_TABLE : VV_BATCHES;
     if (mode < VV_ROWS || mode > VV_AWAITED || hidden < 0 || (table && (max_rows < 1 || max_bytes < 1))) {
         PyErr_SetString(PyExc_ValueError, "Function: a mode, the number of hidden arguments, and limits of a table's results");
         return NULL;
@@ -87,6 +87,7 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->operations);
     Py_VISIT(self->measured);
     Py_VISIT(self->table.iterator);
+    Py_VISIT(self->table.columns);
     return 0;
 }
 
@@ -176,7 +177,9 @@ struct ArrowArray *vv_function_invoke(vv_function *self, const struct ArrowArray
     case VV_TABLE:
     case VV_VALUES:
     case VV_LENIENT:
-        if (vv_table_begin(self, batch->length, owner) < 0) return NULL;
+        if (self->dtypes != Py_None ? vv_frames_begin(self, batch->length, owner, row) < 0
+                                    : vv_table_begin(self, batch->length, owner) < 0)
+            return NULL;
         return vv_function_resume(self, row);
     }
     return vv_builder_finish(&self->builder);
@@ -188,7 +191,8 @@ struct ArrowArray *vv_function_resume(vv_function *self, int64_t *row) {
         PyErr_Format(PyExc_LookupError, "%U has no result that could be continued", self->name);
         return NULL;
     }
-    return vv_table_continue(self, row) < 0 ? NULL : vv_builder_finish(&self->builder);
+    int status = self->dtypes != Py_None ? vv_frames_continue(self, row) : vv_table_continue(self, row);
+    return status < 0 ? NULL : vv_builder_finish(&self->builder);
 }
 
 /* Exhausted memory and an exit are never a matter of one row: when they strike depends on what else is in the batch. */

@@ -48,6 +48,8 @@ PyDoc_STRVAR(seed_mt19937_doc,
 PyDoc_STRVAR(host_request_doc, "host_request(bytes) -> bytes: asks the plug-in that runs the guest; OSError when nothing answers.");
 PyDoc_STRVAR(export_schema_doc, "export_schema(description) -> capsule of an ArrowSchema (capsules.c).");
 PyDoc_STRVAR(export_array_doc, "export_array(description) -> capsule of an ArrowArray.");
+PyDoc_STRVAR(import_schema_doc, "import_schema(capsule) -> (format, name, nullable, children, dictionary) of an ArrowSchema (imports.c).");
+PyDoc_STRVAR(import_array_doc, "import_array(layout, capsule) -> the buffers of an ArrowArray.");
 PyDoc_STRVAR(objects_doc, "objects(plan, capsule) -> list of the Python objects in an ArrowArray.");
 PyDoc_STRVAR(pack_strings_doc, "pack_strings(strings, offsets, data, valid): fills an array of StringDType.");
 PyDoc_STRVAR(load_strings_doc, "load_strings(strings) -> (offsets, data, missing) of an array of StringDType.");
@@ -55,6 +57,8 @@ PyDoc_STRVAR(load_strings_doc, "load_strings(strings) -> (offsets, data, missing
 static PyMethodDef methods[] = {
     {"export_schema", vv_export_schema, METH_O, export_schema_doc},
     {"export_array", vv_export_array, METH_O, export_array_doc},
+    {"import_schema", vv_import_schema, METH_O, import_schema_doc},
+    {"import_array", vv_import_array, METH_VARARGS, import_array_doc},
     {"objects", vv_objects, METH_VARARGS, objects_doc},
     {"pack_strings", vv_pack_strings, METH_VARARGS, pack_strings_doc},
     {"load_strings", vv_load_strings, METH_O, load_strings_doc},

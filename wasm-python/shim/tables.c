@@ -12,6 +12,9 @@
 void vv_table_end(vv_function *function) {
     vv_table *table = &function->table;
     Py_CLEAR(table->iterator);
+    Py_CLEAR(table->columns);
+    PyMem_RawFree(table->numbers);
+    table->numbers = NULL;
     Py_CLEAR(table->owner);
     function->more = false;
 }
@@ -69,7 +72,7 @@ static int append_null_row(vv_function *function) {
 }
 
 /* Both halves of a row, or none. */
-static int emit(vv_function *function, PyObject *value) {
+int vv_table_emit(vv_function *function, PyObject *value) {
     vv_builder *builder = &function->builder;
     int status = value == NULL ? append_null_row(function) : append_row(function, value);
     if (status == 0) status = append_number(ROW_NUMBERS(function), function->table.row);
@@ -99,7 +102,7 @@ static int begin_row(vv_function *function) {
         table->iterator = PyObject_GetIter(result);
         status = table->iterator == NULL ? -1 : 0;
     } else if (function->mode == VV_LENIENT && result != Py_None) {
-        status = emit(function, result);
+        status = vv_table_emit(function, result);
     } else if (result != Py_None) {
         PyErr_Format(vv_result_error, "result: a table function returns an iterable of rows (or yields them), not %.100s",
                      Py_TYPE(result)->tp_name);
@@ -109,15 +112,19 @@ static int begin_row(vv_function *function) {
     return status;
 }
 
-static bool is_full(const vv_function *function) {
+bool vv_table_is_full(const vv_function *function) {
     return function->builder.length >= function->table.max_rows || vv_builder_bytes(&function->builder) >= function->table.max_bytes;
 }
 
-/* Whether the row by itself has more than one result may have. */
-static bool is_too_long(const vv_function *function) {
+int vv_table_check_length(const vv_function *function) {
     const vv_table *table = &function->table;
-    return function->builder.length - table->start > table->max_rows ||
-           vv_builder_bytes(&function->builder) - table->start_bytes > table->max_bytes;
+    if (function->builder.length - table->start <= table->max_rows &&
+        vv_builder_bytes(&function->builder) - table->start_bytes <= table->max_bytes)
+        return 0;
+    PyErr_Format(vv_result_error,
+                 "result: more than %lld rows or %zu bytes for one row, which only the error policy \"fail\" lets through",
+                 (long long)table->max_rows, table->max_bytes);
+    return -1;
 }
 
 /* Takes rows off the iterator: 1 when there are more than fit in this result, 0 at their end. */
@@ -130,16 +137,13 @@ static int drain(vv_function *function) {
             Py_CLEAR(table->iterator);
             return 0;
         }
-        int status = emit(function, value);
+        int status = vv_table_emit(function, value);
         Py_DECREF(value);
         VV_TRY(status);
         if (function->on_error == VV_FAIL) {
-            if (is_full(function)) return 1;
-        } else if (is_too_long(function)) {
-            PyErr_Format(vv_result_error,
-                         "result: more than %lld rows or %zu bytes for one row, which only the error policy \"fail\" lets through",
-                         (long long)table->max_rows, table->max_bytes);
-            return -1;
+            if (vv_table_is_full(function)) return 1;
+        } else {
+            VV_TRY(vv_table_check_length(function));
         }
     }
     return 0;
@@ -154,7 +158,7 @@ static int row_failed(vv_function *function) {
     PyErr_SetRaisedException(exception);
     vv_builder_truncate(&function->builder, table->start);
     VV_TRY(vv_function_row_failed(function, table->row));
-    return function->on_error == VV_MAKE_NULL ? emit(function, NULL) : 0;
+    return function->on_error == VV_MAKE_NULL ? vv_table_emit(function, NULL) : 0;
 }
 
 int vv_table_continue(vv_function *function, int64_t *row) {
@@ -165,7 +169,7 @@ int vv_table_continue(vv_function *function, int64_t *row) {
         int status = 0;
         if (table->iterator == NULL) {
             if (!vv_is_called(function, table->row)) continue;
-            if (is_full(function)) {
+            if (vv_table_is_full(function)) {
                 function->more = true;
                 return 0;
             }

@@ -165,14 +165,19 @@ static int append_objects(const call *self, PyObject *list, int64_t start, int64
     return 0;
 }
 
-/* The row an error about results speaks of, when it says at which position it found it. */
-static void locate(const call *self, int64_t start, int64_t count, int64_t *row) {
+int64_t vv_vectors_blamed(int64_t count) {
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *index = PyErr_GivenExceptionMatches(exception, vv_result_error) ? PyObject_GetAttrString(exception, "index") : NULL;
     Py_ssize_t position = index != NULL ? PyLong_AsSsize_t(index) : -1;
-    if (position >= 0 && position < count) *row = row_of(self, start + position);
     Py_XDECREF(index);
     PyErr_SetRaisedException(exception);
+    return position < count ? position : -1;
+}
+
+/* The row an error about results speaks of, when it says at which position it found it. */
+static void locate(const call *self, int64_t start, int64_t count, int64_t *row) {
+    int64_t position = vv_vectors_blamed(count);
+    if (position >= 0) *row = row_of(self, start + position);
 }
 
 static int append_result(const call *self, PyObject *result, int64_t start, int64_t count, int64_t *row) {
@@ -191,19 +196,22 @@ static int append_result(const call *self, PyObject *result, int64_t start, int6
 
 /* ---- The call ---- */
 
+static PyObject *sliced(PyObject *const *arguments, Py_ssize_t n, int64_t start, int64_t count) {
+    PyObject *slices = PyTuple_New(n);
+    for (Py_ssize_t i = 0; slices != NULL && i < n; i++) {
+        PyObject *slice = PySequence_GetSlice(arguments[i], (Py_ssize_t)start, (Py_ssize_t)(start + count));
+        if (slice == NULL) Py_CLEAR(slices);
+        else PyTuple_SET_ITEM(slices, i, slice);
+    }
+    return slices;
+}
+
 static PyObject *call_range(const call *self, int64_t start, int64_t count) {
     Py_ssize_t n = self->function->n_arguments;
     if (count == self->computed) return PyObject_Vectorcall(self->function->callable, self->arguments, (size_t)n, NULL);
-    PyObject *slices = PyTuple_New(n), *result = NULL;
-    if (slices == NULL) return NULL;
-    bool complete = true;
-    for (Py_ssize_t i = 0; i < n && complete; i++) {
-        PyObject *slice = PySequence_GetSlice(self->arguments[i], (Py_ssize_t)start, (Py_ssize_t)(start + count));
-        if (slice == NULL) complete = false;
-        else PyTuple_SET_ITEM(slices, i, slice);
-    }
-    if (complete) result = PyObject_CallObject(self->function->callable, slices);
-    Py_DECREF(slices);
+    PyObject *slices = sliced(self->arguments, n, start, count);
+    PyObject *result = slices == NULL ? NULL : PyObject_CallObject(self->function->callable, slices);
+    Py_XDECREF(slices);
     return result;
 }
 
@@ -271,6 +279,27 @@ struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObje
     return array;
 }
 
+/* ---- The arguments alone, for frames.c ---- */
+
+PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, PyObject *owner, int64_t *computed, int64_t **numbers,
+                               int64_t *row) {
+    PyObject *arguments = PyTuple_New(function->n_arguments);
+    call self = {.function = function};
+    if (arguments == NULL) return NULL;
+    self.arguments = &PyTuple_GET_ITEM(arguments, 0);
+    if (find_computed(&self, rows, numbers) < 0 || make_arguments(&self, owner, row) < 0) {
+        PyMem_RawFree(*numbers);
+        *numbers = NULL;
+        Py_CLEAR(arguments);
+    }
+    *computed = self.computed;
+    return arguments;
+}
+
+PyObject *vv_vectors_slices(PyObject *arguments, int64_t start, int64_t count) {
+    return sliced(&PyTuple_GET_ITEM(arguments, 0), PyTuple_GET_SIZE(arguments), start, count);
+}
+
 #else /* an image without NumPy */
 
 int vv_vectors_prepare(void) {
@@ -282,5 +311,23 @@ struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObje
     (void)function, (void)rows, (void)owner, (void)row;
     vv_vectors_prepare();
     return NULL;
+}
+
+PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, PyObject *owner, int64_t *computed, int64_t **numbers,
+                               int64_t *row) {
+    (void)computed, (void)numbers;
+    vv_vectors_invoke(function, rows, owner, row);
+    return NULL;
+}
+
+PyObject *vv_vectors_slices(PyObject *arguments, int64_t start, int64_t count) {
+    (void)arguments, (void)start, (void)count;
+    vv_vectors_prepare();
+    return NULL;
+}
+
+int64_t vv_vectors_blamed(int64_t count) {
+    (void)count;
+    return -1;
 }
 #endif

@@ -14,8 +14,10 @@
  *   vectors.c       calls a function once a batch, with numpy arrays (VV_NUMPY: images with numpy)
  *   strings.c       strings as numpy's StringDType
  *   capsules.c      columns out of Python, by the Arrow PyCapsule interface
+ *   imports.c       columns of other libraries' into Python, by the same interface
  *   seed.c          seeds numpy's global generator
  *   tables.c        calls a function once a row and collects the rows it returns
+ *   frames.c        calls one once a batch, with what vectors.c makes, and collects the rows it returns
  *   awaited.c       calls an async function once a row and awaits the calls of a batch together
  *   groups.c        accumulators by group, and their methods as functions of a row
  *   arena.c         the memory a batch arrives in
@@ -60,6 +62,18 @@ struct ArrowArray {
     void (*release)(struct ArrowArray *);
     void *private_data;
 };
+
+struct ArrowSchema {
+    const char *format, *name, *metadata;
+    int64_t flags, n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+/* Of ArrowSchema.flags. */
+#define VV_ARROW_NULLABLE 2
 
 static inline bool vv_bit(const uint8_t *bits, int64_t i) { return bits[i >> 3] >> (i & 7) & 1; }
 
@@ -236,7 +250,7 @@ typedef enum { VV_FAIL, VV_MAKE_NULL, VV_SKIP } vv_on_error;
 typedef enum {
     VV_ROWS,    /* one call a row, one value a row */
     VV_BATCHES, /* one call a batch, with NumPy arrays */
-    VV_TABLE,   /* one call a row, which returns an iterable of rows, or nothing */
+    VV_TABLE,   /* one call a row, which returns an iterable of rows, or nothing; with `dtypes`, one call a batch (frames.c) */
     VV_VALUES,  /* the same with one column, whose values are not wrapped in rows */
     VV_LENIENT, /* either, and anything else that is returned is one row: PyFlink's rule */
     VV_AWAITED, /* one call a row, which returns an awaitable; those of a batch are awaited together */
@@ -247,7 +261,11 @@ typedef struct {
     PyObject *owner;    /* what keeps the batch alive; NULL when there is none */
     PyObject *iterator; /* of the row that is being computed, or NULL */
     int64_t rows, row;  /* of the batch; the next one, or the one of `iterator` */
-    int64_t start;      /* where the output of that row begins in the builder */
+    PyObject *columns;  /* of a function that is called once a batch: a tuple of its arguments */
+    int64_t *numbers;   /* their rows' numbers in the batch; NULL when they are all of them */
+    int64_t computed;   /* how many those are */
+    int64_t next, span; /* the first of them that is not done with, and how many are computed in one call */
+    int64_t start;      /* where the output of that row, or of that call, begins in the builder */
     size_t start_bytes; /* and how many bytes there are before it */
     int64_t max_rows;   /* of one result */
     size_t max_bytes;
@@ -289,13 +307,15 @@ vv_function *vv_function_operation(vv_function *function, uint32_t operation);
 /* The next result of the last batch, for a function that has more of it. */
 struct ArrowArray *vv_function_resume(vv_function *function, int64_t *row);
 
-/* ---- rows.c, vectors.c, tables.c, awaited.c ---- */
+/* ---- rows.c, vectors.c, tables.c, frames.c, awaited.c ---- */
 
 /* Makes NumPy's C interface available; -1 with an exception set when NumPy cannot be imported. */
 int vv_vectors_prepare(void);
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row);
 /* arrays.c: the argument that a column becomes; `index` is an array of the rows to take, or None. */
 PyObject *vv_column_array(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row);
+/* An array of bytes that looks into memory which its owner keeps; None for NULL. */
+PyObject *vv_view_bytes(const void *memory, size_t size, PyObject *owner);
 /* Calls a function of vivarium._vectors; arguments as for Py_BuildValue. */
 PyObject *vv_vectors_helper(const char *name, const char *format, ...);
 struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObject *owner, int64_t *row);
@@ -304,6 +324,22 @@ int vv_table_begin(vv_function *function, int64_t rows, PyObject *owner);
 int vv_table_continue(vv_function *function, int64_t *row);
 /* Forgets what is left of a batch. */
 void vv_table_end(vv_function *function);
+/* Appends one row of the result, for the row table.row of the batch; NULL is a row of NULLs. */
+int vv_table_emit(vv_function *function, PyObject *value);
+/* Whether the result is large enough to leave. */
+bool vv_table_is_full(const vv_function *function);
+/* Raises when there is more since table.start than one result may have. */
+int vv_table_check_length(const vv_function *function);
+/* The same for a function that is called once a batch, with the arguments of vv_vectors_arguments. */
+int vv_frames_begin(vv_function *function, int64_t rows, PyObject *owner, int64_t *row);
+int vv_frames_continue(vv_function *function, int64_t *row);
+/* The tuple of arguments for the rows that no NULL keeps from being computed: how many those are, and their numbers (PyMem_RawFree),
+ * NULL when they are all. */
+PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, PyObject *owner, int64_t *computed, int64_t **numbers, int64_t *row);
+/* Part of each argument. */
+PyObject *vv_vectors_slices(PyObject *arguments, int64_t start, int64_t count);
+/* The position that an error about a result is to blame on, when it says one; otherwise -1. Keeps the error. */
+int64_t vv_vectors_blamed(int64_t count);
 int vv_awaited_invoke(vv_function *function, int64_t rows, int64_t *row);
 
 /* ---- groups.c ---- */
@@ -349,6 +385,8 @@ PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
 PyObject *vv_host(PyObject *module, PyObject *request);
 PyObject *vv_export_schema(PyObject *module, PyObject *description);
 PyObject *vv_export_array(PyObject *module, PyObject *description);
+PyObject *vv_import_schema(PyObject *module, PyObject *capsule);
+PyObject *vv_import_array(PyObject *module, PyObject *arguments);
 PyObject *vv_objects(PyObject *module, PyObject *arguments);
 PyObject *vv_pack_strings(PyObject *module, PyObject *arguments);
 PyObject *vv_load_strings(PyObject *module, PyObject *strings);

@@ -184,3 +184,64 @@ def test_what_cannot_be_arrow(guest):
     assert "vectorized='numpy' is not one of" in guest.load("from vivarium import udf\n@udf(vectorized='numpy')\ndef f(x: int) -> int: return x\n", "f.py")["problems"][0]["message"]
     with pytest.raises(Exception, match="a Column is made by"):
         guest.load("from vivarium.arrow import Column\nColumn()\n", "g.py")
+
+
+FOREIGN = [
+    *COLUMNS,
+    pa.array(["a", "b", None, "a"]).dictionary_encode(),
+    pa.array([[{"a": 1}], None, [{"a": None}, {"a": 3}]]),
+    pa.array([[[1], None], [[2, 3], [4]]], pa.list_(pa.list_(pa.int64()), 2)),
+    pa.array([], pa.string()),
+    pa.array([None, None]).cast(pa.string()),
+    pa.array([D("1.5"), None], pa.decimal256(40, 3)),
+    pa.array([1.5, None], pa.float16()),
+]
+
+
+@pytest.mark.parametrize("array", FOREIGN, ids=name)
+def test_what_others_export_becomes_a_column(guest, array):
+    from vivarium.arrow import Column
+
+    values = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    for cut in (slice(None), slice(1, None), slice(0, 1), slice(1, 2), slice(0, 0)):
+        column = Column.from_arrow(array[cut])
+        assert len(column) == len(values[cut]) and column.null_count == values[cut].null_count
+        assert column.to_pylist() == Column.from_arrow(pa.array(values[cut].to_pylist(), values.type)).to_pylist()
+        assert pa.array(column).equals(values[cut])
+
+
+def test_a_result_of_another_library_needs_no_column(guest):
+    load(guest, "import pyarrow, pyarrow.compute as pc; return pc.utf8_upper(pyarrow.array(x))", ["string"], "string")
+    assert guest.call("f", pa.array(["a", None, "ç"])).to_pylist() == ["A", None, "Ç"]
+    handle, _ = guest.bind("f", [pa.string()], on_error="null")
+    assert guest.invoke(handle, [pa.array(["b", None])], pa.string())[0].to_pylist() == ["B", None]
+    load(guest, "import pyarrow; return pyarrow.array(x.to_pylist(), pyarrow.list_(pyarrow.field('element', pyarrow.int64(), False)))[0:]",
+         ["list<item: int64>"], "list<item: int64>")  # fmt: skip
+    lists = pa.array([[1, 2], None, []], pa.list_(pa.int64()))
+    assert guest.call("f", lists).to_pylist() == lists.to_pylist()
+    load(guest, "import pyarrow; return pyarrow.array([1, 2], pyarrow.int32())", ["int64"], "int64")
+    with pytest.raises(Exception, match="a Column of int32 does not fit int64"):
+        guest.call("f", pa.array([1, 2]))
+
+
+def test_buffers_of_others_outlive_their_objects(guest):
+    from vivarium.arrow import Column
+
+    column = Column.from_arrow(pa.array(["x" * 1000] * 1000))
+    assert column.data.base is not None and bytes(column.data[:3]) == b"xxx"
+    assert column.to_pylist() == ["x" * 1000] * 1000
+
+
+def test_what_cannot_be_imported_says_so(guest):
+    from vivarium.arrow import Column
+
+    for value, message in [
+        ([1, 2], "list has no __arrow_c_array__"),
+        (pa.array(["a"], pa.string_view()), "Arrow's format 'vu' is not supported here: cast it"),
+        (pa.array([1]).view(pa.int64()).dictionary_encode().filter(pa.array([False])), None),
+    ]:
+        if message is None:
+            assert len(Column.from_arrow(value)) == 0
+            continue
+        with pytest.raises(TypeError, match=message):
+            Column.from_arrow(value)

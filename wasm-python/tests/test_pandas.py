@@ -51,6 +51,8 @@ COLUMNS = [
     (pa.array([0, 1]).cast(pa.timestamp("ns", "UTC")), "datetime64[ns, UTC]", True),
     (pa.array([1, -1]).cast(pa.duration("s")), "timedelta64[s]", True),
     (pa.array([[1, 2], []], pa.list_(pa.int64())), "object", False),
+    (pa.array([[[1], [2]], [[]]], pa.list_(pa.list_(pa.int64()))), "object", False),
+    (pa.array([[(1, 2, 3)], []], pa.list_(pa.month_day_nano_interval())), "object", False),
     (pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())), "object", False),
 ]
 

@@ -1,5 +1,6 @@
 //! `CREATE FUNCTION ... LANGUAGE PYTHON`: from a statement to a function of the session.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +82,7 @@ async fn create(python: &PythonFunctions, state: &SessionState, statement: Creat
         parameters: arguments.iter().map(|argument| argument.data_type.clone()).collect(),
         result: statement.return_type,
     };
+    check_names(&name, &arguments)?;
     let body = body(&name, statement.params.function_body)?;
     let Body { source, mut handler, inline } = locate(python, &name, body)?;
     let mut source = source;
@@ -112,6 +114,19 @@ async fn create(python: &PythonFunctions, state: &SessionState, statement: Creat
     let volatility = volatility(&name, statement.params.behavior, function.signature())?;
     let declared = Declared { name, function, result, volatility, defaults, environment };
     Ok(register::function(python, declared).await?)
+}
+
+/// A name stands for one parameter.
+fn check_names(name: &str, arguments: &[OperateFunctionArg]) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    let mut names = arguments.iter().filter_map(|argument| argument.name.as_ref()).map(|name| match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    });
+    match names.find(|name| !seen.insert(name.clone())) {
+        Some(twice) => Err(Error::statement(name, format!("it has two parameters {twice}; give one another name"))),
+        None => Ok(()),
+    }
 }
 
 fn body(name: &str, body: Option<Expr>) -> Result<String, Error> {

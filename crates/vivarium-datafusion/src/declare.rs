@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Fields};
 use vivarium::{Function, FunctionSource, Kind, Module, Parameter, Place, Signature, converts, plain_type, types};
 
 use crate::error::Error;
+use crate::function::counted;
 use crate::sql_types::table_columns;
 
 /// The attribute of the declaration behind a body.
@@ -193,7 +194,8 @@ fn check_parameters(types: &SqlTypes, function: &Function) -> Result<(), Error> 
     let declared = types.parameters.len();
     if declared < required || (declared > positional.len() && variadic.is_none()) {
         let problem = format!(
-            "it has {declared} parameters in SQL, and {} has {}",
+            "it has {} in SQL, and {} has {}",
+            counted(declared, "parameter"),
             function.place(),
             if required == positional.len() {
                 required.to_string()

@@ -114,6 +114,7 @@ impl Environments {
         source: Option<&str>,
     ) -> Result<Option<Arc<OpenEnvironment>>, Error> {
         let header = source.map(ScriptMetadata::parse).transpose().map_err(EnvironmentError::from)?.flatten();
+        let header = header.filter(ScriptMetadata::asks_for_environment);
         let asks = options != PythonOptions::default();
         if !asks && (header.is_none() || (self.settings.is_none() && self.prepared.is_some())) {
             return Ok(self.prepared.clone());

@@ -39,7 +39,7 @@ pub enum Error {
     },
 
     /// A function failed, or could not be loaded or bound.
-    #[error("{error}{}", Arguments(arguments))]
+    #[error("{error}{}", Details { arguments, counted: counted.filter(|_| error.row().is_some()) })]
     Function {
         /// The function's name in SQL.
         function: String,
@@ -48,6 +48,8 @@ pub enum Error {
         error: vivarium::Error,
         /// The arguments of the row that failed, where they are known: `parameter = value`.
         arguments: Vec<String>,
+        /// What the numbers of rows count within, when that is not all rows that the function is called for.
+        counted: Option<Counted>,
     },
 
     /// A setting has a value that it cannot have, or there is no such setting.
@@ -80,13 +82,44 @@ pub enum Error {
     },
 }
 
+/// What the numbers of rows count within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Counted {
+    /// A partition of the query.
+    Partition {
+        /// Which one, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// The rows that DataFusion had for the function at one time, or for one of several accumulators.
+    Part,
+}
+
+impl Counted {
+    /// What rows are counted within by the partition of this index.
+    pub(crate) fn in_partition(index: usize, of: usize) -> Option<Self> {
+        (of > 1).then_some(Self::Partition { number: index + 1, of })
+    }
+}
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Partition { number, of } => write!(f, "rows are counted within partition {number} of {of}"),
+            Self::Part => f.write_str("rows are counted within a part of the input"),
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn statement(function: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Statement { function: function.into(), problem: problem.into() }
     }
 
     pub(crate) fn of(function: &str, error: impl Into<vivarium::Error>) -> Self {
-        Self::Function { function: function.to_owned(), error: error.into(), arguments: Vec::new() }
+        Self::Function { function: function.to_owned(), error: error.into(), arguments: Vec::new(), counted: None }
     }
 
     /// Whose part it is to mend this.
@@ -153,13 +186,19 @@ pub fn find_error(error: &DataFusionError) -> Option<&Error> {
     None
 }
 
-struct Arguments<'a>(&'a [String]);
+/// What follows the message of a function's failure.
+struct Details<'a> {
+    arguments: &'a [String],
+    counted: Option<Counted>,
+}
 
-impl std::fmt::Display for Arguments<'_> {
+impl std::fmt::Display for Details<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            [] => Ok(()),
-            arguments => write!(f, " (called with {})", arguments.join(", ")),
+        let called = (!self.arguments.is_empty()).then(|| format!("called with {}", self.arguments.join(", ")));
+        let details: Vec<_> = called.into_iter().chain(self.counted.map(|counted| counted.to_string())).collect();
+        match details.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", details.join("; ")),
         }
     }
 }

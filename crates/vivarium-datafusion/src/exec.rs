@@ -30,9 +30,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::TryStreamExt;
 
+use crate::error::Counted;
 use crate::metrics::report;
 use crate::scalar::evaluate;
-use crate::work::{Call, Work};
+use crate::work::{Call, Rows, Work};
 
 /// A call and the column that it becomes.
 #[derive(Debug, Clone)]
@@ -152,6 +153,7 @@ impl ExecutionPlan for PythonExec {
             calls: self.calls.iter().map(|column| (column.arguments.clone(), column.call.work(Some(pool)))).collect(),
             schemas: self.schemas.clone(),
             next_row: 0,
+            counted: Counted::in_partition(partition, self.properties.output_partitioning().partition_count()),
             results,
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
@@ -200,6 +202,7 @@ struct Partition {
     schemas: Vec<SchemaRef>,
     /// The number of the next row, from 0: errors name it.
     next_row: u64,
+    counted: Option<Counted>,
     /// What the results that are on their way out take.
     results: MemoryReservation,
     metrics: BaselineMetrics,
@@ -207,18 +210,20 @@ struct Partition {
 
 impl Partition {
     async fn evaluate(&mut self, mut batch: RecordBatch) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
+        let count = batch.num_rows();
         for ((arguments, work), schema) in self.calls.iter().zip(&self.schemas[1..]) {
-            let evaluated = arguments.iter().map(|argument| argument.evaluate(&batch)?.into_array(rows));
+            let evaluated = arguments.iter().map(|argument| argument.evaluate(&batch)?.into_array(count));
             let columns: Vec<ArrayRef> = evaluated.collect::<Result<_>>()?;
-            let result = evaluate(work, columns, rows, self.next_row).await?;
+            let rows =
+                Rows { batch: work.call.types.batch(columns, count)?, first: self.next_row, counted: self.counted };
+            let result = evaluate(work, &rows).await?;
             self.results.try_grow(result.get_array_memory_size())?;
             let mut columns = batch.columns().to_vec();
             columns.push(result);
-            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            let options = RecordBatchOptions::new().with_row_count(Some(count));
             batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
         }
-        self.next_row += rows as u64;
+        self.next_row += count as u64;
         Ok(batch.record_output(&self.metrics))
     }
 }

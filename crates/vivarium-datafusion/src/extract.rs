@@ -209,6 +209,10 @@ impl Calls {
         let Some(scope) = function.scope() else { return Ok(None) };
         let first = self.input.schema().fields().len();
         let volatile = function.function.volatility == Volatility::Volatile;
+        // What was not folded while the query was planned is asked for once for a batch, and not for each of its rows.
+        if !volatile && call.args().iter().all(|argument| argument.downcast_ref::<Literal>().is_some()) {
+            return Ok(None);
+        }
         let known = self.sources.iter().position(|source| !volatile && source == expr);
         let index = match known {
             Some(index) => index,

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -36,6 +37,8 @@ pub(crate) struct PythonFunction {
     pub job: JobId,
     /// For `SHOW FUNCTIONS`.
     pub documentation: Documentation,
+    /// A call with constants took longer than planning waits for one.
+    pub slow_to_fold: AtomicBool,
     /// What its sandboxes import from; open for as long as the function is there.
     pub _environment: Option<Arc<OpenEnvironment>>,
 }
@@ -94,7 +97,7 @@ impl PythonFunction {
         let required = required.filter(|(index, parameter)| !self.has_default(*index, parameter)).count();
         let arities = (required..=parameters.len()).rev();
         let listed = arities.map(|arity| TypeSignature::Exact(parameters[..arity].iter().map(type_of).collect()));
-        let all = std::iter::once(TypeSignature::UserDefined).chain(listed).collect();
+        let all = [TypeSignature::UserDefined, TypeSignature::Nullary].into_iter().chain(listed).collect();
         Signature::one_of(all, self.volatility)
     }
 
@@ -156,11 +159,22 @@ impl PythonFunction {
         let optional = parameters.iter().enumerate().filter(|(index, p)| self.has_default(*index, p)).count();
         let variadic = self.function.signature().parameters.iter().any(|parameter| parameter.variadic);
         let takes = match (parameters.len() - optional, parameters.len(), variadic) {
-            (least, _, true) => format!("at least {least}"),
-            (least, most, false) if least == most => most.to_string(),
-            (least, most, false) => format!("{least} to {most}"),
+            (least, _, true) => format!("at least {}", counted(least, "argument")),
+            (least, most, false) if least == most => counted(most, "argument"),
+            (least, most, false) => format!("{least} to {}", counted(most, "argument")),
         };
-        format!("it takes {takes} arguments, and {given} are given")
+        format!("it takes {takes}, and {given} {} given", if given == 1 { "is" } else { "are" })
+    }
+
+    /// Whether calls with constants are made by queries, and not while they are planned.
+    pub fn is_left_to_queries(&self) -> bool {
+        self.slow_to_fold.load(Ordering::Relaxed)
+    }
+
+    /// Leaves them to queries from now on: planning one must not wait for a function that takes its time.
+    pub fn leave_to_queries(&self) -> Error {
+        self.slow_to_fold.store(true, Ordering::Relaxed);
+        Error::statement(&self.name, "its value takes too long to be computed while the query is planned")
     }
 
     fn arrow(&self, error: ArrowError) -> Error {
@@ -205,6 +219,11 @@ impl PythonFunction {
     }
 }
 
+/// `1 argument`, `2 arguments`.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 impl BoundTypes {
     /// The columns of one call: arrays for [`Self::schema`], converted where SQL would.
     pub fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ArrowError> {
@@ -236,6 +255,12 @@ fn implicit(from: &DataType, to: &DataType) -> bool {
         || ((from.is_integer() || from.is_decimal() || from.is_floating()) && to.is_decimal())
         || (text(from) && to.is_temporal())
         || (matches!(from, DataType::Date32) && matches!(to, DataType::Timestamp(_, _) | DataType::Date64))
+        || matches!((from, to), (DataType::List(from), DataType::List(to)) if becomes(from.data_type(), to.data_type()))
+}
+
+/// Whether values are handed over as the other type: exactly, or by SQL's habit.
+fn becomes(from: &DataType, to: &DataType) -> bool {
+    converts(from, to) || implicit(from, to)
 }
 
 fn cast(column: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {

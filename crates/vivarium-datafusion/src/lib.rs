@@ -44,7 +44,7 @@ mod table;
 mod work;
 
 pub use environment::HostFiles;
-pub use error::{Error, find_error};
+pub use error::{Counted, Error, find_error};
 pub use exec::PythonExec;
 pub use query::PythonScopeExec;
 pub use session::{PythonFunctions, PythonFunctionsBuilder, RegisteredFunction};

@@ -10,18 +10,17 @@ use arrow::error::ArrowError;
 use datafusion::error::Result;
 use vivarium::TableRows;
 
-use crate::work::Work;
+use crate::work::{Rows, Work};
 
 /// The lists of a table function for rows of arguments.
-pub(crate) async fn evaluate(work: &Work, columns: Vec<ArrayRef>, rows: usize, first_row: u64) -> Result<ArrayRef> {
-    let batch = work.call.types.batch(columns, rows)?;
-    let found = async { work.task().await?.rows(&batch, first_row).await }.await;
-    let found = found.map_err(|error| work.call.error(error, Some((&batch, first_row))))?;
+pub(crate) async fn evaluate(work: &Work, rows: &Rows) -> Result<ArrayRef> {
+    let found = async { work.task().await?.rows(&rows.batch, rows.first).await }.await;
+    let found = found.map_err(|error| work.call.error(error, Some(rows)))?;
     for TableRows { failures, .. } in &found {
         work.call.failed(failures);
     }
     work.charge()?;
-    Ok(Arc::new(lists(&work.call.function.item(), rows, &found)?))
+    Ok(Arc::new(lists(&work.call.function.item(), rows.batch.num_rows(), &found)?))
 }
 
 fn lists(result: &DataType, rows: usize, found: &[TableRows]) -> Result<ListArray, ArrowError> {

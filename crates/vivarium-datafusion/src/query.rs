@@ -18,7 +18,7 @@ use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, WindowFunctionDe
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode};
 use datafusion::physical_plan::analyze::AnalyzeExec;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -128,6 +128,10 @@ fn scopes(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<Arc<Scope>>> {
     plan.apply(|plan| {
         if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
             aggregate.aggr_expr().iter().for_each(|function| add(aggregate::scope(function.fun())));
+            // Arguments are computed by the stage that reads rows; the others only remember them.
+            if aggregate.mode().input_mode() != AggregateInputMode::Raw {
+                return Ok(TreeNodeRecursion::Continue);
+            }
         }
         let windows = plan.downcast_ref::<WindowAggExec>().map(WindowAggExec::window_expr);
         let windows =

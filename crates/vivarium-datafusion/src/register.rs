@@ -7,6 +7,7 @@
 //! | aggregate | | | one value |
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -84,6 +85,7 @@ pub(crate) async fn function(python: &PythonFunctions, declared: Declared) -> Re
         tenant,
         job,
         documentation,
+        slow_to_fold: AtomicBool::new(false),
         _environment: environment,
     })
 }

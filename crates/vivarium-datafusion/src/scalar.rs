@@ -2,23 +2,28 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
-use vivarium::Kind;
+use vivarium::{ErrorClass, Kind};
 
 use crate::bridge;
-use crate::error::Error;
+use crate::error::{Counted, Error, find_error};
 use crate::function::{Given, PythonFunction};
 use crate::lists;
 use crate::scope::Scope;
 use crate::settings::SandboxSettings;
-use crate::work::{Work, value_type};
+use crate::work::{Rows, Work, value_type};
+
+/// How long planning a query may wait for the value of a call with constants. Nothing stops planning, so a call that takes longer,
+/// or reaches a limit, is left to the query, which can be stopped. (Planning would also ask for it several times.)
+const FOLDING: Duration = Duration::from_secs(5);
 
 /// A function that can stand in an expression: a scalar one, or a table function, which gives a list of its rows.
 #[derive(Debug)]
@@ -43,6 +48,22 @@ impl PythonScalar {
     /// The query that it is part of, if it knows it.
     pub fn scope(&self) -> Option<&Arc<Scope>> {
         self.scope.as_ref()
+    }
+
+    /// A constant, for which planning waits.
+    fn folded(&self, evaluated: impl Future<Output = Result<ArrayRef>> + Send) -> Result<ArrayRef> {
+        let reached_limit =
+            |error: &DataFusionError| find_error(error).is_some_and(|error| error.class() == ErrorClass::Limit);
+        match bridge::wait(async { tokio::time::timeout(FOLDING, evaluated).await }) {
+            Some(Ok(Err(error))) if !reached_limit(&error) => Err(error),
+            Some(Ok(Ok(values))) => Ok(values),
+            Some(_) => Err(self.function.leave_to_queries().into()),
+            None => Err(self.cancelled()),
+        }
+    }
+
+    fn cancelled(&self) -> DataFusionError {
+        Error::Cancelled { function: self.function.name.clone() }.into()
     }
 }
 
@@ -87,13 +108,19 @@ impl ScalarUDFImpl for PythonScalar {
         let types = self.function.bind_types(&given)?;
         let scope = match &self.scope {
             Some(scope) => Arc::clone(scope),
+            None if self.function.is_left_to_queries() => return Err(self.function.leave_to_queries().into()),
             // A constant that is folded while the query is planned: an instance for this one call.
             None => Scope::new(SandboxSettings::of(&args.config_options)),
         };
         let work = scope.work(&scope.call(&self.function, &types));
         let cancel = scope.cancel();
-        let values = bridge::wait(cancel.unless_over(async { evaluate(&work, columns, rows, 0).await }));
-        let values = values.flatten().ok_or_else(|| Error::Cancelled { function: self.function.name.clone() })??;
+        let counted = (!constant).then_some(Counted::Part);
+        let rows = Rows { batch: types.batch(columns, rows)?, first: 0, counted };
+        let evaluated = async { evaluate(&work, &rows).await };
+        let values = match &self.scope {
+            Some(_) => bridge::wait(cancel.unless_over(evaluated)).flatten().ok_or_else(|| self.cancelled())??,
+            None => self.folded(evaluated)?,
+        };
         match constant {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?)),
             false => Ok(ColumnarValue::Array(values)),
@@ -102,13 +129,13 @@ impl ScalarUDFImpl for PythonScalar {
 }
 
 /// The values of a scalar function, or the lists of a table function.
-pub(crate) async fn evaluate(work: &Work, columns: Vec<ArrayRef>, rows: usize, first_row: u64) -> Result<ArrayRef> {
-    if rows == 0 {
+pub(crate) async fn evaluate(work: &Work, rows: &Rows) -> Result<ArrayRef> {
+    if rows.batch.num_rows() == 0 {
         return Ok(new_empty_array(&value_type(&work.call.function)));
     }
     match work.call.function.kind() {
-        Kind::Table => lists::evaluate(work, columns, rows, first_row).await,
-        _ => work.values(columns, rows, first_row).await,
+        Kind::Table => lists::evaluate(work, rows).await,
+        _ => work.values(rows).await,
     }
 }
 

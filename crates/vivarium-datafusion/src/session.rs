@@ -9,7 +9,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionContext;
 use vivarium::{EnvironmentSnapshots, FunctionSource, Image, Kind, Module, Place, SandboxConfig, in_environment};
-use vivarium_env::{EnvironmentSettings, PythonEnvironment};
+use vivarium_env::{EnvironmentError, EnvironmentSettings, PythonEnvironment, ScriptMetadata};
 use vivarium_sandbox::{JobId, Task, Tenant};
 
 use crate::create::Factory;
@@ -19,8 +19,11 @@ use crate::extract::ExtractCalls;
 use crate::function::PythonFunction;
 use crate::query::{EnterScope, GuardQuery};
 use crate::register;
-use crate::settings::{DependencySettings, SandboxSettings};
+use crate::settings::{DependencySettings, SandboxSettings, missing_image};
 use crate::sql_types::TableTypes;
+
+/// Why there are no environments where nobody said otherwise.
+const NO_ENVIRONMENTS: &str = "its owner has given this session no Python environments";
 
 /// Python functions for DataFusion sessions of one tenant. Cloning it is cheap and gives the same one.
 ///
@@ -47,6 +50,8 @@ pub struct PythonFunctions {
 #[derive(Debug)]
 pub struct PythonFunctionsBuilder {
     image: Image,
+    image_name: String,
+    others: Vec<(String, Image, Result<Arc<EnvironmentSettings>, String>)>,
     sandbox: SandboxConfig,
     instances: Option<usize>,
     environments: Result<Arc<EnvironmentSettings>, String>,
@@ -57,12 +62,20 @@ pub struct PythonFunctionsBuilder {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    image: Image,
+    /// The first is that of functions for which nobody asks for another one.
+    images: Vec<SessionImage>,
     sandbox: SandboxConfig,
     instances: Option<usize>,
-    pub environments: Environments,
     snapshots: EnvironmentSnapshots,
     pub files: HostFiles,
+}
+
+/// An image of a session, and the environments that are made for it.
+#[derive(Debug)]
+struct SessionImage {
+    name: String,
+    image: Image,
+    environments: Environments,
 }
 
 /// A function that a source gave to a session.
@@ -138,17 +151,44 @@ impl PythonFunctionsBuilder {
         self
     }
 
+    /// What the first image is called in SQL and in sources. Default: `base`.
+    #[must_use]
+    pub fn image_name(mut self, name: impl Into<String>) -> Self {
+        self.image_name = name.into();
+        self
+    }
+
+    /// Another image, for functions that are created after `SET vivarium.image = 'name'` and for those of a source whose
+    /// `# /// script` header names it (`image` of `[tool.vivarium]`). `environments` is for it what [`Self::environments`] is for
+    /// the first one: their [`guest`](EnvironmentSettings::guest) differs.
+    #[must_use]
+    pub fn another_image(
+        mut self,
+        name: impl Into<String>,
+        image: Image,
+        environments: Option<Arc<EnvironmentSettings>>,
+    ) -> Self {
+        let environments = environments.ok_or_else(|| NO_ENVIRONMENTS.to_owned());
+        self.others.push((name.into(), image, environments));
+        self
+    }
+
     /// The functions, ready to be installed.
     pub fn build(self) -> PythonFunctions {
         let job = self.sandbox.task.job().to_string();
         let prepared = self.environment.map(OpenEnvironment::kept_by_owner);
-        let environments = Environments::new(self.environments, prepared, self.files.clone(), job);
+        let first = (self.image_name, self.image, self.environments, prepared);
+        let others = self.others.into_iter().map(|(name, image, environments)| (name, image, environments, None));
+        let images = std::iter::once(first).chain(others).map(|(name, image, environments, prepared)| SessionImage {
+            name,
+            image,
+            environments: Environments::new(environments, prepared, self.files.clone(), job.clone()),
+        });
         PythonFunctions {
             shared: Arc::new(Shared {
-                image: self.image,
+                images: images.collect(),
                 sandbox: self.sandbox,
                 instances: self.instances,
-                environments,
                 snapshots: self.snapshots,
                 files: self.files,
             }),
@@ -161,9 +201,11 @@ impl PythonFunctions {
     pub fn builder(image: Image) -> PythonFunctionsBuilder {
         PythonFunctionsBuilder {
             image,
+            image_name: "base".to_owned(),
+            others: Vec::new(),
             sandbox: SandboxConfig::default(),
             instances: None,
-            environments: Err("its owner has given this session no Python environments".to_owned()),
+            environments: Err(NO_ENVIRONMENTS.to_owned()),
             environment: None,
             snapshots: EnvironmentSnapshots::default(),
             files: HostFiles::default(),
@@ -189,7 +231,7 @@ impl PythonFunctions {
         let session_id = state.session_id().to_owned();
         let mut builder = SessionStateBuilder::new_from_existing(state.clone());
         let mut config = builder.config().take().unwrap_or_default();
-        let settings = SandboxSettings::new(&self.shared.sandbox, self.shared.instances);
+        let settings = SandboxSettings::new(&self.shared.sandbox, self.shared.instances, self.image_names());
         config.options_mut().extensions.insert(settings);
         config.options_mut().extensions.insert(DependencySettings::default());
         let first: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ExtractCalls)];
@@ -240,8 +282,9 @@ impl PythonFunctions {
         config: &ConfigOptions,
         source: FunctionSource,
     ) -> Result<(Module, Option<Arc<OpenEnvironment>>), Error> {
-        let Shared { image, sandbox, environments, snapshots, .. } = &*self.shared;
+        let Shared { sandbox, snapshots, .. } = &*self.shared;
         let settings = SandboxSettings::of(config);
+        let SessionImage { image, environments, .. } = self.image(source.text(), settings.image.as_deref())?;
         let options = DependencySettings::of(config).options()?;
         let environment = environments.open(options, source.text()).await?;
         // Variables are the query's, which is not known yet.
@@ -256,6 +299,26 @@ impl PythonFunctions {
         let loading = SandboxConfig { task: Arc::clone(&sandbox.task), ..settings.apply(&base) };
         let module = Module::load(image, loading, source).await.map_err(|error| Error::of(name, error))?;
         Ok((module, environment))
+    }
+
+    /// The image that a source asks for, else the session, else the first.
+    fn image(&self, source: Option<&str>, set: Option<&str>) -> Result<&SessionImage, Error> {
+        let header = source.map(ScriptMetadata::parse).transpose().map_err(EnvironmentError::from)?.flatten();
+        let asked = header.and_then(|header| header.image);
+        let images = &self.shared.images;
+        let name = asked.as_deref().or(set);
+        let found = match name {
+            Some(name) => images.iter().find(|image| image.name == name),
+            None => images.first(),
+        };
+        found.ok_or_else(|| Error::Setting {
+            key: "image of [tool.vivarium]".to_owned(),
+            problem: missing_image(name.unwrap_or_default(), images.iter().map(|image| image.name.as_str())),
+        })
+    }
+
+    fn image_names(&self) -> Vec<String> {
+        self.shared.images.iter().map(|image| image.name.clone()).collect()
     }
 
     /// Whose functions these are.

@@ -1,4 +1,4 @@
-//! `RETURNS TABLE (...)`, which DataFusion parses and has no type for.
+//! `RETURNS TABLE (...)` and `MAP(...)`, which DataFusion parses and has no types for.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast;
 /// The item of a list that stands for the rows of a table: no list of a user's has it by this name.
 const ROWS: &str = "rows of a table";
 
-/// Plans the type of a table function's result: a list of structs under a name of its own.
+/// Plans the type of a table function's result, a list of structs under a name of its own, and maps.
 #[derive(Debug)]
 pub(crate) struct TableTypes {
     next: Option<Arc<dyn TypePlanner>>,
@@ -42,6 +42,14 @@ impl TypePlanner for TableTypes {
                 let rows = DataType::Struct(columns.collect::<Result<Fields>>()?);
                 let list = DataType::List(Arc::new(Field::new(ROWS, rows, true)));
                 Ok(Some(Arc::new(Field::new("", list, true))))
+            }
+            ast::DataType::Map(key, value) => {
+                let fields = [
+                    Field::new("key", self.column_type(key)?, false),
+                    Field::new("value", self.column_type(value)?, true),
+                ];
+                let entries = Field::new("entries", DataType::Struct(fields.into_iter().collect()), false);
+                Ok(Some(Arc::new(Field::new("", DataType::Map(Arc::new(entries), false), true))))
             }
             other => match &self.next {
                 Some(next) => next.plan_type_field(other),

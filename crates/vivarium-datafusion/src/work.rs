@@ -20,7 +20,7 @@ use vivarium::{
     Aggregation, ArgumentValue, Arguments, Evaluation, Failures, GroupBy, JobContext, Kind, Task, TaskOptions,
 };
 
-use crate::error::Error;
+use crate::error::{Counted, Error};
 use crate::function::{BoundTypes, PythonFunction};
 use crate::settings::SandboxSettings;
 
@@ -36,6 +36,16 @@ pub(crate) struct Call {
     /// Rows for which the function raised.
     pub errors: AtomicU64,
     running: Mutex<Weak<Work>>,
+}
+
+/// Rows that a call is made for.
+pub(crate) struct Rows {
+    /// The function's arguments.
+    pub batch: RecordBatch,
+    /// The number of the first one.
+    pub first: u64,
+    /// What that number counts within.
+    pub counted: Option<Counted>,
 }
 
 /// The instances of a call.
@@ -89,17 +99,18 @@ impl Call {
         work
     }
 
-    /// An error of this call, with the arguments of the row that failed where `batch` has them.
-    pub fn error(&self, error: vivarium::Error, batch: Option<(&RecordBatch, u64)>) -> DataFusionError {
+    /// An error of this call, with the arguments of the row that failed where `rows` has them.
+    pub fn error(&self, error: vivarium::Error, rows: Option<&Rows>) -> DataFusionError {
         self.errors.fetch_add(1, Ordering::Relaxed);
         let row = error.python().and_then(|python| python.row);
-        let arguments = match (row, batch) {
-            (Some(row), Some((batch, first_row))) => {
-                row.checked_sub(first_row).map(|row| self.described(batch, row as usize)).unwrap_or_default()
+        let arguments = match (row, rows) {
+            (Some(row), Some(Rows { batch, first, .. })) => {
+                row.checked_sub(*first).map(|row| self.described(batch, row as usize)).unwrap_or_default()
             }
             _ => Vec::new(),
         };
-        Error::Function { function: self.function.name.clone(), error, arguments }.into()
+        let counted = rows.and_then(|rows| rows.counted);
+        Error::Function { function: self.function.name.clone(), error, arguments, counted }.into()
     }
 
     /// The arguments of a row as `parameter = value`.
@@ -162,14 +173,10 @@ impl Work {
         self.aggregation.get_or_try_init(bind).await
     }
 
-    /// The function's values for rows of arguments, the first of which is `first_row` of the input.
-    pub async fn values(&self, columns: Vec<ArrayRef>, rows: usize, first_row: u64) -> Result<ArrayRef> {
-        let batch = self.call.types.batch(columns, rows)?;
-        let evaluated = async { self.task().await?.invoke(&batch, first_row).await }.await;
-        let Evaluation { result, failures } = match evaluated {
-            Ok(evaluation) => evaluation,
-            Err(error) => return Err(self.call.error(error, Some((&batch, first_row)))),
-        };
+    /// The function's values for rows.
+    pub async fn values(&self, rows: &Rows) -> Result<ArrayRef> {
+        let evaluated = async { self.task().await?.invoke(&rows.batch, rows.first).await }.await;
+        let Evaluation { result, failures } = evaluated.map_err(|error| self.call.error(error, Some(rows)))?;
         self.call.failed(&failures);
         self.charge()?;
         Ok(result)

@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use serde_json::Value;
 use vivarium_sandbox::{Image, SandboxConfig};
 
+use crate::cut;
 use crate::data::{DataStream, Item};
 use crate::descriptor::{Bundle, TIMER_FAMILY};
 use crate::error::Error;
@@ -72,30 +73,54 @@ impl BundleRunner {
             self.guest = Some(Guest::open(&self.image, &self.config, &self.bundle.description).await?);
         }
         let guest = self.guest.as_mut().ok_or(Error::Frames("nothing"))?;
+        let mut turn = Turn { guest, data: &self.data, bundle: &self.bundle, instruction };
+        let most = cut::most(self.config.limits.batch_bytes);
         let mut open = Inputs::new(&self.bundle);
         let mut metrics = Value::Null;
         let mut message = Vec::new();
         frames::write(&mut message, Kind::Begin, instruction, token);
         while !open.is_empty() {
             let items = inbox.next().await.ok_or(Error::StreamEnded("data"))?;
-            for item in items {
-                open.take(item, &mut message);
+            for (kind, name, content) in items.iter().filter_map(|item| open.take(item)) {
+                let whole = kind != Kind::Elements || !self.bundle.prefixed;
+                for part in if whole { vec![content] } else { cut::parts(content, most) } {
+                    if message.len().saturating_add(part.len()) > most {
+                        let elements = turn.answer(&mut message).await?.elements;
+                        turn.send(elements)?;
+                    }
+                    frames::write(&mut message, kind, name, part);
+                }
             }
             if open.is_empty() {
                 frames::write(&mut message, Kind::Finish, "", &[]);
             }
-            let answer = guest.process(&message).await?;
-            message.clear();
-            let answer = Outputs::read(&answer, instruction, &self.bundle)?;
+            let answer = turn.answer(&mut message).await?;
             metrics = answer.metrics;
-            let elements =
-                if open.is_empty() { answer.elements.last(instruction, &self.bundle) } else { answer.elements };
-            if !elements.data.is_empty() || !elements.timers.is_empty() {
-                self.data.send(elements)?;
-            }
+            turn.send(if open.is_empty() { answer.elements.last(instruction, &self.bundle) } else { answer.elements })?;
         }
         let step = self.bundle.functions.first().map_or("", String::as_str);
         Ok(ProcessBundleResponse { monitoring_infos: metrics::monitoring_infos(&metrics, step)? })
+    }
+}
+
+/// An instruction that runs.
+struct Turn<'a> {
+    guest: &'a mut Guest,
+    data: &'a DataStream,
+    bundle: &'a Bundle,
+    instruction: &'a str,
+}
+
+impl Turn<'_> {
+    /// Has the guest answer a message, which is empty afterwards.
+    async fn answer(&mut self, message: &mut Vec<u8>) -> Result<Outputs, Error> {
+        let answer = self.guest.process(message).await?;
+        message.clear();
+        Outputs::read(&answer, self.instruction, self.bundle)
+    }
+
+    fn send(&self, elements: Elements) -> Result<(), Error> {
+        if elements.data.is_empty() && elements.timers.is_empty() { Ok(()) } else { self.data.send(elements) }
     }
 }
 
@@ -114,26 +139,23 @@ impl Inputs {
         self.sources.is_empty() && self.timers.is_empty()
     }
 
-    /// Adds an item to the message for the guest.
-    fn take(&mut self, item: Item, message: &mut Vec<u8>) {
-        match item {
+    /// What an item holds for the guest, if anything: kind, transform and content.
+    fn take<'a>(&mut self, item: &'a Item) -> Option<(Kind, &'a str, &'a [u8])> {
+        let (kind, transform, content) = match item {
             Item::Data(Data { transform_id, data, is_last, .. }) => {
-                if !data.is_empty() {
-                    frames::write(message, Kind::Elements, &transform_id, &data);
+                if *is_last {
+                    self.sources.remove(transform_id);
                 }
-                if is_last {
-                    self.sources.remove(&transform_id);
-                }
+                (Kind::Elements, transform_id, data)
             }
             Item::Timers(Timers { transform_id, timers, is_last, .. }) => {
-                if !timers.is_empty() {
-                    frames::write(message, Kind::Timers, &transform_id, &timers);
+                if *is_last {
+                    self.timers.remove(transform_id);
                 }
-                if is_last {
-                    self.timers.remove(&transform_id);
-                }
+                (Kind::Timers, transform_id, timers)
             }
-        }
+        };
+        (!content.is_empty()).then_some((kind, transform.as_str(), content.as_slice()))
     }
 }
 

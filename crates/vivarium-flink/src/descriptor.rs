@@ -20,6 +20,8 @@ use crate::protocol::messages::{FunctionSpec, PTransform, ParDoPayload, ProcessB
 
 const SOURCE: &str = "beam:runner:source:v1";
 const SINK: &str = "beam:runner:sink:v1";
+const LENGTH_PREFIX: &str = "beam:coder:length_prefix:v1";
+const PARAM_WINDOWED_VALUE: &str = "beam:coder:param_windowed_value:v1";
 const PAR_DO: &str = "beam:transform:pardo:v1";
 
 /// The one timer family of PyFlink's.
@@ -43,6 +45,8 @@ pub struct Bundle {
     pub timers: BTreeSet<String>,
     /// The transforms that run functions.
     pub functions: Vec<String>,
+    /// Whether each element begins with its length.
+    pub prefixed: bool,
     /// What the guest is told: `_vivarium_flink.description`, without what comes from elsewhere.
     pub description: Value,
 }
@@ -96,11 +100,13 @@ impl<'a> Reader<'a> {
         let url = |service: &Option<crate::protocol::messages::ApiServiceDescriptor>| {
             service.as_ref().map(|service| service.url.clone()).filter(|url| !url.is_empty())
         };
+        let coder = self.coder(&port.coder_id, 0)?;
         Ok(Bundle {
+            prefixed: coder["urn"] == PARAM_WINDOWED_VALUE && coder["components"][0]["urn"] == LENGTH_PREFIX,
             data_url: url(&port.api_service_descriptor).ok_or_else(|| self.wrong("its source has no address"))?,
             state_url: url(&self.descriptor.state_api_service_descriptor),
             description: json!({
-                "source": {"coder": self.coder(&port.coder_id, 0)?, "to": self.after(entry)},
+                "source": {"coder": coder, "to": self.after(entry)},
                 "transforms": transforms,
                 "sinks": sinks,
             }),
@@ -237,6 +243,16 @@ mod tests {
         assert_eq!(second["outputs"], json!({"": ["a-sink"]}));
         assert_eq!(second["timer"]["urn"], "t");
         assert_eq!(bundle.description["source"]["coder"]["components"][0]["urn"], "x");
+    }
+
+    #[test]
+    fn elements_that_begin_with_their_length_are_known() {
+        let mut descriptor = descriptor();
+        assert!(!Bundle::new(&descriptor).unwrap().prefixed);
+        for (id, urn) in [("rows", PARAM_WINDOWED_VALUE), ("row", LENGTH_PREFIX)] {
+            descriptor.coders.get_mut(id).unwrap().spec.as_mut().unwrap().urn = urn.to_owned();
+        }
+        assert!(Bundle::new(&descriptor).unwrap().prefixed);
     }
 
     #[test]

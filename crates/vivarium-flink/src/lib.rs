@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod cut;
 mod data;
 mod descriptor;
 mod error;

@@ -301,14 +301,19 @@ impl Error {
         }
     }
 
-    /// The first row of the input that the error is about; after all of them when it is about none.
-    pub(crate) fn first_row(&self) -> u64 {
+    /// The first row of the input that the error is about; `None` when it is about none.
+    pub fn row(&self) -> Option<u64> {
         match self {
-            Self::Python(error) => error.row.or(error.batch.map(|(first, _)| first)).unwrap_or(u64::MAX),
-            Self::Value { row, .. } | Self::RowTooLarge { row, .. } | Self::SchemaChanged { row, .. } => *row,
-            Self::Limit { rows: Some((first, _)), .. } | Self::Sandbox { rows: Some((first, _)), .. } => *first,
-            _ => u64::MAX,
+            Self::Python(error) => error.row.or(error.batch.map(|(first, _)| first)),
+            Self::Value { row, .. } | Self::RowTooLarge { row, .. } | Self::SchemaChanged { row, .. } => Some(*row),
+            Self::Limit { rows, .. } | Self::Sandbox { rows, .. } => rows.map(|(first, _)| first),
+            _ => None,
         }
+    }
+
+    /// As [`row`](Self::row), for comparing errors: after all rows when it is about none.
+    pub(crate) fn first_row(&self) -> u64 {
+        self.row().unwrap_or(u64::MAX)
     }
 }
 

@@ -167,7 +167,7 @@ impl Instances {
         let preparation = Arc::new(Preparation {
             load: origin.source.load_request(),
             bind: json!({
-                "op": "bind", "function": attribute, "arguments": arguments, "on_error": on_error, "output": output,
+                "op": "bind", "function": attribute, "label": place.function, "arguments": arguments, "on_error": on_error, "output": output,
                 "context": context,
             }),
         });

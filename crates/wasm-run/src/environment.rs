@@ -11,7 +11,7 @@ use vivarium_env::{
     PythonDependencyInfo, PythonEnvironment, PythonEnvironmentManager, PythonOptions, RequirementsLock,
     RequirementsSettings, ScriptMetadata, Store, TenantId, TenantStore,
 };
-use vivarium_guest::ImageStore;
+use vivarium_guest::{ImageName, ImageStore};
 use vivarium_sandbox::SandboxConfig;
 
 use crate::failure::Failure;
@@ -41,17 +41,19 @@ impl OpenEnvironment {
         sources: impl IntoIterator<Item = &'a str>,
         messages: &OutputOptions,
     ) -> Result<Option<Self>, Failure> {
+        let sources: Vec<_> = sources.into_iter().collect();
+        let image = options.image_for(sources.iter().copied())?;
         let headers = sources.into_iter().filter_map(|source| ScriptMetadata::parse(source).transpose());
         let headers: Vec<_> = headers.collect::<Result<_, _>>().map_err(EnvironmentError::from)?;
         let asked = options.python_options();
-        if asked == PythonOptions::default() && headers.is_empty() {
+        if asked == PythonOptions::default() && !headers.iter().any(ScriptMetadata::asks_for_environment) {
             return Ok(None);
         }
         let (options, messages, progress) = (options.clone(), *messages, progress(messages));
         let (ended, end) = mpsc::channel();
         let _stopped = StopOnDrop { progress: progress.clone(), end };
         let opened = tokio::task::spawn_blocking(move || {
-            let opened = Self::open_blocking(&options, &asked, headers, &messages, progress);
+            let opened = Self::open_blocking(&options, image, &asked, headers, &messages, progress);
             drop::<mpsc::Sender<()>>(ended);
             opened
         });
@@ -60,12 +62,13 @@ impl OpenEnvironment {
 
     fn open_blocking(
         options: &EnvironmentOptions,
+        image: ImageName,
         asked: &PythonOptions,
         headers: Vec<ScriptMetadata>,
         messages: &OutputOptions,
         progress: OpenProgress,
     ) -> Result<Self, Failure> {
-        let guest = guest_python(&ImageStore::open()?.of(options.image.clone()).locate()?.manifest()?)?;
+        let guest = guest_python(&ImageStore::open()?.of(image).locate()?.manifest()?)?;
         let mut info = PythonDependencyInfo::from_options(asked)?;
         for header in headers {
             header.check_python(&guest).map_err(EnvironmentError::from)?;
@@ -174,12 +177,12 @@ fn progress(messages: &OutputOptions) -> OpenProgress {
 fn warn(environment: &PythonEnvironment, messages: &OutputOptions) {
     for shadowed in &environment.report().shadowed {
         if messages.json {
-            eprintln!(
+            note!(
                 "{}",
                 json!({"warning": {"kind": "shadowed", "message": shadowed.to_string(), "shadowed": shadowed}})
             );
         } else {
-            eprintln!("wasm-run: warning: {shadowed}");
+            note!("wasm-run: warning: {shadowed}");
         }
     }
 }

@@ -92,15 +92,15 @@ impl Failure {
             return;
         }
         if json {
-            eprintln!("{}", self.to_json());
+            note!("{}", self.to_json());
             return;
         }
         if let Some(python) = self.function_error().and_then(vivarium::Error::python)
             && !python.error.traceback.is_empty()
         {
-            eprint!("{}", python.traceback());
+            note!("{}", python.traceback().trim_end_matches('\n'));
         }
-        eprintln!("wasm-run: {self}");
+        note!("wasm-run: {self}");
     }
 
     fn to_json(&self) -> serde_json::Value {

@@ -46,7 +46,7 @@ impl<S: Subscriber> Layer<S> for PythonOutput {
         let mut line = Line::default();
         event.record(&mut line);
         if self.json {
-            eprintln!(
+            note!(
                 "{}",
                 json!({"python": {
                     "function": line.function, "first_row": line.first_row, "rows": line.rows, "stream": line.stream,
@@ -55,8 +55,8 @@ impl<S: Subscriber> Layer<S> for PythonOutput {
             );
         } else {
             match line.function {
-                Some(function) => eprintln!("[{function}] {}", line.message),
-                None => eprintln!("[python] {}", line.message),
+                Some(function) => note!("[{function}] {}", line.message),
+                None => note!("[python] {}", line.message),
             }
         }
     }

@@ -3,6 +3,14 @@
 //! Commands are in `commands/`, one file each; the files' tables are read and written by `files/`; `failure` decides how a
 //! command ends. Everything about Python is in the crates below: this program only connects them to files and a terminal.
 
+/// Writes a line to standard error. `eprintln!` would panic when nobody reads it any more.
+macro_rules! note {
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($part)*);
+    }};
+}
+
 mod argv;
 mod cli;
 mod commands;

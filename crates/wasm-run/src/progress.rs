@@ -150,9 +150,9 @@ impl BuildProgress {
 
     fn line(&self, line: &str) {
         match self.mode {
-            ProgressMode::Bars if self.bar.is_hidden() => eprintln!("{line}"),
+            ProgressMode::Bars if self.bar.is_hidden() => note!("{line}"),
             ProgressMode::Bars => self.bar.println(line),
-            ProgressMode::Lines => eprintln!("{line}"),
+            ProgressMode::Lines => note!("{line}"),
             ProgressMode::Hidden => {}
         }
     }

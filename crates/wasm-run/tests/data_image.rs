@@ -12,7 +12,7 @@ const FUNCTIONS: &str = r#"
 import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import udf as flink_udf, udaf as flink_udaf
-from vivarium import udaf, udf
+from vivarium import udaf, udf, udtf
 from typing import Iterator
 
 @udf(vectorized="pandas")
@@ -52,6 +52,16 @@ def midnight(t):
 def doubled(d):
     return d * 2
 
+@udtf(vectorized="pandas", input_types="table(a int64, s string)", result_type="table(letter string, n int64)")
+def letters(frame: pd.DataFrame) -> pd.DataFrame:
+    repeated = frame.loc[frame.index.repeat(frame.a)]
+    return pd.DataFrame({"letter": repeated.s.str[0], "n": repeated.groupby(level=0).cumcount()}, index=repeated.index)[::-1]
+
+@udf(vectorized="pandas", input_types="table(a int64, b int64)", result_type="int64")
+def whole(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
+    for frame in batches:
+        yield frame.sum(axis=1)
+
 @udf(vectorized="pandas")
 def bad(a: int) -> int:
     if (a == 2).any():
@@ -87,6 +97,65 @@ fn frames_are_structs() {
     let ended = run("frame", &output).ok();
     let rows: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows[1]["frame"], serde_json::json!({"n": 4, "text": "çd!"}));
+}
+
+#[test]
+fn table_functions_return_frames() {
+    let expected = "a,b,s,letter,n\n1,10,x,x,0\n2,20,çd,ç,1\n2,20,çd,ç,0\n3,,z,z,2\n3,,z,z,1\n3,,z,z,0\n";
+    assert_eq!(run("letters", &[]).ok().stdout, expected);
+    assert_eq!(last_column(run("whole", &[])), ["11", "22", ""]);
+}
+
+#[test]
+fn a_file_says_which_image_it_is_written_for() {
+    let headed = |image: &str| format!("# /// script\n# [tool.vivarium]\n# image = \"{image}\"\n# ///\n{FUNCTIONS}");
+    let folder = Folder::with(&[
+        ("f.py", &headed("data")),
+        ("unknown.py", &headed("dataa")),
+        ("flink.py", &headed("flink")),
+        (
+            "s.py",
+            "# /// script\n# [tool.vivarium]\n# image = \"data\"\n# ///\nimport pandas\nprint(pandas.__version__)\n",
+        ),
+        ("t.csv", TABLE),
+    ]);
+    let ended = folder.run(&["run", "f.py::total", "-i", "t.csv", "-o", "-", "--quiet"]);
+    assert_eq!(last_column(ended), ["11", "22", ""]);
+    assert_eq!(folder.run(&["exec", "s.py"]).ok().stdout, "2.3.3\n");
+    assert!(folder.run(&["check", "f.py"]).ok().stdout.contains("letters"));
+    let sql = "SELECT s, middle(a) AS m, sum(total(a, 1)) AS t FROM t GROUP BY s ORDER BY m";
+    let output = ["--table", "t=t.csv", "--output", "-", "--output-format", "csv", "--quiet"];
+    let ended = folder.run(&[&["sql", sql, "--udf", "f.py"], &output[..]].concat()).ok();
+    assert_eq!(ended.stdout, "s,m,t\nx,1.0,2\nçd,2.0,3\nz,3.0,4\n");
+    for (arguments, status, said) in [
+        (&["run", "f.py::total", "-i", "t.csv", "--image", "base"][..], 2, "--image says `base`"),
+        (&["check", "unknown.py"], 4, "there is no image `dataa`; there are base, data"),
+        (&["sql", sql, "--udf", "f.py", "--udf", "flink.py"], 2, "the header of another file says `data`"),
+    ] {
+        let ended = folder.run(arguments);
+        assert_eq!(ended.status, status, "{ended}");
+        assert!(ended.stderr.contains(said), "{ended}");
+    }
+}
+
+#[test]
+fn sql_chooses_the_image_before_anything_runs() {
+    let script = "SET vivarium.image = 'data';
+CREATE FUNCTION middle(x DOUBLE) RETURNS DOUBLE LANGUAGE PYTHON AS $$
+from vivarium import udaf
+@udaf(vectorized='pandas')
+def middle(x: float) -> float:
+    return x.median()
+$$;
+SELECT s, middle(a) OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS m FROM t ORDER BY s;";
+    let folder =
+        Folder::with(&[("q.sql", script), ("late.sql", "SELECT 1; SET vivarium.image = 'data';"), ("t.csv", TABLE)]);
+    let output = ["--table", "t=t.csv", "--output", "-", "--output-format", "csv", "--quiet"];
+    let ended = folder.run(&[&["sql", "--file", "q.sql"], &output[..]].concat()).ok();
+    assert_eq!(ended.stdout, "s,m\nx,1.0\nz,2.5\nçd,1.5\n");
+    let ended = folder.run(&["sql", "--file", "late.sql", "--quiet"]);
+    assert_ne!(ended.status, 0);
+    assert!(ended.stderr.contains("this session has no image `data`, but base"), "{ended}");
 }
 
 #[test]

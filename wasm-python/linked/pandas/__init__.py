@@ -30,7 +30,7 @@ SOURCE = Pin(
 _WHEELS = {"3.13": ("cp313-cp313", "318d77e0e42a628c04dc56bcef4b40de67918f7041c2b061af1da41dcff670ac")}
 """By series of Python: what the Python files come from, and what the native side of tests and benchmarks installs."""
 
-_PATCHES = ("symbols", "positions", "indices", "files")
+_PATCHES = ("symbols", "positions", "indices", "dates", "files")
 
 _SOURCE_STEP = "pandas-source"
 _STEP = "pandas"

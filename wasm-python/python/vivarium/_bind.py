@@ -80,7 +80,7 @@ def table_type(columns):
     return DataType("struct", fields=(Field("row", _GROUP, False), Field("row_values", columns, False)))
 
 
-def _makers(arguments, result, vectorized, options):
+def _makers(arguments, result, vectorized, signature):
     """How the shim makes the arguments of a vectorized function, and the dtype of its result."""
     try:
         from vivarium import _vectors
@@ -90,9 +90,9 @@ def _makers(arguments, result, vectorized, options):
         from vivarium import _series
 
         made = [
-            _series.kept_argument(argument.type)
+            _series.kept_argument(argument.type, not signature.framed)
             if vectorized == _KEPT
-            else _series.argument(argument.type, options.pyflink, argument.nullable)
+            else _series.argument(argument.type, signature.options.pyflink, argument.nullable, not signature.framed)
             for argument in arguments
         ]
     elif vectorized == "arrow":
@@ -138,8 +138,8 @@ class Bound:
             result = table_type(result)
         makers = None
         if vectorized:
-            own = _makers(arguments[:hidden], result, True, self.signature.options)[:-1]
-            makers = (*own, *_makers(arguments[hidden:], result, vectorized, self.signature.options))
+            own = _makers(arguments[:hidden], result, True, self.signature)[:-1]
+            makers = (*own, *_makers(arguments[hidden:], result, vectorized, self.signature))
         return _vivarium.Function(
             callable,
             self.signature.name,
@@ -165,20 +165,27 @@ class Bound:
         else:
             callable = self.instance.eval if hasattr(self.instance, "eval") else self.instance
         mode = self._table_mode() if kind == "table" else _AWAITED if kind == "async" else _ROWS
-        vectorized = signature.options.vectorized if kind == "vectorized" else False
+        vectorized = signature.options.vectorized if kind in ("vectorized", "table") else False
         if vectorized == "pandas":
-            from vivarium import _series
+            from vivarium import _frames, _series
 
-            callable = _series.function(callable, signature.result, signature.options.pyflink, signature.iterated)
+            if signature.framed:
+                callable = _frames.framed(callable, [argument.plan[1] for argument in arguments], signature.iterated)
+            if kind == "table":
+                callable = _frames.table(callable, signature.result, signature.iterated)
+            else:
+                callable = _series.function(callable, signature.result, signature.options.pyflink, signature.iterated)
         return self.make(callable, arguments, signature.result, mode, vectorized)
 
     def _pandas_aggregate(self, arguments):
         """An aggregate function whose groups are kept whole."""
-        from vivarium import _pandas_groups
+        from vivarium import _frames, _pandas_groups
 
         signature, columns = self.signature, self.signature.result
         call = signature.target.declared if self.instance is None else _pandas_groups.of_class(self.instance)
-        self.groups = groups = _pandas_groups.PandasGroups(call, arguments, signature.options.pyflink)
+        if signature.framed:
+            call = _frames.framed(call, [argument.plan[1] for argument in arguments])
+        self.groups = groups = _pandas_groups.PandasGroups(call, arguments, signature.options.pyflink, not signature.framed)
         group, state = _own("group", _GROUP), _own("state", _BYTES)
 
         def own(callable, arguments, result):

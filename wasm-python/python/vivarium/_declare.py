@@ -121,15 +121,28 @@ def udf(
     return decorate(f, said, "udf")
 
 
-def udtf(f=None, *, result_type=None, input_types=None, name=None, null_handling=None, deterministic=True, on_error=None):
+def udtf(
+    f=None,
+    *,
+    result_type=None,
+    input_types=None,
+    name=None,
+    vectorized=False,
+    null_handling=None,
+    deterministic=True,
+    on_error=None,
+):
     """Declares a table function: for every row it yields zero, one or many rows, each joined with the row it came from.
 
     result_type: the columns, when the annotation (``-> Iterator[tuple[str, int]]``, an Iterator of a NamedTuple or a dataclass, or
         ``Iterator[int]`` for one column) does not tell: ``"table(part string, pos int64)"``, or one type for one column.
+    vectorized: "pandas": the function gets columns as Series, or all of them as one DataFrame with
+        ``input_types="table(a int64, b string)"``, and returns (or yields) DataFrames. Their index is that of the arguments, whose
+        name is "row": it says which row each of their rows was made for.
     The other arguments are those of `udf`. A row that is not computed because of a NULL, and one whose call fails under
     on_error="skip", gives no rows; one that fails under "null" gives one row of NULLs.
     """
-    said = Declaration("table", name, result_type, input_types, null_handling, deterministic, on_error)
+    said = Declaration("table", name, result_type, input_types, null_handling, deterministic, on_error, vectorized)
     return decorate(f, said, "udtf")
 
 

@@ -12,9 +12,9 @@ class PandasGroups:
     the groups, which keeps the order of the rows in each, when values are asked for.
     """
 
-    def __init__(self, call, arguments, pyflink):
+    def __init__(self, call, arguments, pyflink, whole):
         self.call = call
-        self.hows = [_series.argument(argument.type, pyflink, argument.nullable) for argument in arguments]
+        self.hows = [_series.argument(argument.type, pyflink, argument.nullable, whole) for argument in arguments]
         self.forget()
 
     def forget(self):

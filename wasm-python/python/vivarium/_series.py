@@ -7,22 +7,24 @@ timestamps and durations are not copied. A struct is a DataFrame, and a struct i
 import numpy as np
 import pandas as pd
 
+import _vivarium
 from vivarium import _vectors
 
 misfit = _vectors.misfit
+ResultError = _vivarium.ResultError
 
 
 # ---- Arguments ----
 
 
-def argument(type, pyflink, nullable):
-    """How the shim makes the argument of a column (arrays.c): a Series, or a DataFrame of a struct.
+def argument(type, pyflink, nullable, whole=True):
+    """How the shim makes the argument of a column (arrays.c): a Series, or, where it is `whole`, a DataFrame of a struct.
 
     `nullable`: a NULL can reach the function. It is NaN, NaT or None as PyFlink has them, so that a column of ints with a NULL is
     one of floats; in functions of our own ints, floats and bools then have the dtypes of pandas that know NULL from NaN and keep
     every int.
     """
-    if type.id == "struct":
+    if type.id == "struct" and whole:
         makers = [_maker(field.type, pyflink, True) for field in type.fields]
         return _frame_of([field.name for field in type.fields], makers), [(kept, base(field.type)) for field in type.fields]
     return _maker(type, pyflink, nullable), base(type)
@@ -105,7 +107,8 @@ def _arrays(mask, array):
     array = array if mask is None else np.where(mask, None, array)
     made = np.empty(len(array), object)
     for at, items in enumerate(array):
-        made[at] = None if items is None else np.asarray(items, None if _is_plain(items) else object)
+        # `fromiter` takes items as they are, where `asarray` would make dimensions of those that are sequences.
+        made[at] = items if items is None else np.asarray(items) if _is_plain(items) else np.fromiter(items, object, len(items))
     return pd.Series(made, copy=False)
 
 
@@ -151,7 +154,7 @@ def results(type, pyflink):
         if isinstance(value, pd.DataFrame):
             if type.id != "struct":
                 raise misfit(f"result: a DataFrame; it stands for a struct, and the result is declared as {type}")
-            return _rows(value, type, pyflink)
+            return rows_of(value, type, pyflink)
         if isinstance(value, pd.Index):
             value = value.to_series()
         if isinstance(value, pd.Series):
@@ -163,7 +166,8 @@ def results(type, pyflink):
     return result
 
 
-def _rows(frame, type, pyflink):
+def rows_of(frame, type, pyflink):
+    """The rows of a DataFrame as tuples of Python objects, in the order of the fields."""
     names = [field.name for field in type.fields]
     if len(frame.columns) != len(names):
         raise misfit(f"result: a DataFrame of {len(frame.columns)} columns for the {len(names)} fields of {type}")
@@ -293,9 +297,9 @@ def kept(*column):
     return column
 
 
-def kept_argument(type):
+def kept_argument(type, whole=True):
     """As `argument`, for a column that is kept."""
-    if type.id == "struct":
+    if type.id == "struct" and whole:
         return kept, [(kept, base(field.type)) for field in type.fields]
     return kept, base(type)
 

@@ -56,6 +56,7 @@ class Signature:
     decorated: bool
     plain_rows: bool = False  # of a table function with one column: its values are not wrapped in rows
     iterated: bool = False  # it takes an iterator over batches of Series
+    framed: bool = False  # its columns come as one DataFrame
 
     def describe(self):
         skips = any(not parameter.nullable for parameter in self.parameters)
@@ -94,7 +95,7 @@ class _Reader:
         self.target = self.find_target()
         self.kind = self.find_kind()
         self.namespace = getattr(inspect.unwrap(self.target.rows), "__globals__", {})
-        self.iterated = False
+        self.iterated = self.framed = False
 
     def problem(self, message, line=None):
         """Notes a problem. `line` finds where it is; without it, it is the function's."""
@@ -191,8 +192,14 @@ class _Reader:
                 positional.append(parameter)
         if skip and not (positional and positional[0].kind is inspect.Parameter.VAR_POSITIONAL):
             self.problem(f"{self.target.rows.__name__}() takes too few parameters: {self.target.skip} come before the columns")
-        if self.options.vectorized == "pandas" and len(positional) == 1 and self.is_iterator(positional[0].annotation):
-            return self.iterated_parameters(positional[0], handling)
+        if self.options.vectorized == "pandas" and len(positional) == 1:
+            self.iterated = self.is_iterator(positional[0].annotation)
+            columns = self.given_table()
+            if columns is not None:
+                self.framed = True
+                return [Parameter(_cut(field.name), field.type, handling == "call", False, False) for field in columns]
+            if self.iterated:
+                return self.iterated_parameters(positional[0], handling)
         types = self.input_types(positional)
         return [self.parameter(parameter, given, handling) for parameter, given in zip(positional, types)]
 
@@ -202,9 +209,16 @@ class _Reader:
         except _annotations.AnnotationError:
             return False
 
+    def given_table(self):
+        """The columns of `input_types="table(a int64, b string)"`, which come as one DataFrame; None when that is not what is given."""
+        given = self.options.input_types
+        if not isinstance(given, str) or not given.lstrip().lower().startswith("table"):
+            return None
+        type, _ = self.given_type(given, "input_types=")
+        return () if type is None else type.fields
+
     def iterated_parameters(self, batches, handling):
         """The columns of `batches: Iterator[pd.Series]`, or of an iterator of tuples of Series: as many as there are types."""
-        self.iterated = True
         given = self.options.input_types
         if given is None:
             self.problem(f"parameter '{batches.name}' is an iterator over batches: give the types of its columns with input_types=")
@@ -318,6 +332,7 @@ class _Reader:
             decorated=self.declared is not None,
             plain_rows=plain,
             iterated=self.iterated,
+            framed=self.framed,
         )
 
 
@@ -341,6 +356,8 @@ def _vectorized_problems(options):
         yield f"{what} functions cannot be vectorized={options.vectorized!r}" + (
             ": use True (arrays over all groups) or 'pandas'" if options.kind == "aggregate" else ""
         )
+    if options.kind == "table" and options.vectorized in (True, "arrow"):
+        yield f"table functions cannot be vectorized={options.vectorized!r}: use 'pandas', which gets Series and returns DataFrames"
     if options.vectorized == "pandas" and importlib.util.find_spec("pandas") is None:
         spelling = 'func_type="pandas"' if options.pyflink else 'vectorized="pandas"'
         yield (

@@ -124,7 +124,10 @@ def checked(result, dtype, count, spelling):
     Values that `dtype` cannot hold raise ResultError, with the attribute `index` when one of them is to blame.
     """
     if not isinstance(result, (np.ndarray, list, tuple)):
-        if type(result).__module__ == "vivarium.arrow":
+        if hasattr(result, "__arrow_c_array__"):
+            from vivarium import arrow
+
+            result = arrow.Column.from_arrow(result)
             _check_shape(result, count)
             return result.to_pylist()
         raise misfit(f"result: {type(result).__name__}; a vectorized function returns an array or a list of {count} values")

@@ -8,8 +8,9 @@
         is_digit = (text.data >= 48) & (text.data <= 57)          # a byte each, no loop in Python
         return Column.from_numpy(text.sum_within(is_digit), "int64", text.valid())
 
-A `Column` holds the buffers of Arrow's format as read-only NumPy arrays over the batch (nothing is copied; PEP 3118), and exports
-them by the Arrow PyCapsule interface. A function returns a Column of its result's type, or what other vectorized functions return.
+A `Column` holds the buffers of Arrow's format as read-only NumPy arrays over the batch (nothing is copied; PEP 3118). It exports
+them by the Arrow PyCapsule interface, and `Column.from_arrow` makes one of what others export. A function returns a Column of its
+result's type, something else that exports such an array, or what other vectorized functions return.
 The host checks every buffer of a result; a column that is malformed is an error of the function.
 
 =================  ============================================================================================
@@ -41,7 +42,7 @@ class Column:
     __slots__ = ("type", "length", "validity", "values", "offsets", "data", "children", "_null_count")
 
     def __init__(self):
-        raise TypeError("a Column is made by Column.from_numpy, from_strings, from_offsets or from_children")
+        raise TypeError("a Column is made by Column.from_numpy, from_strings, from_offsets, from_children or from_arrow")
 
     @classmethod
     def _made(cls, type, length, validity, values, offsets, data, children):
@@ -135,6 +136,18 @@ class Column:
             raise ValueError(f"{type} is made of a column for each field, of its type and of one length")
         (length,) = lengths
         return cls._made(type, length, _bits(valid, length), None, None, None, children)
+
+    @classmethod
+    def from_arrow(cls, exported):
+        """A column of what another library exports by the Arrow PyCapsule interface (`__arrow_c_array__`), over its buffers.
+
+        What has an offset is copied; what is dictionary-encoded becomes its values.
+        """
+        if isinstance(exported, Column):
+            return exported
+        from vivarium import _imports
+
+        return _imports.column(exported)
 
     # ---- What is in it ----
 
@@ -264,6 +277,17 @@ def _fields(type):
     return type.fields
 
 
+def _is_laid_out_as(type, wanted):
+    """Whether these are one type, whatever the items of lists and maps are called and whatever says that it has no NULL."""
+    parts = (type.id, type.unit, type.timezone, type.precision, type.scale, type.size, len(type.fields))
+    if parts != (wanted.id, wanted.unit, wanted.timezone, wanted.precision, wanted.scale, wanted.size, len(wanted.fields)):
+        return False
+    named = type.id == "struct"
+    return all(
+        _is_laid_out_as(mine.type, its.type) and (mine.name == its.name or not named) for mine, its in zip(type.fields, wanted.fields)
+    )
+
+
 def _both(one, other):
     return other if one is None else np.asarray(one, "?") & other
 
@@ -312,9 +336,11 @@ def exporter(type):
     def export(result, rows):
         if isinstance(result, np.ndarray) and result.dtype.kind == "T" and type.id in _TEXT:
             result = Column.from_strings(result, type)
+        if not isinstance(result, (Column, np.ndarray, list, tuple)) and hasattr(result, "__arrow_c_array__"):
+            result = Column.from_arrow(result)
         if not isinstance(result, Column):
             return None
-        if result.type != type:
+        if not _is_laid_out_as(result.type, type):
             raise _vectors.misfit(f"result: a Column of {result.type} does not fit {type}")
         if len(result) != rows:
             raise _vectors.misfit(f"result: {len(result)} values for {rows} rows; a vectorized function returns one value for every row")

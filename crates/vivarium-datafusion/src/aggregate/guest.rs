@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, RecordBatch, new_empty_array};
+use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, new_empty_array};
 use arrow::compute::{concat, filter};
 use datafusion::error::{DataFusionError, Result};
 use vivarium::{Accumulators, Failures};
 
 use crate::bridge;
-use crate::error::Error;
+use crate::error::{Counted, Error};
 use crate::scope::{Cancel, Scope};
-use crate::work::{Call, Work};
+use crate::work::{Call, Rows, Work};
 
 /// Groups whose values or states are asked for at a time.
 const GROUPS: usize = 8_192;
@@ -54,7 +54,8 @@ impl GuestGroups {
             return Ok(());
         }
         let batch = self.call.types.batch(columns.to_vec(), groups.len())?;
-        let first_row = self.rows;
+        // An accumulator has the rows of one partition and stage, whose number nobody tells it.
+        let rows = Rows { batch, first: self.rows, counted: Some(Counted::Part) };
         if !retract {
             self.rows += groups.len() as u64;
         }
@@ -62,11 +63,11 @@ impl GuestGroups {
         let accumulators = self.open()?;
         let changed = async {
             match retract {
-                true => accumulators.retract(groups, &batch, first_row).await,
-                false => accumulators.accumulate(groups, &batch, first_row).await,
+                true => accumulators.retract(groups, &rows.batch, rows.first).await,
+                false => accumulators.accumulate(groups, &rows.batch, rows.first).await,
             }
         };
-        let failures = wait(&cancel, &call, Some((&batch, first_row)), changed)?;
+        let failures = wait(&cancel, &call, Some(&rows), changed)?;
         self.tell(&failures)
     }
 
@@ -161,11 +162,11 @@ fn slot(open: &mut Mutex<Option<Open>>) -> &mut Option<Open> {
 fn wait<T: Send>(
     cancel: &Cancel,
     call: &Call,
-    batch: Option<(&RecordBatch, u64)>,
+    rows: Option<&Rows>,
     work: impl Future<Output = Result<T, vivarium::Error>> + Send,
 ) -> Result<T> {
     let done = bridge::wait(cancel.unless_over(work)).flatten();
-    done.ok_or_else(|| cancelled(call))?.map_err(|error| call.error(error, batch))
+    done.ok_or_else(|| cancelled(call))?.map_err(|error| call.error(error, rows))
 }
 
 fn cancelled(call: &Call) -> DataFusionError {

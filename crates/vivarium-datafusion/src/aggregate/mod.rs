@@ -35,6 +35,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::window::{PlainAggregateWindowExpr, SlidingAggregateWindowExpr, WindowExpr};
 
+use crate::error::Error;
 use crate::function::{Given, PythonFunction};
 use crate::scope::Scope;
 use crate::settings::SandboxSettings;
@@ -129,6 +130,11 @@ impl AggregateUDFImpl for PythonAggregate {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         let given: Vec<_> = arg_types.iter().map(Given::Column).collect();
         self.function.bind_types(&given)?;
+        if given.is_empty() {
+            let problem = "DataFusion calls no aggregate function without an argument; give accumulate a parameter, such as \
+                           `row: int | None`, and the call a constant";
+            return Err(Error::statement(&self.function.name, problem).into());
+        }
         Ok(self.function.result.clone())
     }
 

@@ -18,6 +18,7 @@ use crate::error::Error;
 /// |---|---|
 /// | `vivarium.memory`, `.batch_time`, ... | a limit by its name in [`Limits`]: `'256MiB'`, `'30s'`, `1000000`; `'none'` where there may be none |
 /// | `vivarium.instances` | how many instances of each function work at the same time; `''`: one for each core |
+/// | `vivarium.image` | the guest image of functions that are created from now on, by its name; `''`: the session's first |
 /// | `vivarium.on_error` | `fail`, `null`; `''`: what the function declares |
 /// | `vivarium.env` | variables of `os.environ`: `'NAME=value,NAME=value'` |
 /// | `vivarium.job_parameters` | what `open(context)` sees, in the same form |
@@ -31,16 +32,20 @@ pub struct SandboxSettings {
     batch_bytes_set: bool,
     pub(crate) instances: Option<usize>,
     pub(crate) on_error: Option<OnError>,
+    /// The image of functions that are created from now on; the first of the session's otherwise.
+    pub(crate) image: Option<String>,
+    /// The session's images.
+    images: Vec<String>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) job_parameters: BTreeMap<String, String>,
 }
 
 impl SandboxSettings {
     /// The settings that a session starts with.
-    pub(crate) fn new(config: &SandboxConfig, instances: Option<usize>) -> Self {
+    pub(crate) fn new(config: &SandboxConfig, instances: Option<usize>, images: Vec<String>) -> Self {
         let batch_bytes_set = config.limits.batch_bytes != Limits::default().batch_bytes;
         let limits = config.limits.clone();
-        Self { limits, batch_bytes_set, instances, variables: config.variables.clone(), ..Self::default() }
+        Self { limits, batch_bytes_set, instances, images, variables: config.variables.clone(), ..Self::default() }
     }
 
     /// Those of a session; the defaults where nothing was installed.
@@ -90,6 +95,13 @@ impl SandboxSettings {
                     text => Some(count(text).ok_or("it is a number from 1 to 1024, or '' for one for each core")?),
                 };
             }
+            "image" => {
+                self.image = match value {
+                    "" => None,
+                    name if self.images.iter().any(|image| image == name) => Some(name.to_owned()),
+                    name => return Err(missing_image(name, self.images.iter().map(String::as_str))),
+                };
+            }
             "on_error" => {
                 self.on_error = match value {
                     "" => None,
@@ -105,6 +117,15 @@ impl SandboxSettings {
         }
         Ok(())
     }
+}
+
+/// Says that a session has no image of this name.
+pub(crate) fn missing_image<'a>(name: &str, images: impl Iterator<Item = &'a str>) -> String {
+    let images: Vec<_> = images.collect();
+    format!(
+        "this session has no image `{name}`, but {}; which images it has is said when it is started (wasm-run: --image)",
+        images.join(", ")
+    )
 }
 
 /// `NAME=value,NAME=value`.
@@ -137,13 +158,17 @@ const SIZES: [&str; 8] = [
 /// `limits` with one of them replaced.
 fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String> {
     let mut fields = serde_json::to_value(limits).map_err(|error| error.to_string())?;
+    let required = fields.get(name).is_some() && value == "none";
     // Counts are numbers, sizes and times are text with a unit, and an optional limit can be none.
     fields[name] = match (value, value.parse::<u64>()) {
         ("none", _) => Value::Null,
         (_, Ok(number)) => number.into(),
         (text, Err(_)) => text.into(),
     };
-    let changed: Limits = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    let changed: Limits = serde_json::from_value(fields).map_err(|error| match required {
+        true => "there has to be one; cpu_time and log_bytes_per_second alone may be 'none'".to_owned(),
+        false => error.to_string(),
+    })?;
     // What cannot work is said now, and not by the first query.
     let batch_bytes = changed.batch_bytes.min(changed.memory);
     let consistent = if name == "batch_bytes" { changed.clone() } else { Limits { batch_bytes, ..changed.clone() } };
@@ -195,6 +220,8 @@ impl ExtensionOptions for SandboxSettings {
         let on_error = self.on_error.map(|policy| policy.to_string());
         entries.push(entry("on_error", on_error, "What happens to rows for which a Python function raises"));
         entries.push(entry("env", list(&self.variables), "Variables that Python functions see"));
+        let image = self.image.as_ref().or(self.images.first()).cloned();
+        entries.push(entry("image", image, "The guest image of Python functions that are created from now on"));
         let parameters = list(&self.job_parameters);
         entries.push(entry("job_parameters", parameters, "What open(context) of a Python function sees"));
         entries
@@ -236,6 +263,8 @@ mod tests {
             ("memory", "lots", "lots"),
             ("memory", "8GiB", "4 GiB"),
             ("batch_time", "0s", "zero"),
+            ("batch_time", "none", "there has to be one"),
+            ("memroy", "none", "unknown field `memroy`"),
             ("instances", "0", "from 1 to 1024"),
             ("on_error", "skip", "'fail', 'null'"),
             ("env", "REGION", "is not NAME=value"),

@@ -6,7 +6,7 @@ use vivarium_datafusion::HostFiles;
 use vivarium_env::{EnvironmentSettings, PythonDependencyInfo, PythonEnvironmentManager, PythonFile, Store};
 use vivarium_guest::ImageStore;
 
-use crate::support::{functions, rows, run, session, shown};
+use crate::support::{functions, image, rows, run, session, shown};
 
 const RATED: &str = "CREATE OR REPLACE FUNCTION rated(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
 from rates import RATE
@@ -86,4 +86,40 @@ async fn an_environment_that_was_opened_before() {
     run(&session, &["SET python.files = 'rates.py'"]).await;
     let error = rows(&session, RATED).await.unwrap_err().to_string();
     assert!(error.contains(refusal), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_run_in_the_image_that_is_asked_for() {
+    // The second one has environments, and the first has none: that tells them apart.
+    let files = Files::new();
+    let python = functions().await.another_image("second", image().await, Some(files.settings()));
+    let session = session(&python.host_files(HostFiles::within(files.0.path())).build());
+    let of_the_second = "CREATE FUNCTION headed(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
+# /// script
+# [tool.vivarium]
+# image = \"second\"
+# ///
+from rates import RATE
+def headed(x): return x + RATE
+$$";
+    run(&session, &["SET python.files = 'rates.py'", of_the_second]).await;
+    let error = rows(&session, RATED).await.unwrap_err().to_string();
+    assert!(error.contains("no Python environments"), "{error}");
+    run(&session, &["SET vivarium.image = 'second'", RATED, "SET vivarium.image = ''", "SET python.files = ''"]).await;
+    run(
+        &session,
+        &["CREATE FUNCTION plain(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$\ndef plain(x): return -x\n$$"],
+    )
+    .await;
+    let found = shown(&session, "SELECT rated(x), headed(x), plain(x) FROM (VALUES (14)) AS t(x)").await;
+    assert!(found.contains(" 42 ") && found.contains(" 17 ") && found.contains(" -14 "), "{found}");
+    let shown = shown(&session, "SHOW vivarium.image").await;
+    assert!(shown.contains("base"), "{shown}");
+    for (statement, said) in [
+        ("SET vivarium.image = 'third'", "vivarium.image: this session has no image `third`, but base, second"),
+        (&of_the_second.replace("\"second\"", "\"third\""), "has no image `third`, but base, second"),
+    ] {
+        let error = rows(&session, statement).await.unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }

@@ -109,11 +109,22 @@ $$";
         "SELECT value % 2, spins_in_groups(value) FROM generate_series(1, 1000) GROUP BY 1",
         "SELECT * FROM endless(1)",
         "SELECT unnest(endless(value)) FROM generate_series(1, 1000)",
+        "SELECT spins_in_groups(value) OVER (ORDER BY value ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM generate_series(1, 9)",
+        "SELECT spins_in_groups(value) FILTER (WHERE spins(value) > 0) FROM generate_series(1, 9)",
+        "SELECT * FROM generate_series(1, 9) AS a(x) JOIN generate_series(1, 9) AS b(y) ON a.x > spins(b.y + a.x)",
+        // A constant: planning it gives up after a while.
+        "SELECT endless(1)",
     ] {
         let frame = session.sql(sql).await.unwrap();
-        let query = tokio::spawn(async move {
+        let mut query = tokio::spawn(async move {
             let mut stream = frame.execute_stream().await.unwrap();
-            stream.next().await.is_none()
+            // A join's partition without rows gives an empty batch at once.
+            loop {
+                match stream.next().await {
+                    Some(Ok(batch)) if batch.num_rows() == 0 => {}
+                    ended => return ended,
+                }
+            }
         });
         // It has begun when there is an instance.
         let begun = async {
@@ -121,8 +132,35 @@ $$";
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), begun).await.expect("no instance started");
+        tokio::select! {
+            ended = &mut query => panic!("{sql} ended: {ended:?}"),
+            begun = tokio::time::timeout(Duration::from_secs(60), begun) => begun.expect(sql),
+        }
         query.abort();
+        settled(&tenant).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_fails_stops_the_others() {
+    let tenant = tenant("failing", &TenantLimits::default());
+    let session = session(&functions().await.tenant(&tenant, JobId::new("job").unwrap()).build());
+    let spins_or_fails = "CREATE FUNCTION spins_or_fails(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
+def spins_or_fails(x):
+    if x == 50: raise ValueError('the fiftieth')
+    while x > 100: pass
+    return x
+$$";
+    run(&session, &[spins_or_fails, "SET vivarium.batch_time = '1h'"]).await;
+    // Batches of a hundred rows: one partition fails, the others would run for an hour.
+    run(&session, &["CREATE TABLE numbers AS SELECT value AS x FROM generate_series(1, 1000)"]).await;
+    for sql in [
+        "SELECT spins_or_fails(x) FROM numbers",
+        "SELECT sum(spins_or_fails(x)) FROM numbers",
+        "SELECT CASE WHEN x > 0 THEN spins_or_fails(x) END FROM numbers",
+    ] {
+        let error = tokio::time::timeout(Duration::from_secs(20), rows(&session, sql)).await.expect(sql).unwrap_err();
+        assert!(error.to_string().contains("the fiftieth"), "{sql}: {error}");
         settled(&tenant).await;
     }
 }

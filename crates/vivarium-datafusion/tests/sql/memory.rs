@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionContext;
+use futures::StreamExt;
 
 use crate::support::{config, functions, rows, run};
 
@@ -54,6 +55,25 @@ async fn a_query_that_takes_more_than_the_pool_has_is_refused() {
         assert_eq!(pool.reserved(), 0, "{sql}");
         // The session goes on.
         assert_eq!(rows(&session, "SELECT keeps(x) FROM t LIMIT 1").await.unwrap()[0].num_rows(), 1);
+        assert_eq!(pool.reserved(), 0, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_and_results_are_charged_while_a_query_runs() {
+    let (session, pool) = session(4 << 30).await;
+    let padded = "CREATE FUNCTION padded(x BIGINT) RETURNS VARCHAR LANGUAGE PYTHON AS $$
+def padded(x): return ' ' * (1 << 16)
+$$";
+    run(&session, &[padded]).await;
+    /// What a guest takes at least, besides what its functions keep.
+    const GUEST: usize = 32 << 20;
+    for (sql, more) in [("SELECT keeps(x) FROM t", 100 << 20), ("SELECT padded(x) FROM t", 100 << 16)] {
+        let mut rows = session.sql(sql).await.unwrap().execute_stream().await.unwrap();
+        rows.next().await.unwrap().unwrap();
+        // A hundred rows to a batch: a guest that keeps a mebibyte for each, and results of 64 KiB each.
+        assert!(pool.reserved() >= GUEST + more, "{sql}: {}", pool.reserved());
+        drop(rows);
         assert_eq!(pool.reserved(), 0, "{sql}");
     }
 }

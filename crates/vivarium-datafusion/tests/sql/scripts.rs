@@ -79,7 +79,7 @@ macro_rules! scripts {
     )*};
 }
 
-scripts!(scalar, types, tables, aggregates, windows, settings, listing, errors);
+scripts!(scalar, types, tables, aggregates, windows, settings, listing, errors, replaced);
 
 #[test]
 fn every_script_is_run() {

@@ -8,9 +8,10 @@ use crate::guest::GuestPython;
 /// What a file's `# /// script` block says.
 ///
 /// ```
-/// let source = "# /// script\n# dependencies = [\"six>=1.16\"]\n# ///\nimport six\n";
+/// let source = "# /// script\n# dependencies = [\"six>=1.16\"]\n# [tool.vivarium]\n# image = \"data\"\n# ///\nimport six\n";
 /// let header = vivarium_env::ScriptMetadata::parse(source)?.expect("there is a block");
 /// assert_eq!(header.dependencies, ["six>=1.16"]);
+/// assert_eq!(header.image.as_deref(), Some("data"));
 /// # Ok::<(), vivarium_env::RequirementsError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -21,9 +22,35 @@ pub struct ScriptMetadata {
     pub dependencies: Vec<String>,
     /// The Python versions the script runs on, as a version specifier.
     pub requires_python: Option<String>,
+    /// The name of the guest image that the script is written for: `image` of `[tool.vivarium]`.
+    #[serde(default, rename = "tool", deserialize_with = "image_of_tools")]
+    pub image: Option<String>,
+}
+
+/// What other tools keep in the block is theirs.
+#[derive(Deserialize)]
+struct Tools {
+    #[serde(default)]
+    vivarium: OwnTable,
+}
+
+/// `[tool.vivarium]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnTable {
+    image: Option<String>,
+}
+
+fn image_of_tools<'de, D: serde::Deserializer<'de>>(tools: D) -> Result<Option<String>, D::Error> {
+    Ok(Tools::deserialize(tools)?.vivarium.image)
 }
 
 impl ScriptMetadata {
+    /// Whether an environment has to be made, or checked, for the script.
+    pub fn asks_for_environment(&self) -> bool {
+        !self.dependencies.is_empty() || self.requires_python.is_some()
+    }
+
     /// Reads the block of a file's source; `None` when there is none.
     pub fn parse(source: &str) -> Result<Option<Self>, RequirementsError> {
         let lines: Vec<&str> = source.lines().map(str::trim_end).collect();
@@ -123,6 +150,17 @@ mod tests {
         assert!(error.contains("line 3") || error.contains("line 4"), "{error}");
         let twice = "# /// script\n# ///\n\n# /// script\n# ///\n";
         assert!(ScriptMetadata::parse(twice).unwrap_err().to_string().contains("line 4"));
+    }
+
+    #[test]
+    fn a_script_says_which_image_it_is_written_for() {
+        let parse = |table: &str| ScriptMetadata::parse(&format!("# /// script\n{table}# ///\n"));
+        let header =
+            parse("# [tool.black]\n# line-length = 100\n# [tool.vivarium]\n# image = \"data\"\n").unwrap().unwrap();
+        assert_eq!((header.image.as_deref(), header.asks_for_environment()), (Some("data"), false));
+        assert_eq!(parse("# [tool.black]\n# x = 1\n").unwrap().unwrap().image, None);
+        let error = parse("# [tool.vivarium]\n# imaeg = \"data\"\n").unwrap_err().to_string();
+        assert!(error.contains("imaeg") && error.contains("image"), "{error}");
     }
 
     #[test]

@@ -269,7 +269,9 @@ impl Sandbox {
         /// More functions than this are called without a label.
         const MAX_LABELS: usize = 1000;
         let handle = reply["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
-        if let (Some(handle), Some(name)) = (handle, request["function"].as_str())
+        // A declaration may have another name than the attribute that holds it.
+        let name = request["label"].as_str().or_else(|| request["function"].as_str());
+        if let (Some(handle), Some(name)) = (handle, name)
             && (self.functions.len() < MAX_LABELS || self.functions.contains_key(&handle))
         {
             self.functions.insert(handle, name.into());

@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Schema};
 use futures::TryStreamExt;
 use vivarium::{ArgumentValue, Arguments, Error, FunctionSource, GroupBy, Kind, Module, TaskOptions};
 use vivarium_bench::{standard, user};
-use vivarium_guest::{ImageStore, Manifest};
+use vivarium_guest::{ImageName, ImageStore, Manifest};
 
 use crate::cli::{Bench, FunctionName};
 use crate::commands::sandbox_config;
@@ -35,8 +35,9 @@ pub async fn execute(command: Bench) -> Result<ExitCode, Failure> {
 }
 
 async fn report(command: &Bench) -> Result<ExitCode, Failure> {
-    let image = crate::guest::open(&command.messages, &command.environment.image, REPORT_INSTANCES).await?;
-    let (store, manifest) = store(command)?;
+    let name = command.environment.image_for(None)?;
+    let image = crate::guest::open(&command.messages, &name, REPORT_INSTANCES).await?;
+    let (store, manifest) = store(name)?;
     let default = Duration::from_secs(if command.quick { 90 } else { 600 });
     let options = standard::Options {
         time: command.time.unwrap_or(default),
@@ -50,7 +51,7 @@ async fn report(command: &Bench) -> Result<ExitCode, Failure> {
     let quiet = command.messages.quiet;
     let mut tell = |what: &str| {
         if !quiet {
-            eprintln!("{what}");
+            note!("{what}");
         }
     };
     let path = standard::run(&image, &store, &manifest, &options, &mut tell).await.map_err(failed)?;
@@ -61,8 +62,9 @@ async fn report(command: &Bench) -> Result<ExitCode, Failure> {
 async fn of_function(command: &Bench, name: &FunctionName, input: &Location) -> Result<ExitCode, Failure> {
     let format = Format::of(input, command.input_format, "--input-format").map_err(Failure::usage)?;
     let source = FunctionSource::file(&name.file).map_err(Error::from)?;
-    let image = crate::guest::open(&command.messages, &command.environment.image, 2).await?;
-    let (store, manifest) = store(command)?;
+    let image_name = command.environment.image_for(source.text())?;
+    let image = crate::guest::open(&command.messages, &image_name, 2).await?;
+    let (store, manifest) = store(image_name)?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     let module = Module::load(&image, config.clone(), source).await?;
@@ -154,8 +156,8 @@ fn with_key(rows: &RecordBatch, arguments: RecordBatch, group_by: Option<&str>) 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Failure::internal)
 }
 
-fn store(command: &Bench) -> Result<(ImageStore, Manifest), Failure> {
-    let store = ImageStore::open()?.of(command.environment.image.clone());
+fn store(image: ImageName) -> Result<(ImageStore, Manifest), Failure> {
+    let store = ImageStore::open()?.of(image);
     let manifest = store.locate()?.manifest()?;
     Ok((store, manifest))
 }

@@ -18,7 +18,8 @@ use crate::wall::Reach;
 
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
-    let image = crate::guest::open(&command.messages, &command.environment.image, 1).await?;
+    let image = command.environment.image_for(source.text())?;
+    let image = crate::guest::open(&command.messages, &image, 1).await?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;

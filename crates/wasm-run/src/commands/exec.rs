@@ -24,7 +24,8 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
         ..config
     };
     let request = request(&command).await?;
-    let image = crate::guest::open(&command.messages, &command.environment.image, 1).await?;
+    let image = command.environment.image_for(request["source"].as_str())?;
+    let image = crate::guest::open(&command.messages, &image, 1).await?;
     let environment =
         OpenEnvironment::open(&command.environment, request["source"].as_str(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), config)?;

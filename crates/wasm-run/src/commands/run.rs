@@ -26,7 +26,8 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let plan = Plan::new(&command)?;
     let source = FunctionSource::file(&command.function.file).map_err(Error::from)?;
-    let image = crate::guest::open(&command.messages, &command.environment.image, plan.instances).await?;
+    let image = command.environment.image_for(source.text())?;
+    let image = crate::guest::open(&command.messages, &image, plan.instances).await?;
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
     let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
@@ -214,20 +215,20 @@ impl Done {
                 "rows_in": self.rows_in, "rows_out": self.rows_out, "failed_rows": self.failures.rows().len(),
                 "first_failure": first, "seconds": seconds, "output": output, "metrics": applied.metrics(),
             });
-            eprintln!("{}", json!({ "summary": summary }));
+            note!("{}", json!({ "summary": summary }));
             return;
         }
         if let Some(first) = first {
             let failed = self.failures.rows().len();
             let rows = if failed == 1 { "1 row" } else { &format!("{failed} rows") };
             let became = if self.skips { "left out" } else { "set to NULL" };
-            eprintln!(
+            note!(
                 "wasm-run: {rows} failed and {} {became}; the first: {first}",
                 if failed == 1 { "was" } else { "were" }
             );
         }
         if let Some(output) = output.filter(|output| output != "-") {
-            eprintln!("{} rows in {seconds:.2} s -> {output}", self.rows_out);
+            note!("{} rows in {seconds:.2} s -> {output}", self.rows_out);
         }
     }
 }

@@ -155,8 +155,8 @@ impl Described {
     async fn open(&self) -> Result<OpenEnvironment, Failure> {
         let source = self.file.as_ref().map(FunctionSource::file).transpose().map_err(Error::from)?;
         // It says which packages the guest brings.
-        crate::guest::ensure(&self.messages, &self.environment.image).await?;
         let source = source.as_ref().and_then(FunctionSource::text);
+        crate::guest::ensure(&self.messages, &self.environment.image_for(source)?).await?;
         let opened = OpenEnvironment::open(&self.environment, source, &self.messages).await?;
         opened.ok_or_else(|| {
             Failure::usage(

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use vivarium_env::{AllowedLines, PythonOptions};
+use vivarium_env::{AllowedLines, EnvironmentError, PythonOptions, ScriptMetadata};
 use vivarium_guest::ImageName;
+
+use crate::failure::Failure;
 
 /// Flink's dependency options, with Flink's names and syntax, and what an operator decides about them.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Python environment")]
 pub struct EnvironmentOptions {
-    /// The guest image to run in: which Python, and which packages it brings. `wasm-run guest list` shows them.
-    #[arg(long, value_name = "NAME", default_value_t)]
-    pub image: ImageName,
+    /// The guest image to run in: which Python, and which packages it brings; `wasm-run guest list` shows them
+    /// [default: what the file's header asks for, else base].
+    #[arg(long, value_name = "NAME")]
+    pub image: Option<ImageName>,
 
     /// Python files, directories, wheels and zip or tar files to import from (also -pyfs).
     #[arg(long, value_name = "PATH,...", aliases = ["pyfs", "pyFiles"])]
@@ -92,6 +95,30 @@ pub struct StoreOptions {
 }
 
 impl EnvironmentOptions {
+    /// The image for files with these sources: the one that is asked for by an option, or in their `# /// script` headers.
+    ///
+    /// # Errors
+    /// When a header cannot be read, names an image that there is not, or another one than is asked for elsewhere.
+    pub fn image_for<'a>(&self, sources: impl IntoIterator<Item = &'a str>) -> Result<ImageName, Failure> {
+        let mut chosen = self.image.clone().map(|name| (name, "--image"));
+        for source in sources {
+            let header = ScriptMetadata::parse(source).map_err(EnvironmentError::from)?;
+            let Some(asked) = header.and_then(|header| header.image) else { continue };
+            let asked: ImageName = asked.parse()?;
+            match &chosen {
+                Some((other, place)) if *other != asked => {
+                    return Err(Failure::usage(format!(
+                        "a file is written for the image `{asked}` (image of [tool.vivarium] in its header), and {place} says `{other}`: \
+                         they run in one image, so change one of them"
+                    )));
+                }
+                Some(_) => {}
+                None => chosen = Some((asked, "the header of another file")),
+            }
+        }
+        Ok(chosen.map(|(name, _)| name).unwrap_or_default())
+    }
+
     /// Flink's options, unsplit.
     pub fn python_options(&self) -> PythonOptions {
         let list = |entries: &[String]| (!entries.is_empty()).then(|| entries.join(","));

@@ -117,18 +117,26 @@ fn allowed(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(resolved(folder))
 }
 
+/// Which image the session's functions run in.
+const IMAGE_SETTING: &str = "vivarium.image";
+
 /// Takes `SET python.files = '...'` and the like from the beginning of the statements: they are options of the environment, which
 /// is made before anything runs.
 ///
 /// # Errors
 /// When a setting is not one, or is given by an option as well.
 pub fn take_settings(statements: &mut Vec<Statement>, options: &mut EnvironmentOptions) -> Result<(), Failure> {
-    let is_setting =
-        |statement: &Statement| statement.setting().is_some_and(|(name, _)| name.starts_with(PYTHON_SETTINGS));
+    let is_setting = |statement: &Statement| {
+        statement.setting().is_some_and(|(name, _)| name.starts_with(PYTHON_SETTINGS) || name == IMAGE_SETTING)
+    };
     let count = statements.iter().take_while(|statement| is_setting(statement)).count();
     for statement in statements.drain(..count) {
         let Some((name, value)) = statement.setting() else { continue };
         let single = match name.as_str() {
+            IMAGE_SETTING => {
+                options.image = Some(value.parse()?);
+                continue;
+            }
             "python.files" => {
                 options.python_files.push(value);
                 continue;

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use serde_json::json;
 use vivarium::{EnvironmentSnapshots, OnError};
 use vivarium_datafusion::{HostFiles, PythonFunctions};
+use vivarium_guest::ImageName;
 use vivarium_sandbox::{Image, SandboxConfig};
 
 pub use self::failure::SqlFailure;
@@ -76,13 +77,13 @@ pub async fn execute(command: Sql) -> Result<ExitCode, Failure> {
         table.register(&session.context).await?;
     }
 
-    let image =
-        crate::guest::open(&command.messages, &command.environment.image, command.instances().max(SANDBOXES)).await?;
     let headers: Vec<_> = arguments.functions.iter().filter_map(|functions| functions.source.text()).collect();
+    let image_name = environment.image_for(headers.iter().copied())?;
+    let image = crate::guest::open(&command.messages, &image_name, command.instances().max(SANDBOXES)).await?;
     let environment = OpenEnvironment::open(&environment, headers, &command.messages).await?;
     let history = command.is_interactive().then(History::find).flatten();
     raise_wall(&command, &arguments, &session, environment.as_ref(), history.as_ref())?;
-    let python = install(&command, &arguments, &session, image, environment.as_ref()).await?;
+    let python = install(&command, &arguments, &session, (image_name, image), environment.as_ref()).await?;
 
     if command.is_interactive() {
         return prompt::run(Prompt { session, python, results, messages: command.messages }, history).await;
@@ -138,7 +139,7 @@ async fn install(
     command: &Sql,
     arguments: &Arguments,
     session: &Session,
-    image: Image,
+    (image_name, image): (ImageName, Image),
     environment: Option<&OpenEnvironment>,
 ) -> Result<PythonFunctions, Failure> {
     let names = arguments.names();
@@ -148,6 +149,7 @@ async fn install(
         Ok(path)
     });
     let mut python = PythonFunctions::builder(image)
+        .image_name(image_name.as_str())
         .sandbox(sandbox_config(&command.sandbox, TimeLimit::BATCH))
         .instances(command.instances())
         .environments_refused(
@@ -185,8 +187,8 @@ fn tell(command: &Sql, done: &Done) {
     let seconds = done.time.as_secs_f64();
     let output = command.output.as_ref().map(Location::to_string);
     if command.messages.json {
-        eprintln!("{}", json!({"summary": {"rows_out": rows, "seconds": seconds, "output": output}}));
+        note!("{}", json!({"summary": {"rows_out": rows, "seconds": seconds, "output": output}}));
     } else if let Some(output) = output.filter(|output| output != "-") {
-        eprintln!("{rows} rows in {seconds:.2} s -> {output}");
+        note!("{rows} rows in {seconds:.2} s -> {output}");
     }
 }

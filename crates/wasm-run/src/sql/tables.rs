@@ -62,6 +62,8 @@ pub struct FoundTable {
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     Standard,
+    /// What can be read once, such as a named pipe or a shell's `<(...)`.
+    Stream(PathBuf),
     /// Files, sorted.
     Files(Vec<PathBuf>),
     /// A folder, the extension of its files, and those, sorted.
@@ -81,6 +83,7 @@ impl FoundTable {
         let source = Source::find(&given.files).map_err(|error| given.unreadable(error))?;
         let example = match &source {
             Source::Standard => Location::Standard,
+            Source::Stream(path) => Location::File(path.clone()),
             Source::Files(files) => Location::File(files.first().cloned().unwrap_or_default()),
             Source::Folder { files, .. } => Location::File(files.first().cloned().unwrap_or_default()),
         };
@@ -109,7 +112,8 @@ impl FoundTable {
     /// The files and folders that a session reads, as absolute paths.
     pub fn paths(&self) -> Vec<PathBuf> {
         match &self.source {
-            Source::Standard => Vec::new(),
+            // They have been read when statements run.
+            Source::Standard | Source::Stream(_) => Vec::new(),
             Source::Files(files) => files.iter().map(|file| resolved(file)).collect(),
             Source::Folder { folder, .. } => vec![resolved(folder)],
         }
@@ -131,7 +135,8 @@ impl FoundTable {
         }
         let unreadable = |error| self.given.unreadable_by(&error);
         let table = match &self.source {
-            Source::Standard => self.from_standard_input().await?,
+            Source::Standard => self.from_stream(Location::Standard).await?,
+            Source::Stream(path) => self.from_stream(Location::File(path.clone())).await?,
             Source::Files(files) => Arc::new(self.from_files(session, files).await.map_err(unreadable)?) as Arc<_>,
             Source::Folder { folder, extension, files } => {
                 Arc::new(self.from_folder(session, folder, extension, files).await.map_err(unreadable)?)
@@ -146,8 +151,9 @@ impl FoundTable {
         Ok(())
     }
 
-    async fn from_standard_input(&self) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
-        let input = files::open(Location::Standard, self.format).await?;
+    /// A table of all that can be read there, which is read now.
+    async fn from_stream(&self, location: Location) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
+        let input = files::open(location, self.format).await?;
         let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| self.given.unreadable(error))?;
         let table = MemTable::try_new(input.schema, vec![batches]).map_err(|error| self.given.unreadable_by(&error))?;
         Ok(Arc::new(table))
@@ -245,8 +251,11 @@ impl Source {
             };
         }
         if path.exists() || !files.contains(['*', '?', '[']) {
-            path.metadata().map_err(|error| error.to_string())?;
-            return Ok(Self::Files(vec![path.to_owned()]));
+            let metadata = path.metadata().map_err(|error| error.to_string())?;
+            return Ok(match metadata.is_file() {
+                true => Self::Files(vec![path.to_owned()]),
+                false => Self::Stream(path.to_owned()),
+            });
         }
         let mut found = Vec::new();
         for path in glob::glob(files).map_err(|error| format!("the pattern is not one: {error}"))? {

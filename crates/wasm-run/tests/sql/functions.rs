@@ -49,6 +49,11 @@ fn what_a_function_prints_is_on_standard_error() {
     let arguments = ["sql", "SELECT g(x) AS y FROM t WHERE x = 3", "-t", "t=t.csv", "-u", "g.py::g", "-o", "-"];
     let ended = folder.run(&arguments).ok();
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("y\n3\n", "[g] got 3\n"));
+    // One that a statement defines has SQL's name.
+    let create = "CREATE FUNCTION h(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$\ndef f(x):\n    print('got', x)\n    return x\n$$;";
+    let query = format!("{create} SELECT h(x) AS y FROM t WHERE x = 3");
+    let ended = folder.run(&["sql", &query, "-t", "t=t.csv", "-o", "-"]).ok();
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("y\n3\n", "[h] got 3\n"));
 }
 
 #[test]

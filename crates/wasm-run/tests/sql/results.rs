@@ -130,14 +130,29 @@ fn an_interrupt_stops_the_query() {
         "slow.py",
         "def slow(x: int) -> int:\n    print('started', flush=True)\n    while True:\n        pass\n",
     );
-    let arguments =
-        ["sql", "SELECT slow(x) FROM t", "-t", "t=t.csv", "-u", "slow.py::slow", "-o", "out.csv", "--timeout", "none"];
-    let mut child = folder.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    stderr.read_line(&mut line).unwrap();
-    assert_eq!(line, "[slow] started\n");
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // A constant is asked for while the query is planned.
+    for query in ["SELECT slow(x) FROM t", "SELECT slow(1)"] {
+        let arguments = ["sql", query, "-t", "t=t.csv", "-u", "slow.py::slow", "-o", "out.csv", "--timeout", "none"];
+        let mut child = folder.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        stderr.read_line(&mut line).unwrap();
+        assert_eq!(line, "[slow] started\n");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{query}");
+    }
     assert_eq!(folder.files(), ["f.py", "slow.py", "t.csv"]);
+}
+
+#[test]
+fn messages_that_nobody_reads_are_no_failure() {
+    let folder = folder();
+    let run = |query: &str| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = folder.command(&["sql", query, "-u", "f.py", "-t", "t=t.csv", "-o", "out.csv"]);
+        command.stderr(writer).stdout(std::process::Stdio::null()).status().unwrap().code()
+    };
+    assert_eq!(run("SELECT twice(x) AS y FROM t"), Some(0));
+    assert_eq!(run("SELECT nothing FROM t"), Some(2));
 }

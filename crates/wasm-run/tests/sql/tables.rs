@@ -129,3 +129,24 @@ fn a_name_is_one_table() {
     // Capital letters are kept in quotes, as in SQL.
     folder.run(&["sql", "SELECT * FROM \"T\"", "-t", "\"T\"=t.csv"]).ok();
 }
+
+#[test]
+fn a_pipe_is_read_once() {
+    let folder = folder();
+    // A shell gives the name of a pipe, which ends in no extension.
+    let script = format!(
+        "exec {} sql 'SELECT twice(a) AS y, b FROM t, u' -u f.py -t t=<(printf 'a\\n1\\n2\\n') -t u=<(printf 'b\\nx\\n') \
+         --input-format csv -o - -q",
+        env!("CARGO_BIN_EXE_wasm-run")
+    );
+    let ended = std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path("")).output().unwrap();
+    let shown = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert_eq!(shown, ("y,b\n2,x\n4,x\n".to_owned(), String::new()));
+    // A named one has.
+    let path = folder.path("named.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let writer = std::thread::spawn(move || std::fs::write(path, "a\n5\n").unwrap());
+    let ended = folder.run(&["sql", "SELECT a FROM t", "-t", "t=named.csv", "-o", "-"]).ok();
+    assert_eq!(ended.stdout, "a\n5\n");
+    writer.join().unwrap();
+}

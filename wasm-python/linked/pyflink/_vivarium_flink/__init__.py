@@ -1,13 +1,14 @@
 """PyFlink's own operations, driven by the host instead of by Beam's worker.
 
-    stand_ins    modules that PyFlink imports and that do not exist here: py4j, pemja, apache_beam
-    beam/        what PyFlink uses of apache_beam, in the little that is needed of it
-    description  what the host says about a bundle: its functions, how they are chained, their coders
-    bundle       the operations of a description, and the loop over their elements
-    frames       how elements, timers and metrics cross between host and guest
-    rows         the loop over rows in C
-    client       whether the client's bytecode is that of this Python
-    logs         log records of functions
+    stand_ins     modules that PyFlink imports and that do not exist here: py4j, pemja, apache_beam
+    beam/         what PyFlink uses of apache_beam, in the little that is needed of it
+    description   what the host says about a bundle: its functions, how they are chained, their coders
+    bundle        the operations of a description, and the loop over their elements
+    frames        how elements, timers and metrics cross between host and guest
+    rows          the loop over rows in C
+    client        whether the client's bytecode is that of this Python
+    asynchronous  async functions, without threads
+    logs          log records of functions
 
 The host binds two functions of this module: `open_bundle` once, `process` for every message of Flink's runner.
 """

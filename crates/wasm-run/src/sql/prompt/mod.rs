@@ -45,7 +45,7 @@ pub struct Prompt {
 /// When there is no terminal to ask at, or nobody takes what is answered.
 pub async fn run(prompt: Prompt, history: Option<History>) -> Result<ExitCode, Failure> {
     if !prompt.messages.quiet {
-        eprintln!("wasm-run {}: SQL, with `;` at the end; \\? for help, \\q to leave.", env!("CARGO_PKG_VERSION"));
+        note!("wasm-run {}: SQL, with `;` at the end; \\? for help, \\q to leave.", env!("CARGO_PKG_VERSION"));
     }
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error: io::Error| Failure::internal(format!("signals cannot be received: {error}")))?;
@@ -63,7 +63,7 @@ pub async fn run(prompt: Prompt, history: Option<History>) -> Result<ExitCode, F
             answered = prompt.answer(&typed) => answered,
             // Dropping a query stops its functions.
             _ = interrupt.recv() => {
-                eprintln!("wasm-run: the query was interrupted");
+                note!("wasm-run: the query was interrupted");
                 Ok(())
             }
         };
@@ -93,7 +93,7 @@ impl Prompt {
         for statement in Script::typed(sql).statements(&self.session.context).map_err(Failure::sql)? {
             let done = self.session.run(statement, &self.results).await?;
             if timed {
-                eprintln!("{:.3} s", done.time.as_secs_f64());
+                note!("{:.3} s", done.time.as_secs_f64());
             }
         }
         Ok(())
