@@ -135,11 +135,11 @@ impl FoundTable {
         }
         let unreadable = |error| self.given.unreadable_by(&error);
         let table = match &self.source {
-            Source::Standard => self.from_stream(Location::Standard).await?,
-            Source::Stream(path) => self.from_stream(Location::File(path.clone())).await?,
-            Source::Files(files) => Arc::new(self.from_files(session, files).await.map_err(unreadable)?) as Arc<_>,
+            Source::Standard => self.table_of_stream(Location::Standard).await?,
+            Source::Stream(path) => self.table_of_stream(Location::File(path.clone())).await?,
+            Source::Files(files) => Arc::new(self.table_of_files(session, files).await.map_err(unreadable)?) as Arc<_>,
             Source::Folder { folder, extension, files } => {
-                Arc::new(self.from_folder(session, folder, extension, files).await.map_err(unreadable)?)
+                Arc::new(self.table_of_folder(session, folder, extension, files).await.map_err(unreadable)?)
             }
         };
         if table.schema().fields().is_empty() {
@@ -152,14 +152,21 @@ impl FoundTable {
     }
 
     /// A table of all that can be read there, which is read now.
-    async fn from_stream(&self, location: Location) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
+    async fn table_of_stream(
+        &self,
+        location: Location,
+    ) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
         let input = files::open(location, self.format).await?;
         let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| self.given.unreadable(error))?;
         let table = MemTable::try_new(input.schema, vec![batches]).map_err(|error| self.given.unreadable_by(&error))?;
         Ok(Arc::new(table))
     }
 
-    async fn from_files(&self, session: &SessionContext, files: &[PathBuf]) -> Result<ListingTable, DataFusionError> {
+    async fn table_of_files(
+        &self,
+        session: &SessionContext,
+        files: &[PathBuf],
+    ) -> Result<ListingTable, DataFusionError> {
         let format = reader(self.format);
         let state = session.state();
         let urls: Vec<_> = files.iter().map(|file| url(file, false)).collect::<Result<_, _>>()?;
@@ -184,7 +191,7 @@ impl FoundTable {
         )
     }
 
-    async fn from_folder(
+    async fn table_of_folder(
         &self,
         session: &SessionContext,
         folder: &Path,
