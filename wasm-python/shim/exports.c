@@ -51,11 +51,23 @@ static struct vv_result *protocol_error(const char *reply) {
     "{\"error\": {\"kind\": \"protocol\", \"type\": null, \"message\": \"the guest is running another call\", \"function\": null, " \
     "\"row\": null, \"traceback\": [], \"cause\": null}}"
 
+/* The variables of `sys`. Its own functions that look one up make a str of the name each time, and this is done twice a call. */
+static PyObject *sys_variables(void) {
+    static PyObject *variables;
+    if (variables == NULL) {
+        PyObject *module = PyImport_ImportModule("sys");
+        if (module != NULL) variables = Py_NewRef(PyModule_GetDict(module));
+        Py_XDECREF(module);
+    }
+    return variables;
+}
+
 /* What user code printed must reach the host with the call that printed it. */
-static void flush_stream(const char *name) {
+static void flush_stream(PyObject *name) {
     static PyObject *method;
     if (method == NULL) method = PyUnicode_InternFromString("flush");
-    PyObject *stream = PySys_GetObject(name);
+    PyObject *variables = sys_variables();
+    PyObject *stream = variables == NULL || name == NULL ? NULL : PyDict_GetItemWithError(variables, name);
     if (stream == NULL || stream == Py_None || method == NULL) {
         PyErr_Clear();
         return;
@@ -68,8 +80,11 @@ static void flush_stream(const char *name) {
 }
 
 static void flush(void) {
-    flush_stream("stdout");
-    flush_stream("stderr");
+    static PyObject *names[2];
+    if (names[0] == NULL) names[0] = PyUnicode_InternFromString("stdout");
+    if (names[1] == NULL) names[1] = PyUnicode_InternFromString("stderr");
+    flush_stream(names[0]);
+    flush_stream(names[1]);
 }
 
 VV_EXPORT(vv_abi_version) int32_t vv_abi_version(void) { return VV_ABI_VERSION; }

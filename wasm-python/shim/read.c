@@ -183,30 +183,12 @@ vv_reader vv_reader_of(const vv_type *type) {
 
 /* ---- The same objects again ---- */
 
-/* An int of one digit becomes another one. Those that the interpreter has once for all are not made this way. Before CPython 3.12,
- * ints are laid out in another way, and this one is read anew. */
-#if PY_VERSION_HEX >= 0x030C0000
-static bool renew_int(PyObject *object, int64_t value) {
-    PyLongObject *number = (PyLongObject *)object;
-    bool shared = value >= -5 && value <= 256;
-    if (shared || value > (int64_t)PyLong_MASK || value < -(int64_t)PyLong_MASK || !PyUnstable_Long_IsCompact(number)) return false;
-    number->long_value.lv_tag = (uintptr_t)1 << _PyLong_NON_SIZE_BITS | (value < 0 ? 2 : 0);
-    number->long_value.ob_digit[0] = (digit)(value < 0 ? -value : value);
-    return true;
-}
-#else
-static bool renew_int(PyObject *object, int64_t value) {
-    (void)object, (void)value;
-    return false;
-}
-#endif
-
 static bool renew_int32(const vv_column *column, int64_t row, PyObject *object) {
-    return renew_int(object, ((const int32_t *)column->values)[row]);
+    return vv_renew_int(object, ((const int32_t *)column->values)[row]);
 }
 
 static bool renew_int64(const vv_column *column, int64_t row, PyObject *object) {
-    return renew_int(object, ((const int64_t *)column->values)[row]);
+    return vv_renew_int(object, ((const int64_t *)column->values)[row]);
 }
 
 static bool renew_float64(const vv_column *column, int64_t row, PyObject *object) {

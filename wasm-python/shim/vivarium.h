@@ -185,6 +185,24 @@ static inline PyObject *vv_read(const vv_column *column, int64_t row) {
     return column->type->read(column, row);
 }
 
+/* An int of one digit becomes another one. Those that the interpreter has once for all are not made this way. Before CPython 3.12,
+ * ints are laid out in another way, and this one is read anew. */
+#if PY_VERSION_HEX >= 0x030C0000
+static inline bool vv_renew_int(PyObject *object, int64_t value) {
+    PyLongObject *number = (PyLongObject *)object;
+    bool shared = value >= -5 && value <= 256;
+    if (shared || value > (int64_t)PyLong_MASK || value < -(int64_t)PyLong_MASK || !PyUnstable_Long_IsCompact(number)) return false;
+    number->long_value.lv_tag = (uintptr_t)1 << _PyLong_NON_SIZE_BITS | (value < 0 ? 2 : 0);
+    number->long_value.ob_digit[0] = (digit)(value < 0 ? -value : value);
+    return true;
+}
+#else
+static inline bool vv_renew_int(PyObject *object, int64_t value) {
+    (void)object, (void)value;
+    return false;
+}
+#endif
+
 /* Import what their types need; called when `_vivarium` is. */
 int vv_temporal_prepare(void);
 int vv_decimal_prepare(void);
