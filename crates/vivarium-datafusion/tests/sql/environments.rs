@@ -94,7 +94,7 @@ async fn functions_run_in_the_image_that_is_asked_for() {
     let files = Files::new();
     let python = functions().await.another_image("second", image().await, Some(files.settings()));
     let session = session(&python.host_files(HostFiles::within(files.0.path())).build());
-    let of_the_second = "CREATE FUNCTION headed(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
+    let of_the_second = "CREATE OR REPLACE FUNCTION headed(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
 # /// script
 # [tool.vivarium]
 # image = \"second\"
