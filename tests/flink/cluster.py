@@ -30,15 +30,19 @@ def _debian(*packages: str) -> None:
 
 
 def _client_python() -> str:
-    """A Python 3.11 that can make virtual environments."""
+    """A Python 3.11 that can make virtual environments, with its headers."""
+    check = """if True:
+        import ensurepip, pathlib, sys, sysconfig, venv
+        headers = pathlib.Path(sysconfig.get_path("include"), "Python.h")
+        sys.exit(sys.version_info[:2] != (3, 11) or not headers.exists())
+    """
     for again in (False, True):
         for name in ("python3.11", "python3"):
-            check = "import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))"
             if shutil.which(name) and subprocess.run([name, "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
                 return name
         if not again:
-            _debian("python3", "python3-venv")
-    raise Failure("there is no Python 3.11 with venv")
+            _debian("python3", "python3-dev", "python3-venv")
+    raise Failure("there is no Python 3.11 with venv and headers")
 
 
 def install(folder: Path) -> Path:
