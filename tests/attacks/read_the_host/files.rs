@@ -170,7 +170,7 @@ pub const CASES: &[Case] = &[
         import sys
 
         def attack():
-            sys.path[:0] = ['/usr/lib/python3/dist-packages', '/root', '../canaries', '/env/directory_link']
+            sys.path[:0] = ['/usr/lib/python3/dist-packages', '/srv', '../canaries', '/env/directory_link']
             import settings
         ",
         Ends::Raises("ModuleNotFoundError"),
