@@ -151,7 +151,8 @@ def spins_or_fails(x):
     while x > 100: pass
     return x
 $$";
-    run(&session, &[spins_or_fails, "SET vivarium.batch_time = '1h'"]).await;
+    // An instance for each of the three partitions: on fewer, the one that fails would wait for those that spin.
+    run(&session, &[spins_or_fails, "SET vivarium.batch_time = '1h'", "SET vivarium.instances = 3"]).await;
     // Batches of a hundred rows: one partition fails, the others would run for an hour.
     run(&session, &["CREATE TABLE numbers AS SELECT value AS x FROM generate_series(1, 1000)"]).await;
     for sql in [
