@@ -1,8 +1,10 @@
 //! State that Flink keeps, asked for by guests.
 //!
-//! A guest's request is [`HostService::request`]'s bytes: kind (one byte), length of the state key (32 bits, little-endian) and the
-//! key, then what to append, or the continuation token. The reply is 0, length of the continuation token and the token, and data;
-//! or 1 and a message. A guest can ask for the state of its own bundle only: the instruction is the one that runs, whatever it says.
+//! A guest asks for several things at once: a call of [`HostService::request`] holds one request after the other, each of them kind
+//! (one byte), length of the state key (32 bits, little-endian) and the key, length of the content and what to append, or the
+//! continuation token. All of them are sent before the first answer is awaited: Flink answers in the order of the stream. The reply is
+//! that to the last one: 0, length of the continuation token and the token, and data; or 1 and a message, of the first that was
+//! refused. A guest can ask for the state of its own bundle only: the instruction is the one that runs, whatever it says.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,6 +19,9 @@ use vivarium_sandbox::HostService;
 use crate::error::Error;
 use crate::protocol::messages::{Empty, StateAppendRequest, StateGetRequest, StateKey, StateRequest, StateResponse};
 use crate::protocol::services::Server;
+
+/// The most requests of one call: what a guest writes in a few bytes takes some hundred here.
+const MOST: usize = 4096;
 
 type Waiting = Arc<Mutex<Option<HashMap<String, oneshot::Sender<StateResponse>>>>>;
 
@@ -52,14 +57,28 @@ impl StateStream {
         stream
     }
 
-    /// Asks and awaits the answer.
-    async fn ask(&self, mut request: StateRequest) -> Result<StateResponse, Error> {
+    /// Asks for all of it, and awaits the answers; returns them in the same order.
+    async fn ask(&self, requests: Vec<StateRequest>) -> Result<Vec<StateResponse>, Error> {
         const ENDED: Error = Error::StreamEnded("state");
-        let (answer, answered) = oneshot::channel();
-        request.id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        lock(&self.waiting).as_mut().ok_or(ENDED)?.insert(request.id.clone(), answer);
-        self.requests.unbounded_send(request).map_err(|_| ENDED)?;
-        answered.await.map_err(|_| ENDED)
+        let mut asked = Vec::with_capacity(requests.len());
+        {
+            let mut waiting = lock(&self.waiting);
+            let waiting = waiting.as_mut().ok_or(ENDED)?;
+            for mut request in requests {
+                let (answer, answered) = oneshot::channel();
+                request.id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+                waiting.insert(request.id.clone(), answer);
+                asked.push(answered);
+                self.requests.unbounded_send(request).map_err(|_| ENDED)?;
+            }
+        }
+        // The last answer comes last: whoever waits is woken once.
+        let mut answers = Vec::with_capacity(asked.len());
+        for answered in asked.into_iter().rev() {
+            answers.push(answered.await.map_err(|_| ENDED)?);
+        }
+        answers.reverse();
+        Ok(answers)
     }
 }
 
@@ -88,13 +107,12 @@ impl BundleState {
     }
 
     async fn answer(&self, request: Vec<u8>) -> Result<Vec<u8>, String> {
-        let mut request = parse(&request)?;
-        request.instruction_id.clone_from(&self.instruction.lock().unwrap_or_else(PoisonError::into_inner));
-        let response = self.stream.ask(request).await.map_err(|error| error.to_string())?;
-        if !response.error.is_empty() {
-            return Err(response.error);
+        let instruction = self.instruction.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let responses = self.stream.ask(parse(&request, &instruction)?).await.map_err(|error| error.to_string())?;
+        if let Some(refused) = responses.iter().find(|response| !response.error.is_empty()) {
+            return Err(refused.error.clone());
         }
-        let got = response.get.unwrap_or_default();
+        let got = responses.into_iter().next_back().and_then(|last| last.get).unwrap_or_default();
         let mut reply = vec![0];
         reply.extend_from_slice(&(got.continuation_token.len() as u32).to_le_bytes());
         reply.extend_from_slice(&got.continuation_token);
@@ -111,25 +129,40 @@ impl HostService for BundleState {
     }
 }
 
-/// A guest's request, without instruction.
-fn parse(request: &[u8]) -> Result<StateRequest, String> {
+/// A guest's requests, of an instruction.
+fn parse(mut requests: &[u8], instruction: &str) -> Result<Vec<StateRequest>, String> {
+    let mut parsed = Vec::new();
+    while let Some((&kind, rest)) = requests.split_first() {
+        requests = rest;
+        if parsed.len() == MOST {
+            return Err(format!("more than {MOST} requests for state at once"));
+        }
+        let (key, content) = (take(&mut requests)?, take(&mut requests)?);
+        let key = StateKey::decode(key).map_err(|error| format!("a state key cannot be read: {error}"))?;
+        let kinds = [&key.bag_user_state, &key.multimap_side_input, &key.multimap_keys_side_input];
+        if kinds.into_iter().flatten().count() != 1 {
+            return Err("a state key is of a kind that PyFlink does not use".to_owned());
+        }
+        let instruction_id = instruction.to_owned();
+        let mut request = StateRequest { instruction_id, state_key: Some(key), ..StateRequest::default() };
+        match kind {
+            0 => request.get = Some(StateGetRequest { continuation_token: content.to_vec() }),
+            1 => request.append = Some(StateAppendRequest { data: content.to_vec() }),
+            2 => request.clear = Some(Empty {}),
+            _ => return Err("a request for state is of an unknown kind".to_owned()),
+        }
+        parsed.push(request);
+    }
+    if parsed.is_empty() { Err("a request for no state".to_owned()) } else { Ok(parsed) }
+}
+
+/// Bytes behind their length.
+fn take<'a>(requests: &mut &'a [u8]) -> Result<&'a [u8], String> {
     const SHORT: &str = "a request for state ends too early";
-    let (&kind, rest) = request.split_first().ok_or(SHORT)?;
-    let (length, rest) = rest.split_first_chunk().ok_or(SHORT)?;
-    let (key, content) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or(SHORT)?;
-    let key = StateKey::decode(key).map_err(|error| format!("a state key cannot be read: {error}"))?;
-    let kinds = [&key.bag_user_state, &key.multimap_side_input, &key.multimap_keys_side_input];
-    if kinds.into_iter().flatten().count() != 1 {
-        return Err("a state key is of a kind that PyFlink does not use".to_owned());
-    }
-    let mut parsed = StateRequest { state_key: Some(key), ..StateRequest::default() };
-    match kind {
-        0 => parsed.get = Some(StateGetRequest { continuation_token: content.to_vec() }),
-        1 => parsed.append = Some(StateAppendRequest { data: content.to_vec() }),
-        2 => parsed.clear = Some(Empty {}),
-        _ => return Err("a request for state is of an unknown kind".to_owned()),
-    }
-    Ok(parsed)
+    let (length, rest) = requests.split_first_chunk().ok_or(SHORT)?;
+    let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or(SHORT)?;
+    *requests = rest;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -138,17 +171,21 @@ mod tests {
     use crate::protocol::messages::KeyedState;
 
     fn request(kind: u8, key: &[u8], content: &[u8]) -> Vec<u8> {
-        [&[kind][..], &(key.len() as u32).to_le_bytes(), key, content].concat()
+        let (key_length, length) = ((key.len() as u32).to_le_bytes(), (content.len() as u32).to_le_bytes());
+        [&[kind][..], &key_length, key, &length, content].concat()
     }
 
     #[test]
-    fn a_request_is_what_the_guest_said_and_no_more() {
+    fn requests_are_what_the_guest_said_and_no_more() {
         let state = KeyedState { state_id: "s".to_owned(), key: b"k".to_vec(), ..KeyedState::default() };
         let key = StateKey { bag_user_state: Some(state), ..StateKey::default() };
-        let parsed = parse(&request(1, &key.encode_to_vec(), b"value")).unwrap();
-        assert_eq!(parsed.state_key, Some(key));
-        assert_eq!(parsed.append, Some(StateAppendRequest { data: b"value".to_vec() }));
-        assert!(parsed.get.is_none() && parsed.clear.is_none() && parsed.instruction_id.is_empty());
+        let bytes = key.encode_to_vec();
+        let parsed = parse(&[request(2, &bytes, b""), request(1, &bytes, b"value")].concat(), "bundle").unwrap();
+        let [clear, append] = &parsed[..] else { panic!("two requests: {parsed:?}") };
+        assert_eq!(append.state_key, Some(key));
+        assert_eq!(append.append, Some(StateAppendRequest { data: b"value".to_vec() }));
+        assert!(append.get.is_none() && append.clear.is_none() && append.instruction_id == "bundle");
+        assert!(clear.clear.is_some() && clear.append.is_none() && clear.instruction_id == "bundle");
     }
 
     #[test]
@@ -156,6 +193,7 @@ mod tests {
         let state = KeyedState::default();
         let key = StateKey { bag_user_state: Some(state.clone()), ..StateKey::default() };
         let two = StateKey { multimap_side_input: Some(state), ..key.clone() };
+        let right = request(0, &key.encode_to_vec(), b"");
         for wrong in [
             Vec::new(),
             vec![0],
@@ -164,8 +202,11 @@ mod tests {
             request(0, b"", b""),
             request(9, &key.encode_to_vec(), b""),
             request(0, &two.encode_to_vec(), b""),
+            right[..right.len() - 1].to_vec(),
+            [&right[..], &[0]].concat(),
+            right.repeat(MOST + 1),
         ] {
-            assert!(parse(&wrong).is_err(), "{wrong:?}");
+            assert!(parse(&wrong, "bundle").is_err(), "{wrong:?}");
         }
     }
 }

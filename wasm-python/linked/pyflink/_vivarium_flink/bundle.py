@@ -19,9 +19,8 @@ class Bundle:
 
     def __init__(self, given):
         described = _description.read(given)
-        self._state = state.CachingStateHandler(
-            state.StateCache(described["state_cache"]), state.StateHandler(host.state_request)
-        )
+        cache = state.StateCache(described["state_cache"])
+        self._state = state.CachingStateHandler(cache, state.StateHandler(host.state_request, cache))
         self._sinks = {name: operations.DataOutputOperation(coders.make(coder)) for name, coder in described["sinks"].items()}
         self._operations, self._timers = {}, {}
         # From the end, because an operation is made with those that follow it.
@@ -75,6 +74,7 @@ class Bundle:
             elif kind == frames.FINISH:
                 for operation in self._in_order:
                     operation.finish()
+                self._state.flush()
                 if changed := metrics.take_changed():
                     answer += frames.write(frames.METRICS, "", json.dumps(changed).encode())
         self._collect(answer)

@@ -1,16 +1,30 @@
 """State that Flink keeps: asked for through the host, and cached as Beam's worker caches it."""
 
 import collections
+import itertools
 import struct
 
 from .coders import InputStream, OutputStream
 
 GET, APPEND, CLEAR = range(3)
 
+_HEAD = struct.Struct("<BI")
 _LENGTH = struct.Struct("<I")
+
+KEPT, KEPT_BYTES = 1000, 1 << 20
+"""Changes that have not been made."""
 
 FLUSH_BYTES = 10 << 20
 """So much is appended in one request, as in Beam."""
+
+
+def _field(number, value):
+    """A field of a message: number and kind, length, and bytes."""
+    if len(value) < 0x80:
+        return bytes((number << 3 | 2, len(value))), value
+    out = OutputStream()
+    out.write_var_int64(len(value))
+    return bytes((number << 3 | 2,)), out.get(), value
 
 
 class _Message:
@@ -26,14 +40,13 @@ class _Message:
             raise TypeError(f"{type(self).__name__} has no field {', '.join(values)}")
 
     def encode(self):
-        out = OutputStream()
+        parts = []
         for number, name in enumerate(self.fields, 1):
             value = getattr(self, name)
             value = value.encode() if isinstance(value, str) else value
             if value:
-                out.write_byte(number << 3 | 2)
-                out.write(value, True)
-        return out.get()
+                parts += _field(number, value)
+        return b"".join(parts)
 
 
 class _KeyedState(_Message):
@@ -65,51 +78,80 @@ class StateKey:
         return self._kind
 
     def SerializeToString(self):
-        out = OutputStream()
-        out.write_byte(self._numbers[self._kind] << 3 | 2)
-        out.write(getattr(self, self._kind).encode(), True)
-        return out.get()
+        return b"".join(_field(self._numbers[self._kind], getattr(self, self._kind).encode()))
 
 
 class StateError(Exception):
     """Flink refused a request for state."""
 
 
-class _Done:
-    """An answer that is already there."""
+class _Change:
+    """A change that is on its way."""
+
+    def __init__(self, wait):
+        self._wait = wait
 
     def get(self, timeout=None):
-        return None
+        self._wait()
 
 
 class StateHandler:
-    """Requests for state, one at a time: `ask` takes a request's bytes and returns the reply's.
+    """Requests for state: `ask` takes those of a message and returns the reply to the last of them.
 
-    request  kind (one byte), length of the key and the key, then what to append, or the continuation token
-    reply    0, length of the continuation token and the token, then data; or 1 and a message
+    request  kind (one byte), length of the key and the key, length of the content and what to append, or the continuation token
+    reply    0, length of the continuation token and the token, then data; or 1 and a message, of the first that was refused
+
+    Changes are kept until something is read or `flush` is called, at the end of a bundle at the latest, and leave in their order.
+    Flink takes a bundle as processed after that, so a change that was refused fails the bundle it belongs to. Without a cache, as for
+    states with a time to live that never return what has expired, who waits for a change has it made at once: its time counts.
     """
 
-    def __init__(self, ask):
+    def __init__(self, ask, cache):
         self._ask = ask
+        self._cache = cache
+        self._kept = []
+        self._size = 0
+        self._change = _Change(self._wait)
 
-    def _request(self, kind, state_key, content):
+    def _keep(self, kind, state_key, content):
         key = state_key.SerializeToString()
-        reply = self._ask(b"".join((bytes((kind,)), _LENGTH.pack(len(key)), key, content)))
+        self._kept += (_HEAD.pack(kind, len(key)), key, _LENGTH.pack(len(content)), content)
+        self._size += len(key) + len(content) + _HEAD.size + _LENGTH.size
+
+    def _keep_change(self, kind, state_key, content):
+        if len(self._kept) >= 4 * KEPT or self._size + len(content) > KEPT_BYTES:
+            self.flush()
+        self._keep(kind, state_key, content)
+        return self._change
+
+    def _wait(self):
+        if not self._cache.is_cache_enabled():
+            self.flush()
+
+    def _send(self):
+        requests = b"".join(self._kept)
+        self._kept, self._size = [], 0
+        reply = self._ask(requests)
         if reply[0] != 0:
             raise StateError(reply[1:].decode(errors="replace"))
+        return reply
+
+    def get_raw(self, state_key, continuation_token=None):
+        self._keep(GET, state_key, continuation_token or b"")
+        reply = self._send()
         (length,) = _LENGTH.unpack_from(reply, 1)
         return reply[5 + length :], reply[5 : 5 + length]
 
-    def get_raw(self, state_key, continuation_token=None):
-        return self._request(GET, state_key, continuation_token or b"")
-
     def append_raw(self, state_key, data):
-        self._request(APPEND, state_key, data)
-        return _Done()
+        return self._keep_change(APPEND, state_key, data)
 
     def clear(self, state_key):
-        self._request(CLEAR, state_key, b"")
-        return _Done()
+        return self._keep_change(CLEAR, state_key, b"")
+
+    def flush(self):
+        """Makes all changes."""
+        if self._kept:
+            self._send()
 
 
 class _Entries:
@@ -202,14 +244,14 @@ class CachingStateHandler:
             cached = self._state_cache.peek(cached_as)
             if isinstance(cached, list):
                 cached.extend(elements)
-        out = OutputStream()
+        out, change = OutputStream(), None
         for element in elements:
             coder.encode_to_stream(element, out, True)
             if out.size() > FLUSH_BYTES:
-                self._underlying.append_raw(state_key, out.take())
+                change = self._underlying.append_raw(state_key, out.take())
         if out.size():
-            self._underlying.append_raw(state_key, out.take())
-        return _Done()
+            change = self._underlying.append_raw(state_key, out.take())
+        return change
 
     def clear(self, state_key):
         cached_as = self._cached_as(state_key)
@@ -217,16 +259,21 @@ class CachingStateHandler:
             self._state_cache.put(cached_as, [])
         return self._underlying.clear(state_key)
 
+    def flush(self):
+        """Makes all changes of the bundle."""
+        self._underlying.flush()
+
 
 class _Elements:
     """What is stored, then what was added; may be gone through again."""
+
+    __slots__ = ("_stored", "_added")
 
     def __init__(self, stored, added):
         self._stored, self._added = stored, added
 
     def __iter__(self):
-        yield from self._stored()
-        yield from self._added
+        return itertools.chain(self._stored(), self._added) if self._stored else iter(self._added)
 
 
 class SynchronousBagRuntimeState:
@@ -243,7 +290,7 @@ class SynchronousBagRuntimeState:
         return self._state_handler.blocking_get(self._state_key, self._value_coder.get_impl())
 
     def read(self):
-        return _Elements(tuple if self._cleared else self._stored, self._added_elements)
+        return _Elements(None if self._cleared else self._stored, self._added_elements)
 
     def add(self, value):
         self._added_elements.append(value)
@@ -253,10 +300,13 @@ class SynchronousBagRuntimeState:
         self._added_elements = []
 
     def commit(self):
+        change = None
         if self._cleared:
-            self._state_handler.clear(self._state_key)
+            change = self._state_handler.clear(self._state_key)
         if self._added_elements:
-            self._state_handler.extend(self._state_key, self._value_coder.get_impl(), self._added_elements)
+            change = self._state_handler.extend(self._state_key, self._value_coder.get_impl(), self._added_elements)
+        if change is not None:
+            change.get()
 
 
 BagStateSpec = collections.namedtuple("BagStateSpec", "name coder")
