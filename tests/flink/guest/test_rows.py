@@ -3,11 +3,13 @@
 import datetime
 import decimal
 import math
+import pickle
 import random
 
 import _flink_rows
 import pytest
 from _vivarium_flink import rows
+from pyflink.common import Row, RowKind
 from pyflink.fn_execution import coders, stream_slow
 
 TEXT = ["", "a", "\0", "äöü", "漢字", "😀" * 100]
@@ -32,6 +34,12 @@ VALUES = [
     (coders.TupleCoder([coders.IntCoder(), coders.CharCoder()]), [(1, "aaa"), (2, "bbb")]),
     (coders.FlattenRowCoder([coders.BigIntCoder(), coders.CharCoder()]), [[1, "a"], [None, "b"], [None, None]]),
     (coders.FlattenRowCoder([coders.TinyIntCoder()] * 30), [[i if i % 3 else None for i in range(30)], [None] * 30]),
+    (
+        coders.RowCoder([coders.BigIntCoder(), coders.RowCoder([coders.CharCoder()] * 8, list("abcdefgh"))], ["x", "y"]),
+        [Row(1, Row(*"12345678")), Row(None, None), Row(x=3, y=None), Row(y=Row(*[None] * 8), x=4), Row.of_kind(RowKind.DELETE, 5, None)],
+    ),
+    (coders.RowCoder([coders.IntCoder()], ["x"]), [Row.of_kind(kind, 1) for kind in RowKind]),
+    (coders.PickleCoder(), [(1, "a"), None, Row(1, 2)]),
     (coders.GenericArrayCoder(coders.MapCoder(coders.IntCoder(), coders.PrimitiveArrayCoder(coders.DoubleCoder()))), [[{1: [0.5]}, None, {}]]),
 ]
 CASES = [(coder, value) for coder, values in VALUES for value in values]
@@ -54,13 +62,17 @@ def test_bytes_and_values_are_pyflinks(coder, value):
     assert decoded == coder.get_impl().decode_from_stream(stream_slow.InputStream(expected))
     assert type(decoded) is type(coder.get_impl().decode_from_stream(stream_slow.InputStream(expected)))
     assert stream.size() == 0
+    assert codec.encode(value) == expected
+    assert codec.decode(expected) == decoded
+    assert codec.read_at(b"before" + expected + b"behind", 6) == (decoded, 6 + len(expected))
+    assert encoded(coder, decoded) == expected
 
 
 @pytest.mark.parametrize("coder, value", CASES, ids=lambda item: repr(item)[:40])
 def test_what_ends_too_early_is_an_error(coder, value):
     expected, codec = encoded(coder, value), _flink_rows.Codec(rows.plan(coder))
     for length in range(0, len(expected), max(1, len(expected) // 20)):
-        with pytest.raises((ValueError, EOFError, decimal.InvalidOperation)):
+        with pytest.raises((ValueError, EOFError, decimal.InvalidOperation, pickle.UnpicklingError)):
             codec.decode_from_stream(_flink_rows.InputStream(expected[:length]))
 
 
@@ -72,7 +84,7 @@ def test_any_bytes_are_read_or_refused():
             stream = _flink_rows.InputStream(source.randbytes(source.randrange(40)))
             try:
                 codec.decode_from_stream(stream)
-            except (ValueError, OverflowError, TypeError, decimal.InvalidOperation):
+            except (ValueError, OverflowError, TypeError, EOFError, decimal.InvalidOperation, pickle.UnpicklingError):
                 pass
 
 
@@ -95,7 +107,7 @@ def test_values_of_other_types_are_refused(coder, value):
         _flink_rows.Codec(rows.plan(coder)).encode_to_stream(value, _flink_rows.OutputStream())
 
 
-@pytest.mark.parametrize("plan", [(), ("int",), ("int", 9), ("int", -1), ("map", ("bool",)), ("nothing",), ("other", 1), (1,), "bool"])
+@pytest.mark.parametrize("plan", [(), ("record",), ("record", "x", ("bool",)), ("int",), ("int", 9), ("int", -1), ("map", ("bool",)), ("nothing",), ("other", 1), (1,), "bool"])
 def test_what_is_no_plan_is_refused(plan):
     with pytest.raises((ValueError, TypeError)):
         _flink_rows.Codec(plan)

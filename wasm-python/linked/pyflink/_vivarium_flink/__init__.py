@@ -5,7 +5,7 @@
     description   what the host says about a bundle: its functions, how they are chained, their coders
     bundle        the operations of a description, and the loop over their elements
     frames        how elements, timers and metrics cross between host and guest
-    rows          the loop over rows in C
+    rows          the loop over rows, and the coders of states, in C
     client        whether the client's bytecode is that of this Python
     asynchronous  async functions, without threads
     logs          log records of functions

@@ -9,6 +9,8 @@ from . import description as _description
 from . import frames, host, rows
 from .beam import coders, metrics, operations, state
 
+rows.install()
+
 
 class UnknownTransform(Exception):
     """The runner asks for a transform that this version of PyFlink does not have."""
@@ -37,10 +39,7 @@ class Bundle:
         coder = coders.make(source["coder"])
         self._decoder = coder.get_impl()
         self._first = [self._operations[name] for name in source["to"]]
-        self._loop = None
-        if len(self._in_order) == len(self._sinks) == 1 and not self._timers:
-            (sink,) = self._sinks.values()
-            self._loop = rows.loop(self._in_order[0], coder, sink.windowed_coder)
+        self._loop = rows.loop(self._first[0], coder) if len(self._first) == 1 else None
 
     def _consumer(self, name):
         return self._sinks[name] if name in self._sinks else self._operations[name]
@@ -82,8 +81,8 @@ class Bundle:
 
     def _elements(self, content):
         if self._loop is not None:
-            (sink,) = self._sinks.values()
-            sink.output_stream.write(self._loop(content))
+            run, sink = self._loop
+            sink.output_stream.write(run(content))
             return
         stream = coders.InputStream(content)
         while stream.size() > 0:

@@ -1,14 +1,21 @@
-"""The loop over rows in C, for bundles of one function over rows.
+"""The loop over rows in C, for bundles whose operators follow one another, and the coders of what states hold.
 
-PyFlink's coders say what a field is; what has no C code there keeps its PyFlink coder, which then works on the streams of C. Three
-ways lead to the function, the fastest that fits is taken: it is called with the values of a row as they are (one function over all
-columns, in order); through the lambda that PyFlink generated; or, for everything else, PyFlink's own loop in `bundle`.
+PyFlink's coders say what a field is; what has no C code there keeps its PyFlink coder, which then works on the streams of C. Several
+ways lead to the functions, the fastest that fits is taken: a function is called with the values of a row as they are (one function
+over all columns, in order); operators are called one after the other with what PyFlink made of their functions; or, for everything
+else (side outputs, async functions, aggregates), PyFlink's own loop in `bundle`.
 """
 
 import _flink_rows
-from pyflink.fn_execution import coders
+from pyflink.common.types import Row, RowKind
+from pyflink.fn_execution import coders, state_impl
+from pyflink.fn_execution.beam import beam_coders, beam_operations, beam_operations_slow
+from pyflink.fn_execution.datastream.process import input_handler
+from pyflink.fn_execution.datastream.process import operations as streams
 from pyflink.fn_execution.table import operations
 from pyflink.table.udf import DelegatingScalarFunction
+
+from .beam.coders import StreamCoderImpl
 
 _INTS = {coders.TinyIntCoder: 1, coders.SmallIntCoder: 2, coders.IntCoder: 4, coders.BigIntCoder: 8}
 _PLAIN = {
@@ -39,19 +46,89 @@ def plan(coder):
         return "tuple", *map(plan, coder._field_coders)
     if kind is coders.FlattenRowCoder:
         return "row", *map(plan, coder._field_coders)
+    if kind is coders.RowCoder:
+        return "record", list(coder._field_names), *map(plan, coder._field_coders)
     work = coder.get_impl()
     return "other", work.decode_from_stream, work.encode_to_stream
+
+
+class FieldCoderImpl(StreamCoderImpl):
+    """The work of a coder of single values, in C, for streams of `beam.coders`."""
+
+    def __init__(self, coder):
+        self._codec = _flink_rows.Codec(plan(coder))
+
+    def encode_to_stream(self, value, out, nested):
+        out.write(self._codec.encode(value))
+
+    def decode_from_stream(self, stream, nested):
+        value, stream.pos = self._codec.read_at(stream.data, stream.pos)
+        return value
+
+
+def _get_impl(coder):
+    """`FlinkCoder.get_impl`: what states hold, and their namespaces. PyFlink asks for it again for each key."""
+    if isinstance(coder._internal_coder, coders.LengthPrefixBaseCoder):
+        return beam_coders.FlinkLengthPrefixCoderBeamWrapper(coder._create_impl())
+    inner = coder._internal_coder
+    if not hasattr(inner, "_in_c"):
+        inner._in_c = FieldCoderImpl(inner)
+    return inner._in_c
+
+
+class _KeyedStateBackend(state_impl.RemoteKeyedStateBackend):
+    """With keys encoded in C."""
+
+    def __init__(self, state_handler, key_coder, *others):
+        super().__init__(state_handler, key_coder, *others)
+        self._key_coder_impl = _flink_rows.Codec(plan(key_coder))
+
+
+def install():
+    """Puts this in place of what PyFlink does in Python, and on stock workers in Cython."""
+    _flink_rows.adopt(Row, tuple(map(RowKind, range(4))))
+    beam_coders.FlinkCoder.get_impl = _get_impl
+    beam_operations.RemoteKeyedStateBackend = _KeyedStateBackend
 
 
 def _row_coder(windowed):
     """The coder of rows within what Beam wraps around it, and how many of them a value has; None for anything else."""
     inner = windowed.wrapped_value_coder.value_coder()._internal_coder
-    rows = inner._field_coder if isinstance(inner, (coders.ValueCoder, coders.IterableCoder)) else None
-    if type(rows) is not coders.FlattenRowCoder:
-        return None
     if isinstance(inner, coders.ValueCoder):
-        return rows, _ONE
-    return rows, _MANY_AND_AN_END if inner._separated_with_end_message else _MANY
+        return inner._field_coder, _ONE
+    if not isinstance(inner, coders.IterableCoder):
+        return None
+    return inner._field_coder, _MANY_AND_AN_END if inner._separated_with_end_message else _MANY
+
+
+def _stage(operation):
+    """What `_flink_rows.run` takes, for the inner part of an operator; None for one that has to be driven by PyFlink."""
+    kind = type(operation)
+    if kind in (operations.ScalarFunctionOperation, operations.TableFunctionOperation):
+        return (operation.func,)
+    if kind not in (streams.StatelessOperation, streams.StatefulOperation):
+        return None
+    function = operation.process_element_func
+    handler = getattr(function, "__self__", None)
+    if type(handler) is not input_handler.RunnerInputHandler or handler._has_side_output:
+        return (function,)
+    return handler._advance_watermark, handler._process_element_func
+
+
+def _stages(operator):
+    """The stages of an operator and of those that follow it, and the sink; None when one of them does not fit."""
+    stages = []
+    while True:
+        if operator._has_side_output or operator._profiler:
+            return None
+        stage = _stage(operator.operation)
+        if stage is None:
+            return None
+        stages.append(stage)
+        following = operator._main_output_processor
+        if isinstance(following, beam_operations_slow.NetworkOutputProcessor):
+            return tuple(stages), following._consumer
+        operator = following._consumer
 
 
 def _direct(operation, serialized, columns):
@@ -66,19 +143,25 @@ def _direct(operation, serialized, columns):
     return target.func if isinstance(target, DelegatingScalarFunction) else target.eval
 
 
-def loop(operation, source, sink):
-    """A function from the elements of a message to those for the sink; None when PyFlink's loop has to do it.
+def loop(operator, source):
+    """A function from the elements of a message to those for the sink, and the sink; None when PyFlink's loop has to do it.
 
-    `operation` is the only one of its bundle, `source` and `sink` are Beam's coders.
+    `operator` is the one that takes the elements, `source` is Beam's coder of them.
     """
-    inner = operation.operation
-    if type(inner) not in (operations.ScalarFunctionOperation, operations.TableFunctionOperation) or operation._profiler:
+    found = _stages(operator)
+    if found is None:
         return None
-    given, wanted = _row_coder(source), _row_coder(sink)
+    stages, sink = found
+    given, wanted = _row_coder(source), _row_coder(sink.windowed_coder)
     if given is None or wanted is None or given[1] == _ONE:
         return None
     (rows, _), (results, mode) = given, wanted
+    scalar = type(operator.operation) is operations.ScalarFunctionOperation
+    if scalar != (mode == _ONE) or (scalar and len(stages) > 1):
+        return None
     decoder, encoder = _flink_rows.Codec(plan(rows)), _flink_rows.Codec(plan(results))
-    direct = _direct(inner, operation.spec.serialized_fn, len(rows._field_coders)) if mode == _ONE else None
-    function = direct or inner.func
-    return lambda elements: _flink_rows.run(decoder, function, encoder, mode, direct is not None, elements)
+    columns = isinstance(rows, coders.FlattenRowCoder) and isinstance(results, coders.FlattenRowCoder)
+    direct = _direct(operator.operation, operator.spec.serialized_fn, len(rows._field_coders)) if scalar and columns else None
+    if direct is not None:
+        stages = ((direct,),)
+    return (lambda elements: _flink_rows.run(decoder, stages, encoder, mode, direct is not None, elements)), sink

@@ -7,6 +7,7 @@
  *   ("map", key, value)       a count, then key, absence byte and value for each       MapCoder
  *   ("tuple", item, ...)      the items                                                TupleCoder
  *   ("row", field, ...)       a mask, then the fields that are not NULL; a list        FlattenRowCoder
+ *   ("record", names, field, ...)  the same; a Row                                     RowCoder
  *   ("other", decode_from_stream, encode_to_stream)
  */
 #include "rows.h"
@@ -257,7 +258,7 @@ static PyObject *read_row(const rows_field *field, rows_input *in) {
     return row;
 }
 
-static int write_row(const rows_field *field, PyObject *value, rows_output *out) {
+static int write_fields(const rows_field *field, PyObject *value, unsigned kind, rows_output *out) {
     if (!PyList_Check(value) || PyList_GET_SIZE(value) < field->n_children) {
         PyErr_Format(PyExc_TypeError, "a row is a list of %zd values, got %.200s", field->n_children, Py_TYPE(value)->tp_name);
         return -1;
@@ -266,6 +267,7 @@ static int write_row(const rows_field *field, PyObject *value, rows_output *out)
     uint8_t *mask = rows_put(out, size);
     if (mask == NULL) return -1;
     memset(mask, 0, size);
+    mask[0] = (uint8_t)((kind & 1) << 7 | (kind & 2) << 5);
     for (Py_ssize_t i = 0; i < field->n_children; i++) {
         size_t bit = (size_t)i + KIND_BITS;
         if (PyList_GET_ITEM(value, i) == Py_None) mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
@@ -282,6 +284,24 @@ static int write_row(const rows_field *field, PyObject *value, rows_output *out)
         ROWS_TRY(status);
     }
     return 0;
+}
+
+static int write_row(const rows_field *field, PyObject *value, rows_output *out) { return write_fields(field, value, 0, out); }
+
+static PyObject *read_record(const rows_field *field, rows_input *in) {
+    const uint8_t *mask = in->at;
+    PyObject *values = read_row(field, in);
+    PyObject *row = values == NULL ? NULL : rows_new_row(values, field->names, mask[0] >> 7 | (mask[0] >> 5 & 2));
+    Py_XDECREF(values);
+    return row;
+}
+
+static int write_record(const rows_field *field, PyObject *value, rows_output *out) {
+    unsigned kind;
+    PyObject *values = rows_row_fields(value, field->names, &kind);
+    int status = values == NULL ? -1 : write_fields(field, values, kind, out);
+    Py_XDECREF(values);
+    return status;
 }
 
 static PyObject *read_other(const rows_field *field, rows_input *in) { return PyObject_CallOneArg(field->decode, (PyObject *)in); }
@@ -305,7 +325,8 @@ static const struct {
     {"bytes", read_bytes, write_bytes, 0, 0},  {"text", read_text, write_text, 0, 0},
     {"array", read_array, write_array, 0, 1},  {"items", read_items, write_items, 0, 1},
     {"map", read_map, write_map, 0, 2},        {"tuple", read_tuple, write_tuple, 0, -1},
-    {"row", read_row, write_row, 0, -1},       {"other", read_other, write_other, 0, 0},
+    {"row", read_row, write_row, 0, -1},       {"record", read_record, write_record, 0, -1},
+    {"other", read_other, write_other, 0, 0},
 };
 
 static void clear_field(rows_field *field) {
@@ -313,6 +334,7 @@ static void clear_field(rows_field *field) {
     PyMem_Free(field->children);
     Py_CLEAR(field->decode);
     Py_CLEAR(field->encode);
+    Py_CLEAR(field->names);
 }
 
 static int compile_field(rows_field *field, PyObject *plan, int depth) {
@@ -320,13 +342,19 @@ static int compile_field(rows_field *field, PyObject *plan, int depth) {
         PyErr_SetString(PyExc_ValueError, "a plan is a tuple that starts with the name of its kind");
         return -1;
     }
-    Py_ssize_t given = PyTuple_GET_SIZE(plan) - 1;
+    Py_ssize_t given = PyTuple_GET_SIZE(plan) - 1, first = 1;
     for (size_t kind = 0; kind < sizeof KINDS / sizeof *KINDS; kind++) {
         if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(plan, 0), KINDS[kind].name) != 0) continue;
         field->read = KINDS[kind].read;
         field->write = KINDS[kind].write;
         field->width = KINDS[kind].width;
+        if (field->read == read_record && given > 0 && PyList_Check(PyTuple_GET_ITEM(plan, 1))) {
+            field->names = Py_NewRef(PyTuple_GET_ITEM(plan, 1));
+            first = 2;
+            given--;
+        }
         Py_ssize_t children = KINDS[kind].children < 0 ? given : KINDS[kind].children;
+        if (field->read == read_record && field->names == NULL) break;
         if (field->read == read_int && given == 1) {
             field->width = PyLong_AsSsize_t(PyTuple_GET_ITEM(plan, 1));
             given = 0;
@@ -339,7 +367,7 @@ static int compile_field(rows_field *field, PyObject *plan, int depth) {
         field->children = PyMem_Calloc((size_t)children + 1, sizeof *field->children);
         if (field->children == NULL) return PyErr_NoMemory(), -1;
         field->n_children = children;
-        for (Py_ssize_t i = 0; i < children; i++) ROWS_TRY(compile_field(&field->children[i], PyTuple_GET_ITEM(plan, i + 1), depth + 1));
+        for (Py_ssize_t i = 0; i < children; i++) ROWS_TRY(compile_field(&field->children[i], PyTuple_GET_ITEM(plan, first + i), depth + 1));
         return 0;
     }
     if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "%R is no plan", plan);
@@ -356,6 +384,7 @@ static PyObject *codec_new(PyTypeObject *type, PyObject *arguments, PyObject *na
 
 static void codec_dealloc(PyObject *self) {
     clear_field(&((rows_codec *)self)->root);
+    Py_XDECREF(((rows_codec *)self)->scratch);
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -376,9 +405,51 @@ static PyObject *codec_encode(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(read_at_doc, "read_at(data, position) -> value, position: the value that begins there, and where it ends.");
+
+static PyObject *codec_read_at(PyObject *self, PyObject *arguments) {
+    PyObject *data;
+    Py_ssize_t position;
+    if (!PyArg_ParseTuple(arguments, "Sn", &data, &position)) return NULL;
+    if (position < 0 || position > PyBytes_GET_SIZE(data)) return PyErr_Format(PyExc_ValueError, "a row ends too early");
+    rows_input *in = (rows_input *)PyObject_CallOneArg((PyObject *)&rows_input_type, data);
+    if (in == NULL) return NULL;
+    in->at += position;
+    const rows_field *root = &((rows_codec *)self)->root;
+    PyObject *value = root->read(root, in);
+    Py_ssize_t end = in->at - (const uint8_t *)PyBytes_AS_STRING(data);
+    Py_DECREF(in);
+    return value == NULL ? NULL : Py_BuildValue("Nn", value, end);
+}
+
+static PyObject *codec_decode_all(PyObject *self, PyObject *data) {
+    PyObject *in = PyObject_CallOneArg((PyObject *)&rows_input_type, data);
+    if (in == NULL) return NULL;
+    const rows_field *root = &((rows_codec *)self)->root;
+    PyObject *value = root->read(root, (rows_input *)in);
+    Py_DECREF(in);
+    return value;
+}
+
+static PyObject *codec_encode_all(PyObject *self, PyObject *value) {
+    rows_codec *codec = (rows_codec *)self;
+    rows_output *out = codec->scratch;
+    codec->scratch = NULL;
+    if (out == NULL) out = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
+    if (out == NULL) return NULL;
+    out->size = 0;
+    int status = codec->root.write(&codec->root, value, out);
+    PyObject *bytes = status < 0 ? NULL : PyBytes_FromStringAndSize((const char *)out->data, (Py_ssize_t)out->size);
+    Py_XSETREF(codec->scratch, out);
+    return bytes;
+}
+
 static PyMethodDef codec_methods[] = {
     {"decode_from_stream", codec_decode, METH_VARARGS, NULL},
     {"encode_to_stream", codec_encode, METH_VARARGS, NULL},
+    {"decode", codec_decode_all, METH_O, "decode(data) -> value"},
+    {"encode", codec_encode_all, METH_O, "encode(value) -> bytes"},
+    {"read_at", codec_read_at, METH_VARARGS, read_at_doc},
     {NULL, NULL, 0, NULL},
 };
 

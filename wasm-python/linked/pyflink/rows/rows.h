@@ -1,8 +1,10 @@
 /* `_flink_rows`: Flink's rows as bytes <-> Python objects, in C.
  *
  *   stream.c   InputStream and OutputStream, with the methods of PyFlink's own (pyflink.fn_execution.stream_slow)
+ *   row.c      PyFlink's Row
  *   codec.c    Codec: a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
- *   module.c   the module, and the loop over the rows of a message
+ *   loop.c     the loop over the rows of a message, through the operators of a bundle
+ *   module.c   the module
  *
  * The formats are those of Flink's Java serializers, which pyflink.fn_execution.coder_impl_slow shows in Python: numbers are
  * big-endian, a row starts with a mask of its kind (2 bits) and of its NULLs.
@@ -56,6 +58,17 @@ static inline void rows_to_big_endian(uint8_t *at, size_t size, uint64_t value) 
     for (size_t i = 0; i < size; i++) at[i] = (uint8_t)(value >> 8 * (size - 1 - i));
 }
 
+/* ---- row.c ---- */
+
+/* A Row of these values, a list; names may be NULL; the kind is one of four. A new reference. */
+PyObject *rows_new_row(PyObject *values, PyObject *names, unsigned kind);
+/* row[at], a new reference. */
+PyObject *rows_row_item(PyObject *row, Py_ssize_t at);
+/* The values of these fields in their order, a new list or the row's own, and the row's kind. */
+PyObject *rows_row_fields(PyObject *row, PyObject *names, unsigned *kind);
+/* adopt(Row, (kind, kind, kind, kind)): this is the class of rows. Some of its methods are replaced. */
+PyObject *rows_adopt(PyObject *module, PyObject *arguments);
+
 /* ---- codec.c ---- */
 
 typedef struct rows_field rows_field;
@@ -65,6 +78,7 @@ struct rows_field {
     int (*write)(const rows_field *field, PyObject *value, rows_output *out);
     Py_ssize_t width;         /* bytes of an int */
     PyObject *decode, *encode; /* methods of a PyFlink coder, for fields without C code */
+    PyObject *names;          /* of a Row's fields */
     Py_ssize_t n_children;
     rows_field *children;
 };
@@ -72,8 +86,14 @@ struct rows_field {
 typedef struct {
     PyObject_HEAD
     rows_field root;
+    rows_output *scratch; /* for `encode`; NULL while it is in use */
 } rows_codec;
 
 extern PyTypeObject rows_codec_type;
+
+/* ---- loop.c ---- */
+
+/* run(codec, stages, codec, mode, columns, message) -> bytes */
+PyObject *rows_run(PyObject *module, PyObject *arguments);
 
 #endif

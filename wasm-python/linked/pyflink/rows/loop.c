@@ -1,0 +1,160 @@
+/* The loop over the rows of a message, through the operators of a bundle.
+ *
+ *   message ──decode──> row ──stage──> results ──stage──> results ──encode──> bytes
+ *
+ * A result goes through all that follows before the next one is asked for, as in PyFlink's own loop. */
+#include "rows.h"
+
+enum { SINGLE, MULTIPLE, SEPARATED };
+
+typedef struct {
+    PyObject *stages; /* a tuple of tuples */
+    const rows_field *to;
+    int mode;
+    rows_output *row, *out;
+} rows_loop;
+
+/* Writes a value with its length in front, as every row of a message has it. */
+static int write_prefixed(rows_loop *loop, PyObject *value) {
+    rows_output *row = loop->row, *out = loop->out;
+    row->size = 0;
+    ROWS_TRY(loop->to->write(loop->to, value, row));
+    ROWS_TRY(rows_put_var_int(out, (int64_t)row->size));
+    uint8_t *at = rows_put(out, row->size);
+    if (at == NULL) return -1;
+    memcpy(at, row->data, row->size);
+    return 0;
+}
+
+static int write_end(rows_loop *loop) {
+    uint8_t *end = rows_put(loop->out, 2);
+    if (end == NULL) return -1;
+    end[0] = 1, end[1] = 0;
+    return 0;
+}
+
+static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row);
+
+/* What follows a stage, for one of its results. */
+static int pass_on(rows_loop *loop, Py_ssize_t stage, PyObject *result) {
+    return stage + 1 == PyTuple_GET_SIZE(loop->stages) ? write_prefixed(loop, result) : through(loop, stage + 1, result);
+}
+
+/* Puts a result behind time and watermark, which are the first values of `row`. */
+static PyObject *timed(PyObject *row, PyObject *result) {
+    PyObject *values = PyList_New(3), *timed = NULL;
+    if (values != NULL) {
+        PyObject *time = rows_row_item(row, 0), *watermark = time == NULL ? NULL : rows_row_item(row, 1);
+        PyList_SET_ITEM(values, 0, time);
+        PyList_SET_ITEM(values, 1, watermark);
+        PyList_SET_ITEM(values, 2, Py_NewRef(result));
+        if (watermark != NULL) timed = rows_new_row(values, NULL, 0);
+    }
+    Py_XDECREF(values);
+    return timed;
+}
+
+static int pass_on_all(rows_loop *loop, Py_ssize_t stage, PyObject *results, PyObject *timed_as) {
+    PyObject *iterator = PyObject_GetIter(results);
+    if (iterator == NULL) return -1;
+    PyObject *result;
+    int status = 0;
+    while (status == 0 && (result = PyIter_Next(iterator)) != NULL) {
+        if (timed_as != NULL) Py_SETREF(result, timed(timed_as, result));
+        status = result == NULL ? -1 : pass_on(loop, stage, result);
+        Py_XDECREF(result);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : status;
+}
+
+/* advance(row[1]), function(row[2], row[0]): the results, a new reference. */
+static PyObject *handled(PyObject *advance, PyObject *function, PyObject *row) {
+    PyObject *arguments[2] = {NULL, NULL}, *results = NULL;
+    PyObject *watermark = rows_row_item(row, 1), *done = watermark == NULL ? NULL : PyObject_CallOneArg(advance, watermark);
+    if (done != NULL && (arguments[0] = rows_row_item(row, 2)) != NULL && (arguments[1] = rows_row_item(row, 0)) != NULL)
+        results = PyObject_Vectorcall(function, arguments, 2, NULL);
+    Py_XDECREF(watermark);
+    Py_XDECREF(done);
+    Py_XDECREF(arguments[0]);
+    Py_XDECREF(arguments[1]);
+    return results;
+}
+
+static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row) {
+    PyObject *what = PyTuple_GET_ITEM(loop->stages, stage);
+    bool handles = PyTuple_GET_SIZE(what) == 2, last = stage + 1 == PyTuple_GET_SIZE(loop->stages);
+    PyObject *function = PyTuple_GET_ITEM(what, handles ? 1 : 0);
+    PyObject *results = handles ? handled(PyTuple_GET_ITEM(what, 0), function, row) : PyObject_CallOneArg(function, row);
+    if (results == NULL) return -1;
+    int status = 0;
+    if (handles) {
+        int some = PyObject_IsTrue(results);
+        status = some > 0 ? pass_on_all(loop, stage, results, row) : some;
+    } else if (last && loop->mode == SINGLE) {
+        status = write_prefixed(loop, results);
+    } else if (!last || results != Py_None) {
+        status = pass_on_all(loop, stage, results, NULL);
+    }
+    Py_DECREF(results);
+    return status == 0 && last && loop->mode == SEPARATED ? write_end(loop) : status;
+}
+
+/* The only stage's function, called with the values of the row; its result is the row's only value. */
+static int spread(rows_loop *loop, PyObject *row) {
+    if (!PyList_CheckExact(row)) {
+        PyErr_SetString(PyExc_TypeError, "only the values of a row can be spread");
+        return -1;
+    }
+    PyObject *function = PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->stages, 0), 0);
+    PyObject *result = PyObject_Vectorcall(function, &PyList_GET_ITEM(row, 0), (size_t)PyList_GET_SIZE(row), NULL);
+    PyObject *only = result == NULL ? NULL : PyList_New(1);
+    if (only == NULL) {
+        Py_XDECREF(result);
+        return -1;
+    }
+    PyList_SET_ITEM(only, 0, result);
+    int status = write_prefixed(loop, only);
+    Py_DECREF(only);
+    return status;
+}
+
+static int check_stages(PyObject *stages, bool columns) {
+    Py_ssize_t count = PyTuple_GET_SIZE(stages);
+    bool right = count > 0 && (!columns || count == 1);
+    for (Py_ssize_t i = 0; right && i < count; i++) {
+        PyObject *stage = PyTuple_GET_ITEM(stages, i);
+        right = PyTuple_Check(stage) && (PyTuple_GET_SIZE(stage) == 1 || (PyTuple_GET_SIZE(stage) == 2 && !columns));
+    }
+    if (right) return 0;
+    PyErr_SetString(PyExc_ValueError, "stages are tuples of one function or two");
+    return -1;
+}
+
+PyObject *rows_run(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *decoder, *encoder, *message;
+    rows_loop loop = {0};
+    int columns;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!ipS", &rows_codec_type, &decoder, &PyTuple_Type, &loop.stages, &rows_codec_type, &encoder,
+                          &loop.mode, &columns, &message) ||
+        check_stages(loop.stages, columns) < 0)
+        return NULL;
+    const rows_field *from = &((rows_codec *)decoder)->root;
+    loop.to = &((rows_codec *)encoder)->root;
+    rows_input *in = (rows_input *)PyObject_CallOneArg((PyObject *)&rows_input_type, message);
+    loop.row = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
+    loop.out = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
+    int status = in == NULL || loop.row == NULL || loop.out == NULL ? -1 : 0;
+    while (status == 0 && in->at < in->end) {
+        int64_t length;
+        PyObject *row = rows_take_var_int(in, &length) < 0 ? NULL : from->read(from, in);
+        status = row == NULL ? -1 : columns ? spread(&loop, row) : through(&loop, 0, row);
+        Py_XDECREF(row);
+    }
+    PyObject *written = status < 0 ? NULL : PyBytes_FromStringAndSize((const char *)loop.out->data, (Py_ssize_t)loop.out->size);
+    Py_XDECREF(in);
+    Py_XDECREF(loop.row);
+    Py_XDECREF(loop.out);
+    return written;
+}
