@@ -11,18 +11,22 @@ typedef struct {
     PyObject *stages; /* a tuple of tuples */
     const rows_field *to;
     int mode;
-    rows_output *row, *out;
+    rows_output *out;
 } rows_loop;
 
-/* Writes a value with its length in front, as every row of a message has it. */
-static int write_prefixed(rows_loop *loop, PyObject *value) {
-    rows_output *row = loop->row, *out = loop->out;
-    row->size = 0;
-    ROWS_TRY(loop->to->write(loop->to, value, row));
-    ROWS_TRY(rows_put_var_int(out, (int64_t)row->size));
-    uint8_t *at = rows_put(out, row->size);
-    if (at == NULL) return -1;
-    memcpy(at, row->data, row->size);
+/* Writes a value with its length in front, as every row of a message has it: one byte is left for the length, and a long value moved. */
+static int write_prefixed(rows_loop *loop, int (*write)(const rows_field *, PyObject *, rows_output *), PyObject *value) {
+    rows_output *out = loop->out;
+    size_t start = out->size;
+    ROWS_TRY(rows_put(out, 1) == NULL ? -1 : 0);
+    ROWS_TRY(write(loop->to, value, out));
+    size_t length = out->size - start - 1, digits = 1;
+    while (length >> 7 * digits > 0) digits++;
+    if (digits > 1) {
+        ROWS_TRY(rows_put(out, digits - 1) == NULL ? -1 : 0);
+        memmove(out->data + start + digits, out->data + start + 1, length);
+    }
+    for (size_t i = 0; i < digits; i++) out->data[start + i] = (uint8_t)((length >> 7 * i & 0x7f) | (i + 1 < digits ? 0x80 : 0));
     return 0;
 }
 
@@ -37,7 +41,7 @@ static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row);
 
 /* What follows a stage, for one of its results. */
 static int pass_on(rows_loop *loop, Py_ssize_t stage, PyObject *result) {
-    return stage + 1 == PyTuple_GET_SIZE(loop->stages) ? write_prefixed(loop, result) : through(loop, stage + 1, result);
+    return stage + 1 == PyTuple_GET_SIZE(loop->stages) ? write_prefixed(loop, loop->to->write, result) : through(loop, stage + 1, result);
 }
 
 /* Puts a result behind time and watermark, which are the first values of `row`. */
@@ -92,7 +96,7 @@ static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row) {
         int some = PyObject_IsTrue(results);
         status = some > 0 ? pass_on_all(loop, stage, results, row) : some;
     } else if (last && loop->mode == SINGLE) {
-        status = write_prefixed(loop, results);
+        status = write_prefixed(loop, loop->to->write, results);
     } else if (!last || results != Py_None) {
         status = pass_on_all(loop, stage, results, NULL);
     }
@@ -100,22 +104,23 @@ static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row) {
     return status == 0 && last && loop->mode == SEPARATED ? write_end(loop) : status;
 }
 
-/* The only stage's function, called with the values of the row; its result is the row's only value. */
-static int spread(rows_loop *loop, PyObject *row) {
-    if (!PyList_CheckExact(row)) {
-        PyErr_SetString(PyExc_TypeError, "only the values of a row can be spread");
-        return -1;
-    }
-    PyObject *function = PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->stages, 0), 0);
-    PyObject *result = PyObject_Vectorcall(function, &PyList_GET_ITEM(row, 0), (size_t)PyList_GET_SIZE(row), NULL);
-    PyObject *only = result == NULL ? NULL : PyList_New(1);
-    if (only == NULL) {
-        Py_XDECREF(result);
-        return -1;
-    }
-    PyList_SET_ITEM(only, 0, result);
-    int status = write_prefixed(loop, only);
-    Py_DECREF(only);
+/* The only stage's function, called with the values of the next row; its result is the row's only value. */
+static int spread(rows_loop *loop, const rows_field *from, rows_input *in, PyObject **values) {
+    ROWS_TRY(rows_read_values(from, in, values));
+    PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->stages, 0), 0), values, (size_t)from->n_children, NULL);
+    for (Py_ssize_t i = 0; i < from->n_children; i++) Py_DECREF(values[i]);
+    int status = result == NULL ? -1 : write_prefixed(loop, rows_write_only, result);
+    Py_XDECREF(result);
+    return status;
+}
+
+static int next(rows_loop *loop, const rows_field *from, rows_input *in, PyObject **values) {
+    int64_t length;
+    ROWS_TRY(rows_take_var_int(in, &length));
+    if (values != NULL) return spread(loop, from, in, values);
+    PyObject *row = from->read(from, in);
+    int status = row == NULL ? -1 : through(loop, 0, row);
+    Py_XDECREF(row);
     return status;
 }
 
@@ -142,19 +147,17 @@ PyObject *rows_run(PyObject *module, PyObject *arguments) {
         return NULL;
     const rows_field *from = &((rows_codec *)decoder)->root;
     loop.to = &((rows_codec *)encoder)->root;
+    if (columns && !(rows_is_list(from) && rows_is_list(loop.to) && loop.to->n_children == 1))
+        return PyErr_Format(PyExc_TypeError, "only the values of a row can be spread, and make a row of one value");
     rows_input *in = (rows_input *)PyObject_CallOneArg((PyObject *)&rows_input_type, message);
-    loop.row = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
     loop.out = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
-    int status = in == NULL || loop.row == NULL || loop.out == NULL ? -1 : 0;
-    while (status == 0 && in->at < in->end) {
-        int64_t length;
-        PyObject *row = rows_take_var_int(in, &length) < 0 ? NULL : from->read(from, in);
-        status = row == NULL ? -1 : columns ? spread(&loop, row) : through(&loop, 0, row);
-        Py_XDECREF(row);
-    }
+    PyObject **values = columns ? PyMem_Calloc((size_t)from->n_children + 1, sizeof *values) : NULL;
+    int status = in == NULL || loop.out == NULL ? -1 : 0;
+    if (columns && values == NULL) status = (PyErr_NoMemory(), -1);
+    while (status == 0 && in->at < in->end) status = next(&loop, from, in, values);
+    PyMem_Free(values);
     PyObject *written = status < 0 ? NULL : PyBytes_FromStringAndSize((const char *)loop.out->data, (Py_ssize_t)loop.out->size);
     Py_XDECREF(in);
-    Py_XDECREF(loop.row);
     Py_XDECREF(loop.out);
     return written;
 }

@@ -2,7 +2,8 @@
  *
  *   stream.c   InputStream and OutputStream, with the methods of PyFlink's own (pyflink.fn_execution.stream_slow)
  *   row.c      PyFlink's Row
- *   codec.c    Codec: a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
+ *   fields.c   a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
+ *   codec.c    Codec: what Python sees of a tree
  *   loop.c     the loop over the rows of a message, through the operators of a bundle
  *   module.c   the module
  *
@@ -58,6 +59,19 @@ static inline void rows_to_big_endian(uint8_t *at, size_t size, uint64_t value) 
     for (size_t i = 0; i < size; i++) at[i] = (uint8_t)(value >> 8 * (size - 1 - i));
 }
 
+/* Copies what is mostly short: memcpy is a call out of the sandbox. */
+static inline void rows_copy(uint8_t *to, const void *from, size_t size) {
+    const uint8_t *at = from;
+    if (size > 128) {
+        memcpy(to, at, size);
+        return;
+    }
+    for (; size >= 8; to += 8, at += 8, size -= 8) memcpy(to, at, 8);
+    if (size & 4) memcpy(to, at, 4), to += 4, at += 4;
+    if (size & 2) memcpy(to, at, 2), to += 2, at += 2;
+    if (size & 1) *to = *at;
+}
+
 /* ---- row.c ---- */
 
 /* A Row of these values, a list; names may be NULL; the kind is one of four. A new reference. */
@@ -69,7 +83,7 @@ PyObject *rows_row_fields(PyObject *row, PyObject *names, unsigned *kind);
 /* adopt(Row, (kind, kind, kind, kind)): this is the class of rows. Some of its methods are replaced. */
 PyObject *rows_adopt(PyObject *module, PyObject *arguments);
 
-/* ---- codec.c ---- */
+/* ---- fields.c ---- */
 
 typedef struct rows_field rows_field;
 
@@ -82,6 +96,17 @@ struct rows_field {
     Py_ssize_t n_children;
     rows_field *children;
 };
+
+/* Makes a tree of zeroes one of a plan; what fails leaves a tree that can be cleared. */
+int rows_compile(rows_field *field, PyObject *plan);
+void rows_clear_field(rows_field *field);
+bool rows_is_list(const rows_field *field); /* of a "row" */
+/* The values of a row, as new references; or none, with an exception. */
+int rows_read_values(const rows_field *field, rows_input *in, PyObject **values);
+/* A row of one value. */
+int rows_write_only(const rows_field *field, PyObject *value, rows_output *out);
+
+/* ---- codec.c ---- */
 
 typedef struct {
     PyObject_HEAD
