@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::error::Error;
@@ -56,11 +56,13 @@ impl LogSink {
 }
 
 impl<S: Subscriber> Layer<S> for FlinkLog {
+    /// Nothing of the transport: sending it would never end, and its spans, of every frame, cost when they are only made.
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        metadata.target().starts_with("vivarium")
+    }
+
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let metadata = event.metadata();
-        if !metadata.target().starts_with("vivarium") {
-            return; // of the transport, which would never end
-        }
         let mut text = Text::default();
         event.record(&mut text);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
