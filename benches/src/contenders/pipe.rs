@@ -1,7 +1,8 @@
 //! Worker processes behind pipes, with record batches as Arrow streams: what isolation by processes costs.
 
+use std::io;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,7 @@ impl Pipe {
         let children: Vec<_> = workers.iter().map(|worker| Arc::clone(&worker.child)).collect();
         let watch = tokio::spawn(async move {
             tokio::time::sleep(PATIENCE).await;
-            children.iter().for_each(|child| end(child));
+            children.iter().for_each(|child| drop(end(child)));
         });
         let _watch = AbortOnDrop(watch);
         for worker in &mut workers[..case.threads] {
@@ -116,27 +117,40 @@ impl Worker {
         self.batches.flush()?;
         if let Results::Unopened(output) = &mut self.results {
             let output = output.take().context("the worker ended")?;
-            self.results = Results::Open(StreamReader::try_new(output, None).context("the worker ended")?);
+            let results = StreamReader::try_new(output, None).with_context(|| self.ended())?;
+            self.results = Results::Open(results);
         }
         let Results::Open(results) = &mut self.results else { bail!("the worker ended") };
-        let result = results.next().context("the worker ended")??;
+        let result = match results.next() {
+            Some(result) => result?,
+            None => bail!(self.ended()),
+        };
         ensure!(result.num_rows() > 0 || batch.num_rows() == 0, "the worker returned no rows");
         std::hint::black_box(result);
         Ok(())
+    }
+
+    /// That the worker has closed its output, and with which status it ended.
+    fn ended(&self) -> String {
+        match end(&self.child) {
+            Ok(status) => format!("the worker ended: {status}"),
+            Err(error) => format!("the worker ended: {error}"),
+        }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        end(&self.child);
+        let _ = end(&self.child);
     }
 }
 
-fn end(child: &Mutex<Child>) {
+/// Ends a child that has not ended yet.
+fn end(child: &Mutex<Child>) -> io::Result<ExitStatus> {
     // A child is as good after a panic as before.
     let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = child.kill();
-    let _ = child.wait();
+    child.kill()?;
+    child.wait()
 }
 
 impl Contender for Pipe {

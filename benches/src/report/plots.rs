@@ -130,7 +130,7 @@ fn threads(results: &Results, path: &Path) -> Result<bool> {
     if results.comparisons.iter().all(|one| one.threads == 1) {
         return Ok(false);
     }
-    panels(results, path, "at a time", "M rows/s", |one| one.rows == BATCH, |one| one.threads, |seconds| 1e-6 / seconds)
+    panels(results, path, "threads", "M rows/s", |one| one.rows == BATCH, |one| one.threads, |seconds| 1e-6 / seconds)
 }
 
 type Comparison = crate::rounds::Comparison;
@@ -167,13 +167,17 @@ fn panels(
             found.iter().flat_map(|one| contenders().filter_map(|(name, _)| Some(value(one.samples(name)?.median()))))
         };
         let (low, high) = (values().fold(f64::MAX, f64::min) / 1.5, values().fold(0.0, f64::max) * 1.5);
-        let (first, last) = (place(found[0]) as f64, found.last().map_or(1.0, |one| place(one) as f64));
+        let places: Vec<_> = found.iter().map(|one| place(one) as f64).collect();
+        let (first, last) = (places[0], places[places.len() - 1]);
         let mut chart = ChartBuilder::on(&panel)
             .caption(*work, label(15))
             .margin(8)
             .x_label_area_size(40)
             .y_label_area_size(60)
-            .build_cartesian_2d((first * 0.9..last * 1.1).log_scale(), (low..high).log_scale())?;
+            .build_cartesian_2d(
+                (first * 0.9..last * 1.1).log_scale().with_key_points(places),
+                (low..high).log_scale(),
+            )?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -183,7 +187,6 @@ fn panels(
             .axis_desc_style(label(12))
             .x_desc(x_label)
             .y_desc(y_label)
-            .x_labels(6)
             .y_labels(8)
             .x_label_formatter(&|x| format!("{x:.0}"))
             .y_label_formatter(&|y| if *y < 1.0 { format!("{y:.1}") } else { format!("{y:.0}") })

@@ -76,6 +76,13 @@ pub struct ImageDescription {
     pub(crate) linked: Vec<String>,
 }
 
+impl ImageDescription {
+    /// Whether a package with parts in C is linked into it, such as `pandas`. Others can be brought by requirements.
+    pub fn links(&self, package: &str) -> bool {
+        self.linked.iter().any(|linked| linked == package)
+    }
+}
+
 /// The images that this version can build, the default one first.
 pub fn images() -> &'static [ImageDescription] {
     static IMAGES: LazyLock<Vec<ImageDescription>> = LazyLock::new(|| {

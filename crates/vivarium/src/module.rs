@@ -88,7 +88,7 @@ impl Module {
         Ok(Function::new(Arc::clone(&self.origin), signature.clone()))
     }
 
-    /// The only function that is declared, when no name is given.
+    /// The only function that is declared, when no name is given; without declarations, the only one that is fully annotated.
     ///
     /// # Errors
     /// [`Error::SeveralFunctions`], [`Error::NoFunctions`], or [`Error::Problems`] when declarations cannot be used.
@@ -96,11 +96,14 @@ impl Module {
         if !self.problems.is_empty() {
             return Err(Error::Problems { source_name: self.name().to_owned(), problems: self.problems.clone() });
         }
-        let mut declared = self.signatures.iter().filter(|signature| signature.decorated);
-        let usable = || self.signatures.iter().filter(|signature| signature.usable());
-        match (declared.next(), declared.next()) {
-            (Some(signature), None) => Ok(Function::new(Arc::clone(&self.origin), signature.clone())),
-            (None, _) if usable().next().is_none() => Err(Error::NoFunctions { source_name: self.name().to_owned() }),
+        let declared: Vec<_> = self.signatures.iter().filter(|signature| signature.decorated).collect();
+        let candidates = match declared.is_empty() {
+            true => self.signatures.iter().filter(|signature| signature.usable()).collect(),
+            false => declared,
+        };
+        match candidates[..] {
+            [signature] => Ok(Function::new(Arc::clone(&self.origin), signature.clone())),
+            [] => Err(Error::NoFunctions { source_name: self.name().to_owned() }),
             _ => Err(Error::SeveralFunctions { source_name: self.name().to_owned(), functions: self.usable_names() }),
         }
     }

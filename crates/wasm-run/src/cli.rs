@@ -68,7 +68,7 @@ File formats by extension: .parquet, .csv (with a header line), .json or .ndjson
 An output file appears under its name only when it is complete. When the reader of standard output goes away, wasm-run ends \
 quietly with status 0.")]
 pub struct Run {
-    /// Python file and function; the function may be left out when the file declares only one.
+    /// Python file and function; the function may be left out when the file declares only one (or, without declarations, annotates only one).
     #[arg(value_name = "FILE.py[::FUNCTION]")]
     pub function: FunctionName,
 
@@ -203,7 +203,7 @@ Examples:
 
 The report is DIRECTORY/benchmarks.md with plots and results.json in DIRECTORY/benchmarks; --resume goes on with results that are there.")]
 pub struct Bench {
-    /// Python file and function; the function may be left out when the file declares only one.
+    /// Python file and function; the function may be left out when the file declares only one (or, without declarations, annotates only one).
     #[arg(value_name = "FILE.py[::FUNCTION]", requires = "input")]
     pub function: Option<FunctionName>,
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use vivarium::ErrorClass;
 use vivarium_env::EnvironmentError;
-use vivarium_sandbox::LimitKind;
+use vivarium_sandbox::{GuestError, LimitKind};
 
 use crate::sql::SqlFailure;
 
@@ -143,11 +143,11 @@ impl fmt::Display for Failure {
 }
 
 /// The option that helps, if there is one, behind a message.
-struct OptionHint(Option<&'static str>);
+struct OptionHint(Option<String>);
 
 impl fmt::Display for OptionHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match &self.0 {
             Some(option) => write!(f, " ({option})"),
             None => Ok(()),
         }
@@ -186,21 +186,35 @@ impl From<vivarium_guest::Error> for Failure {
     }
 }
 
-/// The option that sets the limit that was reached.
-fn option_for(error: &vivarium::Error) -> Option<&'static str> {
+/// The option that sets the limit that was reached, or that names the image with the package that is missing.
+fn option_for(error: &vivarium::Error) -> Option<String> {
     match error {
-        vivarium::Error::Limit { error, .. } => match error.limit {
-            LimitKind::Memory => Some("--memory"),
-            LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
-            LimitKind::CpuTime
-            | LimitKind::OutputBytes
-            | LimitKind::OutputRows
-            | LimitKind::RequestBytes
-            | LimitKind::ReplyBytes => Some("--sandbox-limit"),
-            _ => None,
-        },
+        vivarium::Error::Limit { error, .. } => limit_option(error.limit).map(str::to_owned),
+        vivarium::Error::Python(python) => image_option(&python.error),
         _ => None,
     }
+}
+
+fn limit_option(limit: LimitKind) -> Option<&'static str> {
+    match limit {
+        LimitKind::Memory => Some("--memory"),
+        LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
+        LimitKind::CpuTime
+        | LimitKind::OutputBytes
+        | LimitKind::OutputRows
+        | LimitKind::RequestBytes
+        | LimitKind::ReplyBytes => Some("--sandbox-limit"),
+        _ => None,
+    }
+}
+
+/// For a module that another image has: it is compiled, so that no requirement can bring it.
+fn image_option(error: &GuestError) -> Option<String> {
+    let missing = error.exception.as_deref() == Some("ModuleNotFoundError");
+    let module = error.message.strip_prefix("No module named '").filter(|_| missing)?.split(['.', '\'']).next()?;
+    let (usual, others) = vivarium_guest::images().split_first()?;
+    let other = others.iter().find(|image| image.python == usual.python && image.links(module))?;
+    Some(format!("--image {} has it", other.name))
 }
 
 /// The exit status of a class of failures, as `--help` documents them.

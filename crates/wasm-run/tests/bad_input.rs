@@ -46,6 +46,7 @@ outcomes! {
     a_missing_annotation("def f(x):\n    return 1\n", "f.py::f") = 1;
     a_syntax_error("def f(x: int) -> int:\n    return x +\n", "f.py::f") = 1;
     an_error_while_importing("import no_such_module\n", "f.py::f") = 1;
+    a_package_of_another_image("import pandas.core\n", "f.py::f") = 1;
     an_exception_in_row_17(RAISES, "f.py::f") = 1;
     an_exception_with_a_cause("def f(x: int) -> int:\n    try:\n        return 1 // (x - 3)\n    except ZeroDivisionError as e:\n        \
         raise KeyError(x) from e\n", "f.py::f") = 1;

@@ -72,10 +72,17 @@ fn columns_can_be_chosen_and_the_result_named() {
 
 #[test]
 fn the_only_function_needs_no_name() {
-    let folder =
-        Folder::with(&[("f.py", "from vivarium import udf\n@udf\ndef twice(x: int) -> int:\n    return 2 * x\n")]);
-    let ended = folder.run_with_input(&["run", "f.py", "--input", "-", "--output", "-"], "x\n4\n");
-    assert_eq!(ended.ok().stdout, "x,twice\n4,8\n");
+    // Declared, or the only one with annotations.
+    for (helper, decorator) in
+        [("def helper(x: int) -> int:\n    return x\n", "@udf\n"), ("def helper(x):\n    return x\n", "")]
+    {
+        let source = format!(
+            "from vivarium import udf\n{helper}{decorator}def twice(x: int) -> int:\n    return 2 * helper(x)\n"
+        );
+        let folder = Folder::with(&[("f.py", &source)]);
+        let ended = folder.run_with_input(&["run", "f.py", "--input", "-", "--output", "-"], "x\n4\n");
+        assert_eq!(ended.ok().stdout, "x,twice\n4,8\n");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ import re
 import sys
 import types
 
-from vivarium import _signature
+from vivarium import _collect
 from vivarium._errors import ProtocolError
 
 # Modules made from source, by name: a later load of the same file replaces them.
@@ -113,5 +113,5 @@ def load(request):
         module = from_source(source, request["filename"])
     else:
         raise ProtocolError("load needs source and filename, or module")
-    signatures, problems = _signature.collect(module, source)
+    signatures, problems = _collect.collect(module, source)
     return module, signatures, problems

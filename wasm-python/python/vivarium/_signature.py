@@ -1,20 +1,16 @@
-"""Signatures: the functions a module offers, and every problem with them."""
+"""Signatures: what the host is told of a function, and every problem with it."""
 
 import collections.abc
 import dataclasses
 import functools
 import importlib.util
 import inspect
-import types as python_types
 import typing
 
 from vivarium import _annotations, _declare, _targets
-from vivarium._lines import Lines
 from vivarium.types import DataType, Field, TypeSpellingError, parse
 
-MAX_FUNCTIONS = 1000
 MAX_PARAMETERS = 255
-MAX_PROBLEMS = 1000
 MAX_NAME = 255
 MAX_DOC = 1000
 
@@ -261,6 +257,8 @@ class _Reader:
             if tables:
                 return self.given_columns(self.options.result_type)
             return self.given_type(self.options.result_type, "result_type=")[0], False
+        if self.target.result is _nothing:
+            return None, False
         try:
             annotation = inspect.signature(self.target.result).return_annotation
         except (TypeError, ValueError):
@@ -373,40 +371,7 @@ def _allows_none(annotation, namespace):
         return False
 
 
-def _candidates(module, filename):
-    """(attribute, function): decorated functions wherever they come from, and plain ones defined in this file."""
-    seen = set()
-    for attribute, value in list(vars(module).items()):
-        if not isinstance(attribute, str) or id(value) in seen:
-            continue
-        plain = False
-        if isinstance(value, python_types.FunctionType):
-            plain = value.__module__ == module.__name__ and value.__code__.co_filename == filename and value.__name__ == attribute
-        if plain or _declare.declaration(value) is not None:
-            seen.add(id(value))
-            yield attribute, value
-
-
-def collect(module, source):
-    """(signatures, problems) of a module that was just executed; `source` may be empty."""
-    filename = getattr(module, "__file__", None) or ""
-    lines = Lines(source, filename)
-    signatures, problems, names = [], [], {}
-    for attribute, function in _candidates(module, filename):
-        if len(signatures) == MAX_FUNCTIONS:
-            problems.append({"function": None, "line": 0, "message": f"a file declares at most {MAX_FUNCTIONS} functions"})
-            break
-        reader = _Reader(function, attribute, lines)
-        signature = reader.read()
-        if signature.decorated:
-            problems += reader.problems
-            other = names.setdefault(signature.name, signature)
-            if other is not signature:
-                message = f"the name '{signature.name}' is taken by the function in line {other.line}: give name="
-                problems.append({"function": signature.name, "line": signature.line, "message": message})
-        signatures.append(signature)
-    problems.sort(key=lambda problem: problem["line"])
-    if len(problems) > MAX_PROBLEMS:
-        more = {"function": None, "line": 0, "message": f"and {len(problems) - MAX_PROBLEMS + 1} more problems"}
-        problems[MAX_PROBLEMS - 1 :] = [more]
-    return signatures, problems
+def read(function, attribute, lines):
+    """(signature, problems) of what stands under a name of a module."""
+    reader = _Reader(function, attribute, lines)
+    return reader.read(), reader.problems
