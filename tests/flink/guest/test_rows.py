@@ -68,6 +68,17 @@ def test_bytes_and_values_are_pyflinks(coder, value):
     assert encoded(coder, decoded) == expected
 
 
+def test_avro_records_are_pyflinks():
+    coder = coders.AvroCoder(
+        """{"type": "record", "name": "R", "fields": [{"name": "id", "type": "long"}, {"name": "name", "type": "string"},
+            {"name": "score", "type": ["null", "double"]}]}"""
+    )
+    codec = _flink_rows.Codec(rows.plan(coder))
+    for value in [{"id": 1, "name": "", "score": None}, {"id": -(2**40), "name": "äöü", "score": 0.5}]:
+        assert codec.encode(value) == encoded(coder, value)
+        assert codec.decode(codec.encode(value)) == value
+
+
 @pytest.mark.parametrize("coder, value", CASES, ids=lambda item: repr(item)[:40])
 def test_what_ends_too_early_is_an_error(coder, value):
     expected, codec = encoded(coder, value), _flink_rows.Codec(rows.plan(coder))
