@@ -41,7 +41,7 @@ def calls(handle, columns, rows, repetitions):
     """Nanoseconds inside vv_invoke, continuations included."""
     invoke, total = _guest.library.vv_invoke, 0
     for _ in range(repetitions):
-        arena, alive = _guest.fill(columns, rows)
+        arena, lent = _guest.fill(columns, rows)
         operation, more = 0, True
         while more:
             start = time.perf_counter_ns()
@@ -49,7 +49,7 @@ def calls(handle, columns, rows, repetitions):
             total += time.perf_counter_ns() - start
             more = _guest.reply(result.contents).get("more", False)
             operation, arena = native_guest.CONTINUE, None
-        del alive
+        lent.release()
     return total
 
 
@@ -63,13 +63,13 @@ def groups(handle, data, rows, repetitions):
     batches += [(3, [everyone.slice(start, 8192)]) for start in range(0, count, 8192)]
     for _ in range(repetitions):
         for operation, columns in batches:
-            arena, alive = _guest.fill(columns, len(columns[0]))
+            arena, lent = _guest.fill(columns, len(columns[0]))
             start = time.perf_counter_ns()
             result = invoke(handle, operation, arena)
             total += time.perf_counter_ns() - start
             _guest.reply(result.contents)
-            del alive
-        arena, alive = _guest.fill([], 1)
+            lent.release()
+        arena, _ = _guest.fill([], 1)
         _guest.reply(invoke(handle, 7, arena).contents)
     return total
 

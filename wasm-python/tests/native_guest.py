@@ -48,9 +48,29 @@ Array._fields_ = [(name, ctypes.c_int64) for name in ("length", "null_count", "o
 
 
 class Schema(ctypes.Structure):
-    """struct ArrowSchema, only as large."""
+    """struct ArrowSchema, as far as its release."""
 
-    _fields_ = [("words", ctypes.c_int64 * 9)]
+    _fields_ = [("before", ctypes.c_int64 * 7), ("release", ctypes.c_void_p), ("private_data", ctypes.c_void_p)]
+
+
+_RELEASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Lent:
+    """Columns as C structures. They own their buffers until they are released, also when this has ended: functions keep arrays that look into them."""
+
+    def __init__(self, columns):
+        self.arrays = (ctypes.POINTER(Array) * max(len(columns), 1))()
+        self.structs = []
+        for index, column in enumerate(columns):
+            array, schema = Array(), Schema()
+            column._export_to_c(ctypes.addressof(array), ctypes.addressof(schema))
+            self.structs += array, schema
+            self.arrays[index] = ctypes.pointer(array)
+
+    def release(self):
+        for struct in self.structs:
+            _RELEASE(struct.release)(ctypes.addressof(struct))
 
 
 class Result(ctypes.Structure):
@@ -123,19 +143,12 @@ class Guest:
 
     def fill(self, columns, rows):
         """Puts a batch into an arena: its address, and what must live until the call."""
-        arrays = [normalised(column) for column in columns]
-        children = (ctypes.POINTER(Array) * max(len(arrays), 1))()
-        structs, schemas = [], []
-        for index, array in enumerate(arrays):
-            struct, schema = Array(), Schema()
-            array._export_to_c(ctypes.addressof(struct), ctypes.addressof(schema))
-            structs.append(struct)
-            schemas.append(schema)
-            children[index] = ctypes.pointer(struct)
+        lent = Lent([normalised(column) for column in columns])
         arena = self.library.vv_batch(ctypes.sizeof(Array))
-        batch = Array(length=rows, n_buffers=1, n_children=len(arrays), children=ctypes.cast(children, ctypes.POINTER(ctypes.POINTER(Array))))
+        children = ctypes.cast(lent.arrays, ctypes.POINTER(ctypes.POINTER(Array)))
+        batch = Array(length=rows, n_buffers=1, n_children=len(columns), children=children)
         ctypes.memmove(arena, ctypes.byref(batch), ctypes.sizeof(Array))
-        return arena, (arrays, children, structs, schemas)
+        return arena, lent
 
     def invoke(self, handle, columns, type, rows=None, op=0):
         """(result as a pyarrow array of `type`, reply)."""

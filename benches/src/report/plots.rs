@@ -172,6 +172,7 @@ fn panels(
         let mut chart = ChartBuilder::on(&panel)
             .caption(*work, label(15))
             .margin(8)
+            .margin_right(20)
             .x_label_area_size(40)
             .y_label_area_size(60)
             .build_cartesian_2d(
