@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from . import cpython, cython, fetch, home, libraries, native, older_cpython, pins, sources, toolchain
+from .cpython import LTO
 from .fetch import crate
 from .images import SOURCES, Image
 from .libraries import library
@@ -25,6 +26,7 @@ def steps(image: Image) -> list[Step]:
         after=("toolchain", "libraries", "cpython", *linked),
         files=("builder/image.py", "shim", "support"),
         scope=Scope.IMAGE,
+        values={"optimisation": LTO},
     )
     return [
         fetch.downloads(all_pins(image)),
@@ -69,11 +71,11 @@ def _link(build: Build) -> None:
     dlmalloc = next(crate(build, "libffi-sys").rglob("dlmalloc.c"))
     ours = compile_objects(build, support, folder / "support", f'-DDLMALLOC_C="{dlmalloc}"')
     ours += compile_objects(
-        build, [modules, *shim], folder / "shim", "-std=gnu17", "-Wall", "-Wextra", f"-I{SOURCES / 'shim'}",
+        build, [modules, *shim], folder / "shim", LTO, "-std=gnu17", "-Wall", "-Wextra", f"-I{SOURCES / 'shim'}",
         *cpython.includes(build), *(flag for module in linked for flag in module.flags(build)),
     )  # fmt: skip
     build.command(
-        tool(build, "cc"), "-O3", "-g0", CPU, "-mexec-model=reactor", *ours,
+        tool(build, "cc"), "-O3", "-g0", LTO, CPU, "-mexec-model=reactor", *ours,
         *(path for module in linked for path in module.objects(build)), "-lc++", *cpython.archives(build),
         *(library(build, name) for name in ("z", "bz2", "lzma")),
         "-lwasi-emulated-signal", "-lwasi-emulated-getpid", "-lwasi-emulated-process-clocks", "-lm",
