@@ -113,11 +113,13 @@ def _five(cluster: Cluster, job: str) -> dict[str, str] | None:
 
 
 def logged(cluster: Cluster) -> None:
-    """What functions print and log stands in a TaskManager's log."""
+    """What functions print, and log at the levels that the job wants, stands in a TaskManager's log."""
     text = "".join(file.read_text() for file in (cluster.folder / "log").glob("*taskexecutor*.log"))
-    for line in ("vivarium::python a function prints a", "vivarium::python INFO mine: a function logs b"):
-        if line not in text:
+    for line in ("a function prints a", "INFO mine: a function logs b", "DEBUG mine.open: in detail b"):
+        if f"vivarium::python {line}" not in text:
             raise Failure(f"no TaskManager's log has a line with '{line}'")
+    if "vivarium::python WARNING mine.shut: in vain" in text:
+        raise Failure("a TaskManager's log has what the job wants not to be logged")
     print("prints and logs reach the TaskManager's log", flush=True)
 
 

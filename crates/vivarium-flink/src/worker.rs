@@ -1,6 +1,6 @@
 //! A worker: what Flink starts for each slot, and talks to until it is done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures::channel::mpsc;
@@ -14,7 +14,7 @@ use crate::descriptor::Bundle;
 use crate::error::Error;
 use crate::logging::LogSink;
 use crate::protocol::messages::{
-    Empty, InstructionRequest, InstructionResponse, ProcessBundleRequest, ProcessBundleResponse, ProvisionInfo,
+    Empty, InstructionRequest, InstructionResponse, ProcessBundleRequest, ProcessBundleResponse, ProvisionInfo, Value,
 };
 use crate::protocol::services::Server;
 use crate::state::{BundleState, StateStream};
@@ -75,12 +75,13 @@ impl Worker {
     /// When the stream cannot be opened. A bundle that fails is reported to Flink, and the worker goes on.
     pub async fn run(self, sandboxes: Result<Sandboxes, String>) -> Result<(), Error> {
         let (responses, outgoing) = mpsc::unbounded();
-        let state_cache = state_cache(&self.provision);
+        let settings =
+            json!({ "state_cache": state_cache(&self.provision), "log_levels": log_levels(&self.provision) });
         let bundles = Arc::new(Bundles {
             id: self.id,
             control: self.control.clone(),
             sandboxes,
-            state_cache,
+            settings,
             runners: Mutex::default(),
             data: Mutex::default(),
             state: Mutex::default(),
@@ -100,13 +101,27 @@ impl Worker {
     }
 }
 
+/// A pipeline option of Beam's by its name, which is `beam:option:NAME:v1` on the wire.
+fn option<'a>(provision: &'a ProvisionInfo, name: &str) -> Option<&'a Value> {
+    let mut options = provision.pipeline_options.iter().flat_map(|options| &options.fields);
+    options.find_map(|(key, value)| (key.split(':').nth(2).unwrap_or(key) == name).then_some(value))
+}
+
 /// `state_cache_size` among the experiments of the pipeline options.
 fn state_cache(provision: &ProvisionInfo) -> u64 {
-    let options = provision.pipeline_options.iter().flat_map(|options| &options.fields);
-    let experiments =
-        options.filter(|(name, _)| name.contains("experiments")).filter_map(|(_, value)| value.list.as_ref());
-    let mut texts = experiments.flat_map(|list| &list.values).filter_map(|value| value.string.as_deref());
+    let experiments = option(provision, "experiments").and_then(|value| value.list.as_ref());
+    let mut texts = experiments.iter().flat_map(|list| &list.values).filter_map(|value| value.string.as_deref());
     texts.find_map(|text| text.strip_prefix("state_cache_size=")?.parse().ok()).unwrap_or(STATE_CACHE)
+}
+
+/// The levels of Python's loggers by their names, the root's under none: what Flink makes of `python.logging.default.level` and
+/// `python.logging.level.overrides`.
+fn log_levels(provision: &ProvisionInfo) -> BTreeMap<&str, &str> {
+    let default = option(provision, "default_sdk_harness_log_level").and_then(|value| value.string.as_deref());
+    let overrides = option(provision, "sdk_harness_log_level_overrides").and_then(|value| value.object.as_ref());
+    let overrides = overrides.iter().flat_map(|object| &object.fields);
+    let overrides = overrides.filter_map(|(name, value)| Some((name.as_str(), value.string.as_deref()?)));
+    default.map(|level| ("", level)).into_iter().chain(overrides).collect()
 }
 
 /// The bundles that this worker has run, and the streams they share.
@@ -114,7 +129,8 @@ struct Bundles {
     id: String,
     control: Server,
     sandboxes: Result<Sandboxes, String>,
-    state_cache: u64,
+    /// What the guest is told of the job's configuration, by the names in its description of a bundle.
+    settings: serde_json::Value,
     runners: Mutex<HashMap<String, Arc<Mutex<BundleRunner>>>>,
     /// By address.
     data: Mutex<HashMap<String, DataStream>>,
@@ -162,7 +178,9 @@ impl Bundles {
         }
         let descriptor = self.control.clone().bundle_descriptor(id).await?;
         let mut bundle = Bundle::new(&descriptor)?;
-        bundle.description["state_cache"] = json!(self.state_cache);
+        for name in ["state_cache", "log_levels"] {
+            bundle.description[name] = self.settings[name].clone();
+        }
         let data = self.data_stream(&bundle.data_url).await?;
         // Flink waits for the data stream before it takes an answer, so that this comes behind it.
         let Sandboxes { image, config } = self.sandboxes.as_ref().map_err(|reason| Error::Settings(reason.clone()))?;

@@ -1,6 +1,6 @@
 """What a job ships, what it says, and how it fails."""
 
-from pyflink.common import Types
+from pyflink.common import Configuration, Types
 from pyflink.table import DataTypes
 from pyflink.table.expressions import col
 from pyflink.table.udf import ScalarFunction, udf
@@ -94,9 +94,15 @@ def logs():
 
         print("a function prints", pair[0])
         logging.getLogger("mine").info("a function logs %s", pair[0])
+        logging.getLogger("mine.open").debug("in detail %s", pair[0])
+        logging.getLogger("mine.shut").warning("in vain %s", pair[0])
         return pair[0]
 
-    return values(pairs(streams()).map(says, Types.STRING()))
+    environment = streams()
+    levels = Configuration()
+    levels.set_string("python.logging.level.overrides", "mine.open:DEBUG,mine.shut:ERROR")
+    environment.configure(levels)
+    return values(pairs(environment).map(says, Types.STRING()))
 
 
 @feature("metrics")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from pyflink.fn_execution.beam import beam_coders, beam_operations  # noqa: F401  registers coders and operations
 
 from . import description as _description
-from . import frames, host, rows
+from . import frames, host, logs, rows
 from .beam import coders, metrics, operations, state
 
 rows.install()
@@ -21,6 +21,7 @@ class Bundle:
 
     def __init__(self, given):
         described = _description.read(given)
+        logs.set_levels(described["log_levels"])
         cache = state.StateCache(described["state_cache"])
         self._state = state.CachingStateHandler(cache, state.StateHandler(host.state_request, cache))
         self._sinks = {name: operations.DataOutputOperation(coders.make(coder)) for name, coder in described["sinks"].items()}

@@ -3,6 +3,7 @@
 {
   "version": "2.3.0",                 # of PyFlink, as far as the host knows it; else null
   "state_cache": 1000,                # entries
+  "log_levels": {"": "INFO", "a.b": "DEBUG"},
   "source": {"coder": CODER, "to": ["TRANSFORM"]},
   "transforms": [                     # in the order of the data
     {"id", "urn", "payload", "function": {"urn", "payload"} or null, "outputs": {"TAG": ["TRANSFORM or sink", ...]}, "timer": CODER or null}
