@@ -21,7 +21,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join([os.environ.get("PYTHONPATH", ""), sy
 
 import pandas as pd  # noqa: E402  the environment is read when pyflink is
 import pyarrow as pa  # noqa: E402
-from pyflink.table import AggregateFunction, DataTypes, EnvironmentSettings, TableEnvironment  # noqa: E402
+from pyflink.common import Row  # noqa: E402
+from pyflink.table import AggregateFunction, DataTypes, EnvironmentSettings, Schema, TableDescriptor, TableEnvironment  # noqa: E402
 from pyflink.table import udf as flink  # noqa: E402
 from served import NotPossible, serve, table  # noqa: E402
 
@@ -66,6 +67,9 @@ def declared(request):
         with open(request["source"]) as file:
             exec(compile(file.read(), request["source"], "exec"), globals())
     call, kind = globals()[request["function"]], flink_type(table(request["result"]).schema.field(0).type)
+    if request["function"] == "order":
+        # Flink's structs are rows.
+        return flink.udf(lambda line: Row(**call(line)), result_type=kind)
     if request["kind"] == "scalar":
         return flink.udf(call, result_type=kind)
     if request["kind"] == "vectorized":
@@ -134,8 +138,9 @@ def measure(request):
         environment.create_temporary_function("f", declared(request))
     query = statement(request, function)
     schema = environment.sql_query(query).get_schema()
-    columns = ", ".join(f"c{index} {schema.get_field_data_type(index)}" for index in range(schema.get_field_count()))
-    environment.execute_sql(f"CREATE TEMPORARY TABLE sink ({columns}) WITH ('connector' = 'blackhole')")
+    names = [f"c{index}" for index in range(schema.get_field_count())]
+    sink = Schema.new_builder().from_fields(names, schema.get_field_data_types()).build()
+    environment.create_temporary_table("sink", TableDescriptor.for_connector("blackhole").schema(sink).build())
     start = time.perf_counter_ns()
     try:
         environment.execute_sql(f"INSERT INTO sink {query}").wait()

@@ -133,7 +133,7 @@ pub fn jobs(results: &Results) -> String {
             let cell = match (samples(name), ours) {
                 (Some(theirs), Some(ours)) => {
                     let ratio = Ratio::of(theirs, ours)
-                        .map_or(String::new(), |ratio| format!("<br>the sandbox is {} faster", ratio.show()));
+                        .map_or(String::new(), |ratio| format!("<br>the sandbox is {} as fast", ratio.show()));
                     format!("{}{ratio}", nanoseconds(theirs))
                 }
                 _ => "–".to_owned(),
