@@ -24,6 +24,7 @@ import pyarrow as pa  # noqa: E402
 from pyflink.common import Row  # noqa: E402
 from pyflink.table import AggregateFunction, DataTypes, EnvironmentSettings, Schema, TableDescriptor, TableEnvironment  # noqa: E402
 from pyflink.table import udf as flink  # noqa: E402
+from pyflink.table.types import RowType  # noqa: E402
 from served import NotPossible, serve, table  # noqa: E402
 
 NAME = "CONCAT('Customer#', LPAD(CAST(n AS STRING), 9, '0'))"
@@ -67,9 +68,9 @@ def declared(request):
         with open(request["source"]) as file:
             exec(compile(file.read(), request["source"], "exec"), globals())
     call, kind = globals()[request["function"]], flink_type(table(request["result"]).schema.field(0).type)
-    if request["function"] == "order":
+    if request["kind"] == "scalar" and isinstance(kind, RowType):
         # Flink's structs are rows.
-        return flink.udf(lambda line: Row(**call(line)), result_type=kind)
+        return flink.udf(lambda *arguments: Row(**call(*arguments)), result_type=kind)
     if request["kind"] == "scalar":
         return flink.udf(call, result_type=kind)
     if request["kind"] == "vectorized":

@@ -57,8 +57,8 @@ def groups(handle, data, rows, repetitions):
     """Aggregations over all the data: the keys' numbers are found here, untimed, as the host would."""
     invoke, total = _guest.library.vv_invoke, 0
     numbers = data.column(0).combine_chunks().dictionary_encode()
-    keys, count = numbers.indices.cast(pa.uint32()), len(numbers.dictionary)
-    batches = [(0, [keys.slice(start, rows), data.column(1).slice(start, rows).combine_chunks()]) for start in range(0, len(keys), rows)]
+    keys, count, values = numbers.indices.cast(pa.uint32()), len(numbers.dictionary), plain(data.column(1))
+    batches = [(0, [keys.slice(start, rows), values.slice(start, rows).combine_chunks()]) for start in range(0, len(keys), rows)]
     everyone = pa.array(range(count), pa.uint32())
     batches += [(3, [everyone.slice(start, 8192)]) for start in range(0, count, 8192)]
     for _ in range(repetitions):
@@ -88,8 +88,7 @@ def measure(request):
         raise NotPossible("one interpreter has one thread of Python at a time")
     data = table(request["data"])
     columns = [column.combine_chunks() for column in data.slice(0, request["rows"]).columns]
-    columns = [pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column for column in columns]
-    columns = [plain(column) for column in columns]
+    columns = [plain(pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column) for column in columns]
     aggregate = request["kind"] == "aggregate"
     handle = bound(request, [column.type for column in columns[1:] if aggregate] if aggregate else [column.type for column in columns])
     try:

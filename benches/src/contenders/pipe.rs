@@ -130,8 +130,15 @@ impl Worker {
         Ok(())
     }
 
-    /// That the worker has closed its output, and with which status it ended.
+    /// That the worker has closed its output, and with which status it ended: its own, when it ends within a second.
     fn ended(&self) -> String {
+        for _ in 0..100 {
+            let ended = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
+            if !matches!(ended, Ok(None)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         match end(&self.child) {
             Ok(status) => format!("the worker ended: {status}"),
             Err(error) => format!("the worker ended: {error}"),

@@ -2,8 +2,8 @@
 //!
 //! A guest asks for several things at once: a call of [`HostService::request`] holds one request after the other, each of them kind
 //! (one byte), length of the state key (32 bits, little-endian) and the key, length of the content and what to append, or the
-//! continuation token. All of them are sent before the first answer is awaited: Flink answers in the order of the stream. The reply is
-//! that to the last one: 0, length of the continuation token and the token, and data; or 1 and a message, of the first that was
+//! continuation token. Only the last may read: what is read is held here until all are answered. All of them are sent before the
+//! first answer is awaited: Flink answers in the order of the stream. The reply is that to the last one: 0, length of the continuation token and the token, and data; or 1 and a message, of the first that was
 //! refused. A guest can ask for the state of its own bundle only: the instruction is the one that runs, whatever it says.
 
 use std::collections::HashMap;
@@ -137,6 +137,9 @@ fn parse(mut requests: &[u8], instruction: &str) -> Result<Vec<StateRequest>, St
         if parsed.len() == MOST {
             return Err(format!("more than {MOST} requests for state at once"));
         }
+        if parsed.last().is_some_and(|last: &StateRequest| last.get.is_some()) {
+            return Err("a request for state follows one that reads".to_owned());
+        }
         let (key, content) = (take(&mut requests)?, take(&mut requests)?);
         let key = StateKey::decode(key).map_err(|error| format!("a state key cannot be read: {error}"))?;
         let kinds = [&key.bag_user_state, &key.multimap_side_input, &key.multimap_keys_side_input];
@@ -193,7 +196,8 @@ mod tests {
         let state = KeyedState::default();
         let key = StateKey { bag_user_state: Some(state.clone()), ..StateKey::default() };
         let two = StateKey { multimap_side_input: Some(state), ..key.clone() };
-        let right = request(0, &key.encode_to_vec(), b"");
+        let (right, change) = (request(0, &key.encode_to_vec(), b""), request(2, &key.encode_to_vec(), b""));
+        assert!(parse(&[change.repeat(MOST - 1), right.clone()].concat(), "bundle").is_ok());
         for wrong in [
             Vec::new(),
             vec![0],
@@ -204,7 +208,9 @@ mod tests {
             request(0, &two.encode_to_vec(), b""),
             right[..right.len() - 1].to_vec(),
             [&right[..], &[0]].concat(),
-            right.repeat(MOST + 1),
+            right.repeat(2),
+            [&right[..], &change].concat(),
+            change.repeat(MOST + 1),
         ] {
             assert!(parse(&wrong, "bundle").is_err(), "{wrong:?}");
         }

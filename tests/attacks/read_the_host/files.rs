@@ -13,7 +13,8 @@ pub const CASES: &[Case] = &[
         "
         def attack():
             opened = []
-            for path in ('/proc/self/environ', '/proc/self/maps', '/proc/self/mem', '/proc/1/root/etc/passwd', '/dev/mem', '/dev/kmsg',
+            links = [f'/proc/1/{link}/etc/passwd' for link in ('root', 'cwd')]
+            for path in ('/proc/self/environ', '/proc/self/maps', '/proc/self/mem', *links, '/dev/mem', '/dev/kmsg',
                          '/dev/fd/0', '/dev/stdin', '/dev/tty', '/sys/kernel/notes'):
                 try:
                     opened.append(open(path, 'rb'))
