@@ -295,5 +295,5 @@ fn backtrace(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
     // The guest of this project has no names; "in ?" twenty times tells nobody anything.
     let names = backtrace.frames().iter().filter_map(|frame| frame.func_name()).take(MAX_FRAMES);
-    names.map(|name| format!("\n  in {}", crate::text::line(name, 200))).collect()
+    names.map(|name| format!("\n  in {}", vivarium_text::line(name, 200))).collect()
 }

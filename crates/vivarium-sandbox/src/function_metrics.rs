@@ -8,8 +8,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::text;
+use vivarium_text as text;
 
 /// The most metrics that one report may have; a function has no more.
 pub const MAX_FUNCTION_METRICS: usize = 1_000;

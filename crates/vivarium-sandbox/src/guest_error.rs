@@ -8,8 +8,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-
-use crate::text;
+use vivarium_text as text;
 
 /// Frames kept of one traceback: the guest sends at most 50.
 const MAX_FRAMES: usize = 50;

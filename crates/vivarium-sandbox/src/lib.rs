@@ -72,7 +72,6 @@ mod share;
 mod snapshot;
 mod state;
 mod tenant;
-mod text;
 mod warm;
 pub mod wasi;
 

@@ -7,8 +7,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use vivarium_text as text;
+
 use crate::tenant::Task;
-use crate::text;
 use crate::wasi::{OutputSink, Stdin};
 
 /// What Python reads from stdin.

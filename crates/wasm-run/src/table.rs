@@ -126,17 +126,9 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-/// The text with control characters escaped.
+/// The text on one line, with what a terminal would obey escaped.
 pub fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
+    vivarium_text::line(text, usize::MAX)
 }
 
 #[cfg(test)]
@@ -166,6 +158,7 @@ mod tests {
 
     #[test]
     fn control_characters_cannot_reach_the_terminal() {
-        assert!(written(&["a"], &[&[&["\u{1b}[2J\r\n"]]]).contains("\\u{1b}[2J\\r\\n"));
+        let table = written(&["a"], &[&[&["\u{1b}[2J\r\n\u{202e}"]]]);
+        assert!(table.contains("\\x1b[2J\\r\\n\\u202e"), "{table}");
     }
 }

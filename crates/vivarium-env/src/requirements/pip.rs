@@ -196,12 +196,7 @@ fn tail(output: &mut File) -> io::Result<String> {
     let mut bytes = Vec::new();
     output.take(OUTPUT_BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(text
-        .chars()
-        .filter(|&character| character == '\n' || !character.is_control())
-        .collect::<String>()
-        .trim()
-        .to_owned())
+    Ok(vivarium_text::paragraph(text.trim(), usize::MAX))
 }
 
 /// The guest's values of the variables of environment markers (PEP 508).

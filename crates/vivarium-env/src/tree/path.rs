@@ -138,23 +138,9 @@ impl fmt::Display for EntryPath {
     }
 }
 
-/// A name from the outside in a form that is safe to print: control characters escaped, at most 200 characters.
+/// A name from the outside in a form that is safe to print: hostile characters escaped, at most 800 bytes of it.
 pub(crate) fn display_name(name: &[u8]) -> String {
-    const LIMIT: usize = 200;
-    let text = String::from_utf8_lossy(&name[..name.len().min(4 * LIMIT)]);
-    let mut shown: String = text
-        .chars()
-        .take(LIMIT)
-        .flat_map(|character| {
-            let (escaped, plain) =
-                if character.is_control() { (Some(character.escape_default()), None) } else { (None, Some(character)) };
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect();
-    if text.chars().count() > LIMIT {
-        shown.push('…');
-    }
-    shown
+    vivarium_text::line(&String::from_utf8_lossy(name), 800)
 }
 
 #[cfg(test)]
@@ -211,7 +197,7 @@ mod tests {
 
         #[test]
         fn shown_names_hold_no_control_characters(name in proptest::collection::vec(any::<u8>(), 0..400)) {
-            prop_assert!(!display_name(&name).chars().any(char::is_control));
+            prop_assert!(!display_name(&name).chars().any(vivarium_text::is_hostile));
         }
     }
 }

@@ -182,7 +182,7 @@ impl Report {
 
 fn invalid(request: &'static str, problem: impl ToString) -> ProtocolError {
     // serde quotes what it found, and that is the guest's text.
-    ProtocolError::Reply { request, problem: crate::text::line(&problem.to_string(), 500) }
+    ProtocolError::Reply { request, problem: vivarium_text::line(&problem.to_string(), 500) }
 }
 
 /// An upper bound of the number of values in a JSON text: every value but the first follows one of `[`, `{`, `,`, `:`.

@@ -123,9 +123,9 @@ impl EventLog {
     }
 }
 
-/// The text with its control characters visible.
+/// The text on one line, with its control characters visible.
 fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    vivarium_text::line(text, usize::MAX)
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
-//! Text from the guest, made harmless for terminals and logs.
+//! Untrusted text, made harmless for terminals and logs.
 //!
-//! A message can hold anything: escape sequences that repaint a terminal, line ends that forge a log line, marks that
-//! reverse the reading direction. Such characters are shown the way Python's `repr` shows them.
+//! A message, a name or a value can hold anything: escape sequences that repaint a terminal, line ends that forge a log line, marks
+//! that reverse the reading direction, characters that cannot be seen. Such characters are shown the way Python's `repr` shows them.
+//!
+//! Everything that leaves the project as text goes through [`line`] or [`paragraph`], whoever wrote it.
+#![forbid(unsafe_code)]
 
 use std::fmt::Write;
 
 /// One line: every control character escaped, cut to `max_bytes` of the original with a note of how much is missing.
-pub(crate) fn line(text: &str, max_bytes: usize) -> String {
+pub fn line(text: &str, max_bytes: usize) -> String {
     clean(text, max_bytes, |_| false)
 }
 
 /// Several lines: as [`line`], but line feeds and tabs stay.
-pub(crate) fn paragraph(text: &str, max_bytes: usize) -> String {
+pub fn paragraph(text: &str, max_bytes: usize) -> String {
     clean(text, max_bytes, |character| matches!(character, '\n' | '\t'))
 }
 
@@ -28,7 +31,8 @@ fn clean(text: &str, max_bytes: usize, keep: impl Fn(char) -> bool) -> String {
                 0x0a => write!(clean, "\\n"),
                 0x0d => write!(clean, "\\r"),
                 code @ 0..=0xff => write!(clean, "\\x{code:02x}"),
-                code => write!(clean, "\\u{code:04x}"),
+                code @ 0..=0xffff => write!(clean, "\\u{code:04x}"),
+                code => write!(clean, "\\U{code:08x}"),
             };
         }
     }
@@ -38,10 +42,26 @@ fn clean(text: &str, max_bytes: usize, keep: impl Fn(char) -> bool) -> String {
     clean
 }
 
-/// Control characters, line and paragraph separators, and the marks that change the reading direction.
-fn is_hostile(character: char) -> bool {
+/// Whether a character obeys nobody's font: control characters (C0, C1), line and paragraph separators, marks that change the reading
+/// direction, invisible operators and fillers, annotations, and tags, which hide text in text.
+pub fn is_hostile(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The largest index of at most `max` at which `text` can be cut.
@@ -65,6 +85,9 @@ mod tests {
             ("tab\tbell\u{7}", "tab\\tbell\\x07"),
             ("\u{9b}31m\u{202e}txt\u{2028}", "\\x9b31m\\u202etxt\\u2028"),
             ("\u{0}", "\\x00"),
+            ("a\u{ad}b\u{feff}c\u{e0041}", "a\\xadb\\ufeffc\\U000e0041"),
+            // Joiners make scripts and emoji what they are.
+            ("\u{200d}\u{200c}", "\u{200d}\u{200c}"),
         ] {
             assert_eq!(line(text, 1000), expected);
         }
