@@ -10,7 +10,7 @@ use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::flink::Flink;
 use crate::guest_test::GuestTest;
-use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
+use crate::options::{EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
 use crate::sql::Sql;
 
 /// Run Python functions over tables inside WebAssembly.
@@ -111,6 +111,9 @@ pub struct Run {
     /// Write the rows for which the function raised to this table: row, function, type, message, traceback, arguments.
     #[arg(long, value_name = "FILE")]
     pub errors: Option<Location>,
+
+    #[command(flatten)]
+    pub host: HostOptions,
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,

@@ -42,7 +42,7 @@ impl OpenEnvironment {
         messages: &OutputOptions,
     ) -> Result<Option<Self>, Failure> {
         let sources: Vec<_> = sources.into_iter().collect();
-        let image = options.image_for(sources.iter().copied())?;
+        let image = options.image_for(sources.iter().copied())?.name;
         let headers = sources.into_iter().filter_map(|source| ScriptMetadata::parse(source).transpose());
         let headers: Vec<_> = headers.collect::<Result<_, _>>().map_err(EnvironmentError::from)?;
         let asked = options.python_options();

@@ -67,7 +67,8 @@ impl Failure {
         })
     }
 
-    fn class(&self) -> ErrorClass {
+    /// Whose part it is to mend it.
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::Function(error) => error.class(),
             Self::Sql(failure) => failure.class(),

@@ -1,6 +1,7 @@
 //! What Python functions print, and this program's own log: both on standard error.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use serde_json::json;
 use tracing::field::{Field, Visit};
@@ -21,10 +22,28 @@ const LOG_VARIABLE: &str = "VIVARIUM_LOG";
 pub fn start(options: &OutputOptions) {
     let python = (!options.quiet).then_some(PythonOutput { json: options.json });
     let log = std::env::var_os(LOG_VARIABLE).map(|_| {
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::from_env(LOG_VARIABLE))
+        // Colours would be escaped with everything else that a terminal obeys.
+        let layer = tracing_subscriber::fmt::layer().with_writer(|| Lines(std::io::stderr())).with_ansi(false);
+        layer.with_filter(EnvFilter::from_env(LOG_VARIABLE))
     });
     // A subscriber of another part of the process would go first; there is none in this program.
     let _ = Registry::default().with(python).with(log).try_init();
+}
+
+/// Standard error for the log: an event is a line, whatever its fields hold. The formatter writes each event in one piece.
+struct Lines<W: Write>(W);
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        self.0.write_all(format!("{}\n", vivarium_text::line(text, usize::MAX)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Begins to send events elsewhere, in place of showing them.
@@ -92,5 +111,17 @@ impl Visit for Line {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line() {
+        let mut lines = Lines(Vec::new());
+        lines.write_all(b"WARN x: failed error=a\n2026-11-30 INFO forged\x1b[2J\n").unwrap();
+        assert_eq!(lines.0, b"WARN x: failed error=a\\n2026-11-30 INFO forged\\x1b[2J\n");
     }
 }

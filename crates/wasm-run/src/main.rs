@@ -7,7 +7,8 @@
 macro_rules! note {
     ($($part:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($part)*);
+        // Whatever is told may have come from a stranger.
+        let _ = writeln!(std::io::stderr(), "{}", vivarium_text::paragraph(&format!($($part)*), usize::MAX));
     }};
 }
 
@@ -23,63 +24,111 @@ mod guest;
 mod guest_test;
 mod log;
 mod options;
+mod panics;
 mod progress;
+mod shown;
 mod sql;
+mod supervisor;
 mod table;
 mod wall;
 
-use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use tokio::runtime::Runtime;
+use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::options::OutputOptions;
+use crate::panics::Panic;
+use crate::supervisor::{HUNG_UP, INTERRUPTED, TERMINATED};
 
-/// 128 + SIGINT, as a shell reports it.
-const INTERRUPTED: u8 = 130;
-/// 128 + SIGTERM.
-const TERMINATED: u8 = 143;
+/// Every allocation of this program is counted.
+#[global_allocator]
+static ALLOCATOR: supervisor::memory::Counted = supervisor::memory::Counted;
+
+/// The stack of the thread that commands run on: statements and schemas nest, and the libraries that read them are recursive. Only what is
+/// used of it takes memory.
+const COMMAND_STACK: usize = 512 << 20;
+/// Those of the threads that work on the parts of a query.
+const WORKER_STACK: usize = 32 << 20;
+
+/// How long a command that was stopped may take to clear away what it made.
+const CLEARING: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let cli = Cli::parse_from(argv::normalised(std::env::args_os()));
     let messages = commands::messages(&cli.command);
-    let interruptible = !commands::handles_interrupts(&cli.command);
-    // A worker's log goes to Flink.
-    if !matches!(&cli.command, cli::Command::Flink(flink) if flink.is_worker()) {
-        log::start(&messages);
-    }
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let failure = Failure::internal(format!("threads cannot be started: {error}"));
-            failure.report(messages.json);
-            return failure.exit_code();
-        }
-    };
-    let ended = runtime.block_on(until_signalled(commands::execute(cli.command), interruptible));
-    // A thread that waits for standard input would keep the process alive.
-    runtime.shutdown_background();
-    ended.unwrap_or_else(|failure| {
-        failure.report(messages.json);
-        failure.exit_code()
+    let kind = commands::supervision(&cli.command);
+    // Each child has a copy of its own.
+    let mut command = Some(cli.command);
+    supervisor::run(kind, messages.json, || match command.take() {
+        Some(command) => work(command, messages),
+        None => ExitCode::FAILURE,
     })
 }
+
+/// Runs a command on a thread with a large stack, and reports how it failed.
+fn work(command: cli::Command, messages: OutputOptions) -> ExitCode {
+    panics::quiet();
+    let failed = |failure: Failure| {
+        failure.report(messages.json);
+        failure.exit_code()
+    };
+    let thread = std::thread::Builder::new().name("wasm-run".to_owned()).stack_size(COMMAND_STACK);
+    let thread = match thread.spawn(move || work_here(command, messages)) {
+        Ok(thread) => thread,
+        Err(error) => return failed(Failure::internal(format!("a thread cannot be started: {error}"))),
+    };
+    match thread.join() {
+        Ok(Ok(status)) => status,
+        Ok(Err(failure)) => failed(failure),
+        Err(payload) => failed(Failure::internal(Panic::of(&*payload))),
+    }
+}
+
+fn work_here(command: cli::Command, messages: OutputOptions) -> Result<ExitCode, Failure> {
+    let interruptible = !commands::handles_interrupts(&command);
+    // A worker's log goes to Flink.
+    if !matches!(&command, cli::Command::Flink(flink) if flink.is_worker()) {
+        log::start(&messages);
+    }
+    let runtime = runtime::Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK).build();
+    let runtime = runtime.map_err(|error| Failure::internal(format!("threads cannot be started: {error}")))?;
+    match runtime.block_on(until_signalled(commands::execute(command), interruptible)) {
+        Ok(ended) => {
+            // A thread that waits for standard input would keep the process alive.
+            runtime.shutdown_background();
+            ended
+        }
+        Err(Signalled(status)) => {
+            // What was dropped may still be removing its files.
+            runtime.shutdown_timeout(CLEARING);
+            Ok(ExitCode::from(status))
+        }
+    }
+}
+
+/// A signal ended the command; the status says which.
+struct Signalled(u8);
 
 /// Runs a command until it ends or the user stops it; an interrupt stops it when it is `interruptible`. A command that is stopped
 /// is dropped: its sandboxes end, and so do its temporary files.
 async fn until_signalled(
     command: impl Future<Output = Result<ExitCode, Failure>>,
     interruptible: bool,
-) -> Result<ExitCode, Failure> {
-    let unavailable = |error: io::Error| Failure::internal(format!("signals cannot be received: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
+) -> Result<Result<ExitCode, Failure>, Signalled> {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [mut interrupt, mut terminate, mut hang_up] = match signals.map(signal) {
+        [Ok(interrupt), Ok(terminate), Ok(hang_up)] => [interrupt, terminate, hang_up],
+        _ => return Ok(Err(Failure::internal("signals cannot be received"))),
+    };
     tokio::select! {
-        ended = command => ended,
-        _ = interrupt.recv(), if interruptible => Ok(ExitCode::from(INTERRUPTED)),
-        _ = terminate.recv() => Ok(ExitCode::from(TERMINATED)),
+        ended = command => Ok(ended),
+        _ = interrupt.recv(), if interruptible => Err(Signalled(INTERRUPTED)),
+        _ = terminate.recv() => Err(Signalled(TERMINATED)),
+        _ = hang_up.recv() => Err(Signalled(HUNG_UP)),
     }
 }

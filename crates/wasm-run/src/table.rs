@@ -17,6 +17,10 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::Schema;
 use unicode_width::UnicodeWidthStr;
 
+/// How many rows say how wide columns are, and how much text.
+const MEASURED_ROWS: usize = 1_000;
+const MEASURED_BYTES: usize = 1 << 20;
+
 /// Writes a table, row by row.
 pub struct TableWriter<W> {
     out: W,
@@ -53,12 +57,25 @@ impl<W: Write> TableWriter<W> {
         let options = FormatOptions::default().with_null("NULL");
         let columns: Vec<_> =
             batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<_, _>>()?;
-        let mut rows = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| column.value(row).try_to_string());
-            rows.push(cells.collect::<Result<Vec<_>, _>>()?);
+        let texts = |row: usize| -> Result<Vec<String>, ArrowError> {
+            columns.iter().map(|column| column.value(row).try_to_string()).collect()
+        };
+        let mut row = 0;
+        if self.widths.is_none() {
+            let (mut first, mut bytes) = (Vec::new(), 0);
+            while row < batch.num_rows() && first.len() < MEASURED_ROWS && bytes < MEASURED_BYTES {
+                let cells = texts(row)?;
+                bytes += cells.iter().map(String::len).sum::<usize>();
+                first.push(cells);
+                row += 1;
+            }
+            self.rows(&first)?;
         }
-        Ok(self.rows(&rows)?)
+        // One at a time: as text a table is many times its size.
+        for row in row..batch.num_rows() {
+            self.rows(&[texts(row)?])?;
+        }
+        Ok(())
     }
 
     /// Writes rows of text.

@@ -1,6 +1,6 @@
 //! The second wall around this program while Python runs: what it may still open is named here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cap_std::fs::Dir;
 use vivarium_sandbox::SecondWall;
@@ -17,8 +17,6 @@ pub struct Reach<'a> {
     pub snapshots: Option<PathBuf>,
     /// Tables that are read.
     pub inputs: &'a [&'a Location],
-    /// Tables that are written: each under another name in its folder, and then renamed.
-    pub outputs: &'a [&'a Location],
     /// Folders in which files and folders are read, made and removed.
     pub folders: Vec<PathBuf>,
 }
@@ -36,17 +34,11 @@ pub fn raise(reach: Reach<'_>) -> Result<(), Failure> {
         wall = wall.allow_writing_in(snapshots);
     }
     for input in reach.inputs {
-        wall = match input {
-            // What is not there cannot be reached; whoever opens it says so.
-            Location::File(path) if path.exists() => wall.allow_reading(path),
-            Location::File(_) => wall,
-            // Some formats are read from their end: standard input is copied to a file without a name.
-            Location::Standard => wall.allow_writing_in(std::env::temp_dir()),
-        };
-    }
-    for output in reach.outputs {
-        if let Location::File(path) = output {
-            wall = allow_writing(wall, path);
+        // What is not there cannot be reached; whoever opens it says so. Standard input and outputs are open already.
+        if let Location::File(path) = input
+            && path.exists()
+        {
+            wall = wall.allow_reading(path);
         }
     }
     for folder in reach.folders {
@@ -60,15 +52,4 @@ pub fn raise(reach: Reach<'_>) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-fn allow_writing(wall: SecondWall, path: &Path) -> SecondWall {
-    // As `files::output` does: what a link leads to is replaced, and devices and pipes are written as they are.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if target.exists() && !target.is_file() {
-        return wall.allow_writing_to(target);
-    }
-    let folder =
-        target.parent().filter(|folder| *folder != Path::new("")).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    if folder.exists() { wall.allow_writing_in(folder) } else { wall }
 }

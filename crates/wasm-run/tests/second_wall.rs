@@ -29,7 +29,10 @@ fn every_thread_is_filtered_while_python_runs() {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "running\n");
-    let (filters, privileges) = (of_all_threads(child.id(), "Seccomp"), of_all_threads(child.id(), "NoNewPrivs"));
+    // The process that was started waits for the one that works.
+    let workers = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    let worker: u32 = workers.trim().parse().unwrap();
+    let (filters, privileges) = (of_all_threads(worker, "Seccomp"), of_all_threads(worker, "NoNewPrivs"));
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert!(child.wait().unwrap().success());
     // 2: a filter.

@@ -18,7 +18,7 @@ use crate::cli::{Bench, FunctionName};
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
-use crate::files::{self, Format, Location};
+use crate::files::{self, Format, Location, Spool};
 use crate::options::TimeLimit;
 
 /// Instances that the report's measures have at the same time.
@@ -37,7 +37,7 @@ pub async fn execute(command: Bench) -> Result<ExitCode, Failure> {
 async fn report(command: &Bench) -> Result<ExitCode, Failure> {
     let name = command.environment.image_for(None)?;
     let image = crate::guest::open(&command.messages, &name, REPORT_INSTANCES).await?;
-    let (store, manifest) = store(name)?;
+    let (store, manifest) = store(name.name)?;
     let default = Duration::from_secs(if command.quick { 90 } else { 600 });
     let options = standard::Options {
         time: command.time.unwrap_or(default),
@@ -64,7 +64,7 @@ async fn of_function(command: &Bench, name: &FunctionName, input: &Location) -> 
     let source = FunctionSource::file(&name.file).map_err(Error::from)?;
     let image_name = command.environment.image_for(source.text())?;
     let image = crate::guest::open(&command.messages, &image_name, 2).await?;
-    let (store, manifest) = store(image_name)?;
+    let (store, manifest) = store(image_name.name)?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     let module = Module::load(&image, config.clone(), source).await?;
@@ -131,7 +131,8 @@ async fn result_type(module: &Module, arguments: &RecordBatch, name: &str, kind:
 
 /// The first rows of a table, in one piece.
 async fn read(input: &Location, format: Format, limit: u64) -> Result<RecordBatch, Failure> {
-    let input = files::open(input.clone(), format).await?.limit(limit);
+    let spool = Spool::of(input, format)?;
+    let input = files::open(input.clone(), format, spool).await?.limit(limit);
     let schema = Arc::clone(&input.schema);
     let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| Failure::data("the input", error))?;
     let rows = concat_batches(&schema, &batches).map_err(|error| Failure::data("the input", error))?;

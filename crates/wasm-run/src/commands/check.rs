@@ -13,6 +13,7 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::{Failure, written};
 use crate::options::TimeLimit;
+use crate::shown;
 use crate::table::TableWriter;
 use crate::wall::Reach;
 
@@ -34,12 +35,11 @@ pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
         Err(error) => return Err(error.into()),
     };
     let file = command.file.display().to_string();
-    let mut out = io::stdout().lock();
     let packages = environment.as_ref().map_or(&[][..], |open| &open.environment.report().distributions);
     written(if command.messages.json {
-        report.json(&mut out, &file, packages)
+        report.json(&mut io::stdout().lock(), &file, packages)
     } else {
-        report.text(&mut out, &file, packages)
+        report.text(&mut shown::stdout(), &file, packages)
     })?;
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -24,12 +24,12 @@ pub async fn execute(command: Guest) -> Result<ExitCode, Failure> {
 }
 
 async fn build(wanted: &GuestImage) -> Result<(), Failure> {
-    crate::guest::open(&wanted.messages, &wanted.image, 1).await?;
+    crate::guest::open(&wanted.messages, &(&wanted.image).into(), 1).await?;
     if wanted.messages.quiet { Ok(()) } else { path(wanted).await }
 }
 
 async fn path(wanted: &GuestImage) -> Result<(), Failure> {
-    let directory = ensure(&wanted.messages, &wanted.image).await?.directory;
+    let directory = ensure(&wanted.messages, &(&wanted.image).into()).await?.directory;
     let line = match wanted.messages.json {
         true => serde_json::json!({ "directory": directory }).to_string(),
         false => directory.display().to_string(),
@@ -38,7 +38,7 @@ async fn path(wanted: &GuestImage) -> Result<(), Failure> {
 }
 
 async fn info(wanted: &GuestImage) -> Result<(), Failure> {
-    ensure(&wanted.messages, &wanted.image).await?;
+    ensure(&wanted.messages, &(&wanted.image).into()).await?;
     let info = ImageStore::open()?.of(wanted.image.clone()).info()?;
     let mut out = io::stdout().lock();
     if wanted.messages.json {

@@ -13,6 +13,7 @@ use vivarium_sandbox::SandboxConfig;
 use crate::cli::Command;
 use crate::failure::Failure;
 use crate::options::{OutputOptions, SandboxOptions, TimeLimit};
+use crate::supervisor;
 
 /// Runs a command to its end.
 ///
@@ -45,6 +46,16 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
         Command::Flink(flink) => flink.messages(),
+    }
+}
+
+/// Whether a command runs in a child process: those that read what strangers made do.
+pub fn supervision(command: &Command) -> supervisor::Kind {
+    match command {
+        Command::Sql(sql) if sql.is_interactive() => supervisor::Kind::Session,
+        Command::Run(_) | Command::Sql(_) | Command::Exec(_) | Command::Check(_) => supervisor::Kind::Command,
+        Command::Bench(bench) if bench.function.is_some() => supervisor::Kind::Command,
+        Command::Bench(_) | Command::Env(_) | Command::Guest(_) | Command::Flink(_) => supervisor::Kind::None,
     }
 }
 

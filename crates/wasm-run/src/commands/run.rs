@@ -17,9 +17,10 @@ use crate::cli::Run;
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
-use crate::files::{self, Format, Input, Location, Output};
+use crate::files::{self, Destination, Format, Input, Location, Output, Spool};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
+use crate::supervisor::{Doing, doing};
 use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
@@ -28,16 +29,18 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.function.file).map_err(Error::from)?;
     let image = command.environment.image_for(source.text())?;
     let image = crate::guest::open(&command.messages, &image, plan.instances).await?;
+    command.host.enforce();
+    doing(Doing::Reading, &command.input.to_string());
+    let outputs = Outputs::open(&command)?;
+    let spool = Spool::of(&command.input, plan.input_format)?;
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
-    let input = tokio::spawn(files::open(command.input.clone(), plan.input_format));
+    let input = tokio::spawn(files::open(command.input.clone(), plan.input_format, spool));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
-    let outputs: Vec<_> = [&command.output, &command.errors].into_iter().flatten().collect();
     crate::wall::raise(Reach {
         environment: config.environment.as_deref(),
         snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
         inputs: &[&command.input],
-        outputs: &outputs,
         ..Reach::default()
     })?;
     let config = match &environment {
@@ -56,13 +59,13 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     };
     let applied = Applied::bind(&command, &function, &input.schema, plan.instances).await?;
     let schema = applied.output_schema(&input.schema);
-    let results = match (&command.output, plan.output_format) {
-        (Some(location), Some(format)) => Output::create(location, format, schema)?,
-        _ if command.messages.json => Output::create(&Location::Standard, Format::Json, schema)?,
+    let results = match (outputs.results, plan.output_format) {
+        (Some(destination), Some(format)) => Output::create(destination, format, schema)?,
+        _ if command.messages.json => Output::create(Destination::standard(), Format::Json, schema)?,
         _ => Output::table(&schema),
     };
-    let errors = match (&command.errors, plan.errors_format) {
-        (Some(location), Some(format)) => Some(Output::create(location, format, Failures::schema())?),
+    let errors = match (outputs.errors, plan.errors_format) {
+        (Some(destination), Some(format)) => Some(Output::create(destination, format, Failures::schema())?),
         _ => None,
     };
     let done = apply(&applied, input, results, ProgressMode::new(&command.messages)).await?;
@@ -75,6 +78,19 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         done.tell(&command, &applied, started);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is written, open before the second wall is up.
+struct Outputs {
+    results: Option<Destination>,
+    errors: Option<Destination>,
+}
+
+impl Outputs {
+    fn open(command: &Run) -> Result<Self, Failure> {
+        let open = |location: &Option<Location>| location.as_ref().map(Destination::open).transpose();
+        Ok(Self { results: open(&command.output)?, errors: open(&command.errors)? })
+    }
 }
 
 /// The function, bound to the table's columns.

@@ -9,6 +9,7 @@ use vivarium_sandbox::format_size;
 use crate::environment::OpenEnvironment;
 use crate::failure::{Failure, written};
 use crate::options::OutputOptions;
+use crate::shown;
 use crate::table::TableWriter;
 
 /// Says that an environment is there.
@@ -28,6 +29,8 @@ pub fn built(open: &OpenEnvironment, messages: &OutputOptions) -> Result<(), Fai
     if messages.quiet {
         return Ok(());
     }
+    drop(out);
+    let mut out = shown::stdout();
     let packages = inspection.host.distributions.len();
     let key = environment.key().unwrap_or_default();
     written((|| {
@@ -45,7 +48,8 @@ pub fn inspected(open: &OpenEnvironment, messages: &OutputOptions) -> Result<(),
         let text = serde_json::to_string_pretty(&inspection).map_err(Failure::internal)?;
         return written(writeln!(out, "{text}"));
     }
-    written(print(&mut out, &inspection, open.environment.report()))
+    drop(out);
+    written(print(&mut shown::stdout(), &inspection, open.environment.report()))
 }
 
 fn print(out: &mut impl Write, inspection: &EnvironmentInspection, report: &TreeReport) -> io::Result<()> {

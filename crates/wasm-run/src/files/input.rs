@@ -1,7 +1,8 @@
 //! Reading tables.
 //!
 //! Arrow's and Parquet's own readers are blocking, so each input is read by a thread of its own, a few batches ahead of
-//! those who use them.
+//! those who use them. What a file declares about itself is checked first ([`super::declared`]); a reader that panics all the same is an
+//! error of the file's. A table has ended when its reader says so, and in no other way.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -13,12 +14,14 @@ use arrow::error::ArrowError;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use tokio::sync::mpsc;
 
+use super::declared::{self, CheckedStream};
 use super::recorded::Recorded;
 use super::{Format, Location};
 use crate::failure::Failure;
+use crate::panics::{self, Panic};
 
 /// Rows of a batch as it is read: those of the chunks that functions get, so that none is copied to make one.
 const BATCH_ROWS: usize = vivarium::CHUNK_ROWS;
@@ -44,10 +47,63 @@ pub struct Input {
 
 /// Why the rest of a table cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{location}: {error}")]
+#[error("{location}: {problem}")]
 pub struct ReadError {
     location: String,
-    error: ArrowError,
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{}", said(.0))]
+    Reader(ArrowError),
+    #[error("its reader gave up, so it is damaged: {0}")]
+    Panic(Panic),
+    #[error("it declares {declared} rows, and {read} were read")]
+    Rows { declared: u64, read: u64 },
+    #[error("its reader ended without saying why")]
+    Lost,
+}
+
+/// What a reader says, without the name that Arrow gives to what is not its own.
+fn said(error: &ArrowError) -> String {
+    match error {
+        ArrowError::ExternalError(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+/// What the reading thread tells.
+enum Part {
+    Rows(RecordBatch),
+    Failed(Problem),
+    /// There are no more rows. Without it, the table is not complete.
+    End,
+}
+
+/// Where standard input is kept when it has to be read from its end: a file without a name, made before the second wall is up.
+pub struct Spool(Option<File>);
+
+impl Spool {
+    /// A file, if `location` and `format` need one.
+    ///
+    /// # Errors
+    /// When the folder of temporary files cannot be written.
+    pub fn of(location: &Location, format: Format) -> Result<Self, Failure> {
+        let needed = *location == Location::Standard && matches!(format, Format::Parquet | Format::Arrow);
+        let file = needed.then(tempfile::tempfile).transpose();
+        file.map(Self).map_err(|error| {
+            Failure::data(format!("{} cannot hold standard input", std::env::temp_dir().display()), error)
+        })
+    }
+
+    fn fill(self, mut bytes: impl Read) -> io::Result<File> {
+        let mut file = self.0.ok_or_else(|| io::Error::other("there is no place for standard input"))?;
+        io::copy(&mut bytes, &mut file)?;
+        file.flush()?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
 }
 
 impl Input {
@@ -73,43 +129,80 @@ impl Input {
 ///
 /// # Errors
 /// An input [`Failure`] when it is missing, not ours to read, or not of the format.
-pub async fn open(location: Location, format: Format) -> Result<Input, Failure> {
+pub async fn open(location: Location, format: Format, spool: Spool) -> Result<Input, Failure> {
     let name = location.to_string();
     // Standard input may keep its reader waiting.
-    let opened = tokio::task::spawn_blocking(move || open_blocking(&location, format)).await;
-    let opened = opened.map_err(Failure::internal)?;
-    let (reader, rows) = opened.map_err(|error| Failure::data(format!("{name} cannot be read"), error))?;
+    let opened =
+        tokio::task::spawn_blocking(move || panics::caught_in(|| open_blocking(&location, format, spool))).await;
+    let unreadable = |problem: Problem| Failure::data(format!("{name} cannot be read"), problem);
+    let (reader, rows) = match opened.map_err(Failure::internal)? {
+        Ok(opened) => opened.map_err(|error| unreadable(Problem::Reader(error)))?,
+        Err(panic) => return Err(unreadable(Problem::Panic(panic))),
+    };
     let schema = reader.schema();
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    let declared = rows;
     tokio::task::spawn_blocking(move || {
-        for batch in reader {
-            let batch = batch.map_err(|error| ReadError { location: name.clone(), error });
-            let last = batch.is_err();
+        let read = panics::caught_in(|| read(reader, declared, &sender));
+        if let Err(panic) = read {
             // No receiver means that nobody wants the rest.
-            if sender.blocking_send(batch).is_err() || last {
-                break;
-            }
+            let _ = sender.blocking_send(Part::Failed(Problem::Panic(panic)));
         }
     });
-    let batches =
-        stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|batch| (batch, receiver)) });
-    Ok(Input { schema, rows, batches: batches.boxed() })
+    Ok(Input { schema, rows, batches: batches(name, receiver) })
 }
 
-type Opened = (Box<dyn RecordBatchReader + Send>, Option<u64>);
-
-fn open_blocking(location: &Location, format: Format) -> Result<Opened, ArrowError> {
-    match format {
-        Format::Csv => Ok((csv(bytes(location)?)?, None)),
-        Format::Json => Ok((json(bytes(location)?)?, None)),
-        Format::Arrow => Ok((arrow(location)?, None)),
-        Format::Parquet => {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(seekable(location)?)?;
-            let rows = builder.metadata().file_metadata().num_rows();
-            let reader = builder.with_batch_size(BATCH_ROWS).build()?;
-            Ok((Box::new(reader), u64::try_from(rows).ok()))
+/// Reads a table to its end. It stops when nobody wants the rest.
+fn read(reader: Box<dyn RecordBatchReader + Send>, declared: Option<u64>, parts: &mpsc::Sender<Part>) {
+    let mut rows = 0;
+    for batch in reader {
+        let part = match batch {
+            Ok(batch) => {
+                rows += batch.num_rows() as u64;
+                Part::Rows(batch)
+            }
+            Err(error) => Part::Failed(Problem::Reader(error)),
+        };
+        let last = matches!(part, Part::Failed(_));
+        if parts.blocking_send(part).is_err() || last {
+            return;
         }
     }
+    let end = match declared {
+        Some(declared) if declared != rows => Part::Failed(Problem::Rows { declared, read: rows }),
+        _ => Part::End,
+    };
+    // No receiver means that nobody wants the rest.
+    let _ = parts.blocking_send(end);
+}
+
+/// What the reading thread tells, as a stream that ends when it says so. A failure is its last item.
+fn batches(location: String, parts: mpsc::Receiver<Part>) -> BoxStream<'static, Result<RecordBatch, ReadError>> {
+    let next = |(location, parts): (String, Option<mpsc::Receiver<Part>>)| async move {
+        let mut parts = parts?;
+        let problem = match parts.recv().await {
+            Some(Part::Rows(batch)) => return Some((Ok(batch), (location, Some(parts)))),
+            Some(Part::End) => return None,
+            Some(Part::Failed(problem)) => problem,
+            None => Problem::Lost,
+        };
+        Some((Err(ReadError { location: location.clone(), problem }), (location, None)))
+    };
+    stream::unfold((location, Some(parts)), next).boxed()
+}
+
+type Reader = Box<dyn RecordBatchReader + Send>;
+
+/// A reader, and how many rows it will give, where the file says so.
+fn open_blocking(location: &Location, format: Format, spool: Spool) -> Result<(Reader, Option<u64>), ArrowError> {
+    let (reader, rows) = match format {
+        Format::Csv => (csv(bytes(location)?)?, None),
+        Format::Json => (json(bytes(location)?)?, None),
+        Format::Arrow => (arrow(location, spool)?, None),
+        Format::Parquet => parquet(seekable(location, spool)?)?,
+    };
+    declared::check_schema(&reader.schema())?;
+    Ok((reader, rows))
 }
 
 type Bytes = Box<dyn Read + Send>;
@@ -130,22 +223,24 @@ fn open_file(path: &std::path::Path) -> io::Result<File> {
 }
 
 /// The file, or a temporary copy of standard input: some formats have their table of contents at the end.
-fn seekable(location: &Location) -> io::Result<File> {
+fn seekable(location: &Location, spool: Spool) -> io::Result<File> {
     match location {
         Location::File(path) => open_file(path),
-        Location::Standard => spool(io::stdin()),
+        Location::Standard => spool.fill(io::stdin()),
     }
 }
 
-fn spool(mut bytes: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(&mut bytes, &mut file)?;
-    file.flush()?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
+fn parquet(file: File) -> Result<(Reader, Option<u64>), ArrowError> {
+    let Some(metadata) = declared::check(&file, Format::Parquet)? else {
+        return Err(ArrowError::ParquetError("the file has no footer".to_owned()));
+    };
+    let rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
+    let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+    Ok((Box::new(builder.with_batch_size(BATCH_ROWS).build()?), rows))
 }
 
-fn csv(bytes: Bytes) -> Result<Box<dyn RecordBatchReader + Send>, ArrowError> {
+fn csv(bytes: Bytes) -> Result<Reader, ArrowError> {
     let format = CsvFormat::default().with_header(true);
     let mut recorded = Recorded::new(bytes);
     let (schema, rows) = format.infer_schema(&mut recorded, Some(INFERRED_ROWS))?;
@@ -154,13 +249,15 @@ fn csv(bytes: Bytes) -> Result<Box<dyn RecordBatchReader + Send>, ArrowError> {
     }
     // Without a row there is no value that a column could be wrong about: it goes with any parameter.
     let schema = if rows == 0 { schema } else { strings_for_nulls(&schema) };
+    declared::check_schema(&schema)?;
     let builder = arrow::csv::ReaderBuilder::new(Arc::new(schema)).with_format(format).with_batch_size(BATCH_ROWS);
     Ok(Box::new(builder.build(recorded.rewound())?))
 }
 
-fn json(bytes: Bytes) -> Result<Box<dyn RecordBatchReader + Send>, ArrowError> {
+fn json(bytes: Bytes) -> Result<Reader, ArrowError> {
     let mut recorded = BufReader::new(Recorded::new(bytes));
     let (schema, _) = arrow::json::reader::infer_json_schema(&mut recorded, Some(INFERRED_ROWS))?;
+    declared::check_schema(&schema)?;
     let builder = arrow::json::ReaderBuilder::new(Arc::new(strings_for_nulls(&schema))).with_batch_size(BATCH_ROWS);
     Ok(Box::new(builder.build(BufReader::new(recorded.into_inner().rewound()))?))
 }
@@ -174,7 +271,7 @@ fn strings_for_nulls(schema: &Schema) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-fn arrow(location: &Location) -> Result<Box<dyn RecordBatchReader + Send>, ArrowError> {
+fn arrow(location: &Location, spool: Spool) -> Result<Reader, ArrowError> {
     let mut recorded = Recorded::new(BufReader::new(bytes(location)?));
     let mut magic = Vec::new();
     recorded.by_ref().take(ARROW_FILE_MAGIC.len() as u64).read_to_end(&mut magic)?;
@@ -182,10 +279,11 @@ fn arrow(location: &Location) -> Result<Box<dyn RecordBatchReader + Send>, Arrow
     if magic == ARROW_FILE_MAGIC {
         let file = match location {
             Location::File(path) => open_file(path)?,
-            Location::Standard => spool(rewound)?,
+            Location::Standard => spool.fill(rewound)?,
         };
+        declared::check(&file, Format::Arrow)?;
         Ok(Box::new(arrow::ipc::reader::FileReader::try_new(BufReader::new(file), None)?))
     } else {
-        Ok(Box::new(arrow::ipc::reader::StreamReader::try_new(rewound, None)?))
+        Ok(Box::new(arrow::ipc::reader::StreamReader::try_new(CheckedStream::new(rewound), None)?))
     }
 }

@@ -1,22 +1,19 @@
 //! Writing tables.
 //!
-//! A file is written under another name beside its final one and renamed when it is complete: whatever goes wrong, the
-//! final name holds the old file, the whole new file, or nothing. Devices and pipes are written as they are.
+//! Whatever goes wrong, the final name of a file holds the old file, the whole new file, or nothing ([`super::Destination`]). Devices and
+//! pipes are written as they are.
 
-use std::fs::{File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
-use tempfile::TempPath;
 use tokio::sync::mpsc;
 
-use super::writer::{Sink, WriteError, Writer};
-use super::{Format, Location};
+use super::destination::{Unnamed, unwritable};
+use super::writer::{WriteError, Writer};
+use super::{Destination, Format, Location};
 use crate::failure::Failure;
+use crate::panics::{self, Panic};
 
 /// Batches that wait to be written before the functions have to wait.
 const WRITE_BEHIND: usize = 4;
@@ -28,8 +25,8 @@ const WRITE_BEHIND: usize = 4;
 pub struct Output {
     location: Location,
     parts: mpsc::Sender<Part>,
-    writer: JoinHandle<Result<(), WriteError>>,
-    temporary: Option<Temporary>,
+    writer: JoinHandle<Result<Ended, WriteError>>,
+    unnamed: Option<Unnamed>,
 }
 
 /// What the writing thread is told.
@@ -39,40 +36,45 @@ enum Part {
     End,
 }
 
-/// A file that has not its final name yet. Dropped, it is removed.
-struct Temporary {
-    path: TempPath,
-    target: PathBuf,
+/// How the writing thread ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Complete,
+    /// Nobody told it the end.
+    Abandoned,
 }
 
 impl Output {
-    /// Makes the output's temporary file and begins to write.
+    /// Begins to write.
     ///
     /// # Errors
-    /// When the folder does not exist or may not be written, or the format cannot hold a column's type.
-    pub fn create(location: &Location, format: Format, schema: SchemaRef) -> Result<Self, Failure> {
-        let (sink, temporary) = create(location).map_err(|error| unwritable(location, error))?;
-        let writer = Writer::new(format, sink, schema).map_err(|error| unwritable(location, error))?;
-        Ok(Self::start(location.clone(), writer, temporary))
+    /// When the format cannot hold a column's type.
+    pub fn create(destination: Destination, format: Format, schema: SchemaRef) -> Result<Self, Failure> {
+        let (location, sink, unnamed) = destination.into_parts();
+        let writer =
+            panics::caught_in(|| Writer::new(format, sink, schema)).map_err(|panic| unwritable(&location, panic))?;
+        let writer = writer.map_err(|error| unwritable(&location, error))?;
+        Ok(Self::start(location, writer, unnamed))
     }
 
     /// Begins to write a table for reading to standard output.
     pub fn table(schema: &SchemaRef) -> Self {
-        Self::start(Location::Standard, Writer::table(Sink::pipe(io::stdout()), schema), None)
+        let (location, sink, unnamed) = Destination::standard().into_parts();
+        Self::start(location, Writer::table(sink, schema), unnamed)
     }
 
-    fn start(location: Location, mut writer: Writer, temporary: Option<Temporary>) -> Self {
+    fn start(location: Location, mut writer: Writer, unnamed: Option<Unnamed>) -> Self {
         let (parts, mut receiver) = mpsc::channel(WRITE_BEHIND);
         let writer = std::thread::spawn(move || {
             while let Some(part) = receiver.blocking_recv() {
                 match part {
                     Part::Rows(batch) => writer.write(&batch)?,
-                    Part::End => return writer.finish(),
+                    Part::End => return writer.finish().map(|()| Ended::Complete),
                 }
             }
-            Ok(())
+            Ok(Ended::Abandoned)
         });
-        Self { location, parts, writer, temporary }
+        Self { location, parts, writer, unnamed }
     }
 
     /// Writes a batch. When the answer is `false` the writing has ended, and [`finish`](Self::finish) knows why.
@@ -85,49 +87,22 @@ impl Output {
     /// # Errors
     /// Whatever ended the writing.
     pub async fn finish(self) -> Result<(), Failure> {
-        let Self { location, parts, writer, temporary } = self;
+        let Self { location, parts, writer, unnamed } = self;
         // When the writing has ended already, the thread says why.
         let _ = parts.send(Part::End).await;
         let joined = tokio::task::spawn_blocking(move || writer.join()).await.map_err(Failure::internal)?;
-        let written = joined.map_err(|_| Failure::internal("the writer of the output ended without an answer"))?;
-        written.map_err(|error| match error {
+        let written = joined.map_err(|payload| unwritable(&location, Panic::of(&*payload)))?;
+        let ended = written.map_err(|error| match error {
             WriteError::BrokenPipe => Failure::BrokenPipe,
             error => unwritable(&location, error),
         })?;
-        match temporary {
-            None => Ok(()),
-            Some(Temporary { path, target }) => {
-                path.persist(target).map_err(|error| unwritable(&location, error.error))
+        match (ended, unnamed) {
+            (Ended::Abandoned, _) => Err(Failure::internal("an output was not told its end")),
+            (Ended::Complete, None) => Ok(()),
+            (Ended::Complete, Some(unnamed)) => {
+                let named = tokio::task::spawn_blocking(move || unnamed.publish()).await.map_err(Failure::internal)?;
+                named.map_err(|error| unwritable(&location, error))
             }
         }
     }
-}
-
-fn unwritable(location: &Location, error: impl std::fmt::Display) -> Failure {
-    Failure::data(format!("the output {location} cannot be written"), error)
-}
-
-fn create(location: &Location) -> io::Result<(Sink, Option<Temporary>)> {
-    let Location::File(path) = location else { return Ok((Sink::pipe(io::stdout()), None)) };
-    let target = match path.metadata() {
-        Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        // A device or a named pipe: there is nothing to rename.
-        Ok(metadata) if !metadata.is_file() => return Ok((Sink::pipe(File::options().write(true).open(path)?), None)),
-        // What a link points to is replaced, not the link.
-        Ok(_) => path.canonicalize()?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.clone(),
-        Err(error) => return Err(error),
-    };
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let temporary = tempfile::Builder::new()
-        .prefix(".wasm-run-")
-        .suffix(".partial")
-        // As for any new file: what the process's umask leaves of this.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    let (file, path) = temporary.into_parts();
-    Ok((Sink::file(file), Some(Temporary { path, target })))
 }

@@ -53,7 +53,7 @@ fn image_name() -> Result<ImageName, Failure> {
 
 /// The image of the launcher's Python version, built when it is missing.
 pub async fn image(messages: &OutputOptions) -> Result<Image, Failure> {
-    crate::guest::open(messages, &image_name()?, SANDBOXES).await
+    crate::guest::open(messages, &(&image_name()?).into(), SANDBOXES).await
 }
 
 pub async fn execute(command: Worker) -> Result<ExitCode, Failure> {

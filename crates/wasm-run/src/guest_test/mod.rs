@@ -89,7 +89,7 @@ pub struct GuestTest {
 /// When the tests cannot be run. Tests that fail are part of the report, and of the exit status.
 pub async fn execute(arguments: GuestTest) -> Result<ExitCode, Failure> {
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let image = crate::guest::open(&arguments.messages, &arguments.image, jobs).await?;
+    let image = crate::guest::open(&arguments.messages, &(&arguments.image).into(), jobs).await?;
     let mut progress = BuildProgress::new(ProgressMode::new(&arguments.messages));
     let trees = ImageStore::open()?.of(arguments.image.clone()).test_trees(&mut |event| progress.event(&event)).await?;
     drop(progress);

@@ -94,12 +94,27 @@ pub struct StoreOptions {
     pub env_store: Option<PathBuf>,
 }
 
+/// An image, and whether it is the operator who asked for it: building one takes a quarter of an hour, a network and gigabytes, for which a
+/// comment in somebody's file is no reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedImage {
+    pub name: ImageName,
+    pub may_be_built: bool,
+}
+
+impl From<&ImageName> for WantedImage {
+    /// An image that the operator names.
+    fn from(name: &ImageName) -> Self {
+        Self { name: name.clone(), may_be_built: true }
+    }
+}
+
 impl EnvironmentOptions {
     /// The image for files with these sources: the one that is asked for by an option, or in their `# /// script` headers.
     ///
     /// # Errors
     /// When a header cannot be read, names an image that there is not, or another one than is asked for elsewhere.
-    pub fn image_for<'a>(&self, sources: impl IntoIterator<Item = &'a str>) -> Result<ImageName, Failure> {
+    pub fn image_for<'a>(&self, sources: impl IntoIterator<Item = &'a str>) -> Result<WantedImage, Failure> {
         let mut chosen = self.image.clone().map(|name| (name, "--image"));
         for source in sources {
             let header = ScriptMetadata::parse(source).map_err(EnvironmentError::from)?;
@@ -116,7 +131,10 @@ impl EnvironmentOptions {
                 None => chosen = Some((asked, "the header of another file")),
             }
         }
-        Ok(chosen.map(|(name, _)| name).unwrap_or_default())
+        let name = chosen.map(|(name, _)| name).unwrap_or_default();
+        // The default image is what the command itself stands for.
+        let may_be_built = self.image.is_some() || name == ImageName::default();
+        Ok(WantedImage { name, may_be_built })
     }
 
     /// Flink's options, unsplit.

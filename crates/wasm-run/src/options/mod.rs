@@ -1,9 +1,11 @@
 //! Options that several commands share.
 
 mod environment;
+mod host;
 mod output;
 mod sandbox;
 
-pub use environment::{EnvironmentOptions, PackageOptions, StoreOptions};
+pub use environment::{EnvironmentOptions, PackageOptions, StoreOptions, WantedImage};
+pub use host::HostOptions;
 pub use output::OutputOptions;
 pub use sandbox::{SandboxOptions, TimeLimit, parse_variable};

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 use vivarium::{Error, FunctionSource};
+use vivarium_env::{PythonDependencyInfo, PythonOptions};
+use vivarium_guest::ImageName;
 
-use super::named_files::{Names, resolved};
+use super::named_files::{Intent, Names, resolved};
 use super::options::Sql;
 use super::script::{Script, Statement};
 use super::session::PYTHON_SETTINGS;
@@ -102,6 +104,8 @@ async fn read_script(location: Location) -> Result<Arc<Script>, Failure> {
     });
     let text = read.await.map_err(Failure::internal)?;
     let text = text.map_err(|error| Failure::usage(format!("the statements in {given} cannot be read: {error}")))?;
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     Ok(Arc::new(Script { name, text }))
 }
 
@@ -121,33 +125,33 @@ fn allowed(folder: &Path) -> Result<PathBuf, Failure> {
 const IMAGE_SETTING: &str = "vivarium.image";
 
 /// Takes `SET python.files = '...'` and the like from the beginning of the statements: they are options of the environment, which
-/// is made before anything runs.
+/// is made before anything runs. The image that they ask for, if they do.
 ///
 /// # Errors
-/// When a setting is not one, or is given by an option as well.
-pub fn take_settings(statements: &mut Vec<Statement>, options: &mut EnvironmentOptions) -> Result<(), Failure> {
+/// When a setting is not one, or names a file of the host that the command line did not name.
+pub fn take_settings(
+    statements: &mut Vec<Statement>,
+    options: &mut EnvironmentOptions,
+    names: &Names,
+) -> Result<Option<ImageName>, Failure> {
+    let mut image = None;
+    let mut asked = PythonOptions::default();
     let is_setting = |statement: &Statement| {
         statement.setting().is_some_and(|(name, _)| name.starts_with(PYTHON_SETTINGS) || name == IMAGE_SETTING)
     };
     let count = statements.iter().take_while(|statement| is_setting(statement)).count();
     for statement in statements.drain(..count) {
         let Some((name, value)) = statement.setting() else { continue };
-        let single = match name.as_str() {
+        let field = match name.as_str() {
             IMAGE_SETTING => {
-                options.image = Some(value.parse()?);
+                image = Some(value.parse()?);
                 continue;
             }
-            "python.files" => {
-                options.python_files.push(value);
-                continue;
-            }
-            "python.archives" => {
-                options.python_archives.push(value);
-                continue;
-            }
-            "python.requirements" => &mut options.python_requirements,
-            "python.executable" => &mut options.python_executable,
-            "python.pythonpath" => &mut options.python_path,
+            "python.files" => &mut asked.files,
+            "python.archives" => &mut asked.archives,
+            "python.requirements" => &mut asked.requirements,
+            "python.executable" => &mut asked.executable,
+            "python.pythonpath" => &mut asked.python_path,
             _ => {
                 return Err(Failure::usage(format!(
                     "there is no setting {name}; there are python.files, python.archives, python.requirements, \
@@ -155,7 +159,30 @@ pub fn take_settings(statements: &mut Vec<Statement>, options: &mut EnvironmentO
                 )));
             }
         };
-        *single = Some(value);
+        *field = Some(match (field.take(), name.as_str()) {
+            // Each statement adds to a list.
+            (Some(before), "python.files" | "python.archives") => format!("{before},{value}"),
+            _ => value,
+        });
+    }
+    // The command line's options are the operator's own; a statement reaches what it named and nothing else.
+    check_paths(&PythonDependencyInfo::from_options(&asked)?, names)?;
+    options.python_files.extend(asked.files);
+    options.python_archives.extend(asked.archives);
+    options.python_requirements = asked.requirements.or(options.python_requirements.take());
+    options.python_executable = asked.executable.or(options.python_executable.take());
+    options.python_path = asked.python_path.or(options.python_path.take());
+    Ok(image)
+}
+
+/// Checks every file of the host that dependencies name.
+fn check_paths(info: &PythonDependencyInfo, names: &Names) -> Result<(), Failure> {
+    let files = info.python_files.iter().map(|file| &file.path);
+    let archives = info.archives.iter().map(|archive| &archive.path);
+    let requirements = info.requirements_file.iter().chain(&info.requirements_cache_directory);
+    for path in files.chain(archives).chain(requirements) {
+        let path = std::path::absolute(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        names.check(&path, Intent::Read).map_err(Failure::usage)?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use vivarium::ErrorClass;
 
 use super::named_files::NotNamed;
 use super::script::{Place, Script};
+use crate::panics::Panic;
 
 /// What DataFusion says behind errors that it takes for its own, also behind some that are the statement's.
 const NOT_OURS: &str = ".\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by filing a bug \
@@ -75,7 +76,11 @@ impl SqlFailure {
         match self.ours() {
             Some(error) => error.class(),
             None if find::<NotNamed>(&self.error).is_some() => ErrorClass::Usage,
-            None => class(&self.error),
+            None => match find::<Panic>(&self.error) {
+                Some(panic) if panic.is_of_reader() => ErrorClass::Input,
+                Some(_) => ErrorClass::Usage,
+                None => class(&self.error),
+            },
         }
     }
 
@@ -168,6 +173,12 @@ pub fn plain_message(error: &DataFusionError) -> String {
     if let Some(error) = find::<NotNamed>(error) {
         return error.to_string();
     }
+    if let Some(panic) = find::<Panic>(error) {
+        return match panic.is_of_reader() {
+            true => format!("a file that it reads is damaged, and its reader gave up: {panic}"),
+            false => format!("the query engine gave up, so the statement cannot be run as it is: {panic}"),
+        };
+    }
     if let Some(error) = find::<ParserError>(error) {
         return match error {
             ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
@@ -237,10 +248,10 @@ struct Excerpt {
     column: usize,
 }
 
-/// The part of a line around a column, which counts from 1. Control characters, tabs too, are shown as one blank.
+/// The part of a line around a column, which counts from 1. What a terminal would obey, tabs too, is shown as one blank.
 fn excerpt(line: &str, column: u64) -> Excerpt {
     let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
-    let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let characters: Vec<char> = line.chars().map(|c| if vivarium_text::is_hostile(c) { ' ' } else { c }).collect();
     let column = column.min(characters.len());
     if characters.len() <= SHOWN {
         return Excerpt { text: characters.iter().collect::<String>().trim_end().to_owned(), column };

@@ -12,7 +12,9 @@
 //! prompt with `\d`, and printing.
 
 mod arguments;
+mod ceilings;
 mod failure;
+mod memory_pool;
 mod named_files;
 mod options;
 mod progress;
@@ -35,6 +37,7 @@ use vivarium_sandbox::{Image, SandboxConfig};
 
 pub use self::failure::SqlFailure;
 pub use self::options::Sql;
+pub use self::temporary::remove_left_by as remove_temporary_of;
 
 use self::arguments::Arguments;
 use self::failure::plain_message;
@@ -48,7 +51,8 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::files::Location;
-use crate::options::TimeLimit;
+use crate::options::{EnvironmentOptions, TimeLimit, WantedImage};
+use crate::supervisor::{Doing, doing};
 use crate::wall::Reach;
 
 impl Sql {
@@ -64,6 +68,7 @@ impl Sql {
 }
 
 pub async fn execute(command: Sql) -> Result<ExitCode, Failure> {
+    command.host.enforce();
     let arguments = Arguments::read(&command).await?;
     let session = Session::new(&command, arguments.names())?;
     let mut statements = arguments.statements(&session.context)?;
@@ -72,18 +77,20 @@ pub async fn execute(command: Sql) -> Result<ExitCode, Failure> {
         check_one_query(&statements, &arguments)?;
     }
     let mut environment = command.environment.clone();
-    arguments::take_settings(&mut statements, &mut environment)?;
+    let image_set = arguments::take_settings(&mut statements, &mut environment, session.names())?;
     for table in &arguments.tables {
         table.register(&session.context).await?;
     }
+    doing(Doing::Starting, "");
 
     let headers: Vec<_> = arguments.functions.iter().filter_map(|functions| functions.source.text()).collect();
-    let image_name = environment.image_for(headers.iter().copied())?;
-    let image = crate::guest::open(&command.messages, &image_name, command.instances().max(SANDBOXES)).await?;
+    let wanted = wanted_image(&environment, &headers, image_set)?;
+    let image = crate::guest::open(&command.messages, &wanted, command.instances().max(SANDBOXES)).await?;
+    environment.image = Some(wanted.name.clone());
     let environment = OpenEnvironment::open(&environment, headers, &command.messages).await?;
     let history = command.is_interactive().then(History::find).flatten();
-    raise_wall(&command, &arguments, &session, environment.as_ref(), history.as_ref())?;
-    let python = install(&command, &arguments, &session, (image_name, image), environment.as_ref()).await?;
+    raise_wall(&arguments, &session, environment.as_ref(), history.as_ref())?;
+    let python = install(&command, &arguments, &session, (wanted.name, image), environment.as_ref()).await?;
 
     if command.is_interactive() {
         return prompt::run(Prompt { session, python, results, messages: command.messages }, history).await;
@@ -93,6 +100,26 @@ pub async fn execute(command: Sql) -> Result<ExitCode, Failure> {
         tell(&command, &done);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The image that the options, a statement or the files' headers ask for.
+fn wanted_image(
+    options: &EnvironmentOptions,
+    headers: &[&str],
+    set: Option<ImageName>,
+) -> Result<WantedImage, Failure> {
+    let wanted = options.image_for(headers.iter().copied())?;
+    match set {
+        Some(set) if set == wanted.name => Ok(wanted),
+        Some(set) if options.image.is_none() && wanted.name == ImageName::default() => {
+            Ok(WantedImage { may_be_built: set == ImageName::default(), name: set })
+        }
+        Some(set) => Err(Failure::usage(format!(
+            "a statement asks for the image `{set}`, and the options or files for `{}`: they run in one image, so change one of them",
+            wanted.name
+        ))),
+        None => Ok(wanted),
+    }
 }
 
 /// How many sandboxes there is room for at least: several functions of a query run at once, each with its instances.
@@ -114,7 +141,6 @@ fn check_one_query(statements: &[Statement], arguments: &Arguments) -> Result<()
 
 /// Puts the second wall up: from here on nothing is reached that was not named.
 fn raise_wall(
-    command: &Sql,
     arguments: &Arguments,
     session: &Session,
     environment: Option<&OpenEnvironment>,
@@ -123,13 +149,11 @@ fn raise_wall(
     // The directory of the environment, by its handle.
     let config = sandbox_in(environment, SandboxConfig::default())?;
     let tables: Vec<_> = arguments.tables.iter().flat_map(FoundTable::paths).map(Location::File).collect();
-    let outputs: Vec<_> = command.output.iter().collect();
-    let own = session.temporary_folder().into_iter().chain(history.map(|history| history.folder().to_owned()));
+    let own = std::iter::once(session.temporary_folder()).chain(history.map(|history| history.folder().to_owned()));
     crate::wall::raise(Reach {
         environment: config.environment.as_deref(),
         snapshots: environment.and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
         inputs: &tables.iter().collect::<Vec<_>>(),
-        outputs: &outputs,
         folders: [arguments.allowed.clone(), own.collect()].concat(),
     })
 }
@@ -146,7 +170,11 @@ async fn install(
     let files = HostFiles::checked(move |path| {
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
         names.check(&path, Intent::Read).map_err(|error| error.to_string())?;
-        Ok(path)
+        match path.metadata() {
+            // Opening a pipe would wait for somebody to write to it.
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err("it is no regular file".to_owned()),
+            _ => Ok(path),
+        }
     });
     let mut python = PythonFunctions::builder(image)
         .image_name(image_name.as_str())

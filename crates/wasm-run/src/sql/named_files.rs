@@ -5,32 +5,51 @@
 //!                                 | a path that is neither a table's nor below a folder of --allow: an error that says so
 //! ```
 //!
+//! A file that is read is opened here, by the path that was checked and without following another link, so that what a link leads to cannot
+//! change in between. It has to be a regular file: a pipe would keep its reader waiting for ever. What it declares about itself is checked the
+//! first time ([`declared`]), because the readers behind believe it.
+//!
 //! The second wall (Landlock) keeps code that escapes from a sandbox away from other files. This keeps SQL away from them,
 //! with a sentence instead of `Permission denied`, and also where the kernel has no Landlock.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use bytes::Bytes;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+
+use crate::files::declared::{self, Misdeclared};
+
+/// What errors call this.
+const STORE: &str = "named files";
 
 /// The local file system, but only what was named of it.
 #[derive(Debug)]
 pub struct NamedFiles {
     files: LocalFileSystem,
     names: Arc<Names>,
+    checked: Arc<Mutex<HashSet<Identity>>>,
 }
+
+/// A file whose declarations were checked, as it was then.
+type Identity = (u64, u64, u64, SystemTime);
 
 /// What was named, as absolute paths.
 #[derive(Debug, Default)]
@@ -90,6 +109,50 @@ impl Names {
         };
         if allowed { Ok(()) } else { Err(NotNamed { path, intent }) }
     }
+
+    /// Opens a regular file that may be read.
+    fn open(&self, path: &FilePath) -> std::result::Result<File, OpenError> {
+        self.check(path, Intent::Read)?;
+        let path = resolved(path);
+        // The path has no links, and must have none now.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let no_links = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let file =
+            File::from(rustix::fs::openat2(CWD, &path, flags, Mode::empty(), no_links).map_err(io::Error::from)?);
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::other(format!("{} is no regular file", path.display())).into()),
+        }
+    }
+}
+
+/// Why a file was not opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    NotNamed(#[from] NotNamed),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{}: {problem}", path.display())]
+    Misdeclared { path: PathBuf, problem: Misdeclared },
+}
+
+/// Checks what a file declares, unless that was done and it is the same file still.
+fn check_declarations(
+    file: &File,
+    path: &FilePath,
+    checked: &Mutex<HashSet<Identity>>,
+) -> std::result::Result<(), OpenError> {
+    let metadata = file.metadata()?;
+    let identity = (metadata.dev(), metadata.ino(), metadata.len(), metadata.modified()?);
+    // A set that a panic left is one of files that were checked.
+    let known = || checked.lock().unwrap_or_else(PoisonError::into_inner);
+    if !known().contains(&identity) {
+        declared::check_unknown(file, path)
+            .map_err(|problem| OpenError::Misdeclared { path: path.to_owned(), problem })?;
+        known().insert(identity);
+    }
+    Ok(())
 }
 
 /// The path without links, as far as it exists.
@@ -106,14 +169,31 @@ pub fn resolved(path: &FilePath) -> PathBuf {
 impl NamedFiles {
     /// Reaches what `names` names.
     pub fn new(names: Arc<Names>) -> Self {
-        Self { files: LocalFileSystem::new(), names }
+        Self { files: LocalFileSystem::new(), names, checked: Arc::default() }
     }
 
     fn check(&self, location: &Path, intent: Intent) -> Result<()> {
         let path = self.files.path_to_filesystem(location)?;
-        self.names
-            .check(&path, intent)
-            .map_err(|error| Error::Generic { store: "named files", source: Box::new(error) })
+        self.names.check(&path, intent).map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })
+    }
+
+    /// Opens a file for reading, away from the executor's threads.
+    async fn open(&self, location: &Path) -> Result<(File, PathBuf)> {
+        let path = self.files.path_to_filesystem(location)?;
+        let (names, checked, shown) = (Arc::clone(&self.names), Arc::clone(&self.checked), location.to_string());
+        let opened = tokio::task::spawn_blocking(move || {
+            let file = names.open(&path)?;
+            check_declarations(&file, &path, &checked)?;
+            Ok::<_, OpenError>((file, path))
+        });
+        let opened = opened.await.map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?;
+        opened.map_err(|error| match error {
+            OpenError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                Error::NotFound { path: shown, source: Box::new(error) }
+            }
+            OpenError::NotNamed(error) => Error::Generic { store: STORE, source: Box::new(error) },
+            error => Error::Generic { store: STORE, source: Box::new(error) },
+        })
     }
 
     /// A folder may be listed when it, or all that is in it, may be read.
@@ -145,13 +225,50 @@ impl ObjectStore for NamedFiles {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.check(location, Intent::Read)?;
-        self.files.get_opts(location, options).await
+        if options.head {
+            self.check(location, Intent::Read)?;
+            return self.files.get_opts(location, options).await;
+        }
+        let (file, path) = self.open(location).await?;
+        let metadata = file.metadata().map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?;
+        let modified = metadata.modified().map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?;
+        let meta = ObjectMeta {
+            location: location.clone(),
+            last_modified: modified.into(),
+            size: metadata.len(),
+            e_tag: None,
+            version: None,
+        };
+        options.check_preconditions(&meta)?;
+        let range = match options.range {
+            Some(range) => {
+                range.as_range(meta.size).map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?
+            }
+            None => 0..meta.size,
+        };
+        Ok(GetResult {
+            payload: GetResultPayload::File(file, path),
+            meta,
+            range,
+            attributes: Attributes::default(),
+        })
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.check(location, Intent::Read)?;
-        self.files.get_ranges(location, ranges).await
+        let (file, _) = self.open(location).await?;
+        let ranges = ranges.to_vec();
+        let read = tokio::task::spawn_blocking(move || {
+            let size = file.metadata()?.len();
+            let read = |range: Range<u64>| {
+                let length = range.end.min(size).checked_sub(range.start).ok_or(io::ErrorKind::UnexpectedEof)?;
+                let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+                file.read_exact_at(&mut bytes, range.start)?;
+                Ok(Bytes::from(bytes))
+            };
+            ranges.into_iter().map(read).collect::<io::Result<Vec<_>>>()
+        });
+        let read = read.await.map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?;
+        read.map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -161,7 +278,7 @@ impl ObjectStore for NamedFiles {
             let path = files.path_to_filesystem(&location)?;
             names
                 .check(&path, Intent::Write)
-                .map_err(|error| Error::Generic { store: "named files", source: Box::new(error) })?;
+                .map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?;
             Ok(location)
         });
         self.files.delete_stream(checked.boxed())

@@ -8,7 +8,7 @@ use vivarium_sandbox::parse_size;
 use super::tables::NamedTable;
 use crate::cli::FunctionName;
 use crate::files::{Format, Location};
-use crate::options::{EnvironmentOptions, OutputOptions, SandboxOptions};
+use crate::options::{EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
 
 /// Query files with SQL that may call Python functions.
 ///
@@ -81,13 +81,16 @@ pub struct Sql {
     pub partitions: Option<u16>,
 
     /// Memory of a query, with its sandboxes at their full size (--memory); sorts, joins and groups that need more use temporary
-    /// files where they can [default: no limit].
+    /// files where they can [default: half of --host-memory, and sandboxes are not counted].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub query_memory: Option<u64>,
 
     /// A setting that `open(context)` of a function finds in `context.job_parameters`; may be given several times.
     #[arg(long = "job-parameter", value_name = "NAME=VALUE", value_parser = crate::options::parse_variable)]
     pub job_parameters: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub host: HostOptions,
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -9,23 +10,21 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::options::Sql;
 use crate::failure::{Failure, written};
-use crate::files::{Format, Location, Output};
+use crate::files::{Destination, Format, Location, Output};
 use crate::table::printable;
 
 /// Where rows go.
-#[derive(Debug, Clone)]
 pub struct Results {
-    destination: Destination,
+    kind: Kind,
 }
 
-#[derive(Debug, Clone)]
-enum Destination {
+enum Kind {
     /// Tables for reading on standard output.
     Tables,
     /// Objects on standard output, one a line.
     Json,
-    /// One table in a file or pipe.
-    File(Location, Format),
+    /// One table in a file or pipe, which is open until the one query takes it.
+    File { destination: Mutex<Option<Destination>>, format: Format, shown: bool },
 }
 
 /// The rows of one statement on their way.
@@ -44,22 +43,23 @@ impl Results {
     /// What the options say.
     ///
     /// # Errors
-    /// When the format of the output is not known.
+    /// When the format of the output is not known, or it cannot be written. Call it before the second wall is up.
     pub fn new(command: &Sql) -> Result<Self, Failure> {
-        let destination = match &command.output {
-            Some(location) => {
-                let format = Format::of(location, command.output_format, "--output-format").map_err(Failure::usage)?;
-                Destination::File(location.clone(), format)
-            }
-            None if command.messages.json => Destination::Json,
-            None => Destination::Tables,
+        let kind = match &command.output {
+            Some(location) => Kind::File {
+                format: Format::of(location, command.output_format, "--output-format").map_err(Failure::usage)?,
+                destination: Mutex::new(Some(Destination::open(location)?)),
+                shown: *location == Location::Standard,
+            },
+            None if command.messages.json => Kind::Json,
+            None => Kind::Tables,
         };
-        Ok(Self { destination })
+        Ok(Self { kind })
     }
 
     /// Whether the rows go to one file, so that only one statement may have rows.
     pub fn is_one_table(&self) -> bool {
-        matches!(self.destination, Destination::File(..))
+        matches!(self.kind, Kind::File { .. })
     }
 
     /// Begins with the rows of a statement; `None` when nobody wants them: a file takes only what is `wanted`, not how many rows
@@ -68,22 +68,26 @@ impl Results {
     /// # Errors
     /// When the output cannot be written, or cannot hold these columns.
     pub fn begin(&self, schema: SchemaRef, explanation: bool, wanted: bool) -> Result<Option<Rows>, Failure> {
-        let output = match &self.destination {
-            Destination::Tables if explanation => return Ok(Some(Rows::Plans)),
-            Destination::Tables => Output::table(&schema),
-            Destination::Json => {
+        let mut shown = true;
+        let output = match &self.kind {
+            Kind::Tables if explanation => return Ok(Some(Rows::Plans)),
+            Kind::Tables => Output::table(&schema),
+            Kind::Json => {
                 check_names(&schema)?;
-                Output::create(&Location::Standard, Format::Json, schema)?
+                Output::create(Destination::standard(), Format::Json, schema)?
             }
-            Destination::File(..) if !wanted => return Ok(None),
-            Destination::File(location, format) => {
+            Kind::File { .. } if !wanted => return Ok(None),
+            Kind::File { destination, format, shown: on_standard_output } => {
                 if *format != Format::Csv {
                     check_names(&schema)?;
                 }
-                Output::create(location, *format, schema)?
+                shown = *on_standard_output;
+                // It is taken whole, so a panic elsewhere leaves it valid.
+                let destination = destination.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let destination = destination.ok_or_else(|| Failure::usage("--output takes the rows of one query"))?;
+                Output::create(destination, *format, schema)?
             }
         };
-        let shown = !matches!(self.destination, Destination::File(Location::File(_), _));
         Ok(Some(Rows::Table { output, shown, count: 0 }))
     }
 }

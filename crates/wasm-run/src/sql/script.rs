@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::failure::SqlFailure;
+use crate::supervisor::{Doing, doing};
 
 /// SQL text and what messages call it.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub struct Place {
     pub end: Location,
 }
 
+/// How long the text of a script may be.
+const SCRIPT_BYTES: usize = 8 << 20;
+
+/// How many words a statement may have.
+const STATEMENT_TOKENS: usize = 200_000;
+
 /// The end of every script.
 const END: Location = Location { line: u64::MAX, column: 0 };
 
@@ -58,6 +65,8 @@ impl Script {
         let wrong = |error: DataFusionError| SqlFailure::new(error, Arc::clone(self), whole, dialect(session));
         let limit = session.state().config_options().sql_parser.recursion_limit.get();
         let dialect = dialect(session);
+        doing(Doing::Querying, &self.shown_name());
+        self.check_size(dialect.as_ref()).map_err(wrong)?;
         let mut parser = DFParserBuilder::new(self.text.as_str())
             .with_dialect(dialect.as_ref())
             .with_recursion_limit(limit)
@@ -88,6 +97,39 @@ impl Script {
             let place = Place { start: next.span.start, end: END };
             statements.push(Statement { script: Arc::clone(self), place, parsed });
         }
+    }
+
+    /// Checks that the text, and each of its statements, is one that the parser and the planner can be asked to read: they need memory and
+    /// stack for each word.
+    fn check_size(&self, dialect: &dyn Dialect) -> Result<(), DataFusionError> {
+        if self.text.len() > SCRIPT_BYTES {
+            return Err(DataFusionError::Plan(format!(
+                "the statements are {} bytes long, and there may be {SCRIPT_BYTES}; give them in several files",
+                self.text.len()
+            )));
+        }
+        // Few bytes are few words.
+        if self.text.len() <= STATEMENT_TOKENS {
+            return Ok(());
+        }
+        let mut tokens = 0;
+        for token in Tokenizer::new(dialect, &self.text).tokenize().unwrap_or_default() {
+            tokens = match token {
+                Token::SemiColon => 0,
+                Token::Whitespace(_) => tokens,
+                _ => tokens + 1,
+            };
+            if tokens > STATEMENT_TOKENS {
+                return Err(DataFusionError::Plan(format!(
+                    "a statement has more than {STATEMENT_TOKENS} words; read long lists of values from a table"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn shown_name(&self) -> String {
+        self.name.clone().unwrap_or_default()
     }
 
     /// The first place inside `place` where the word `name` stands, as an identifier.
@@ -136,6 +178,14 @@ impl Script {
 }
 
 impl Statement {
+    /// Where it stands, for messages that have nothing better.
+    pub fn shown_place(&self) -> String {
+        match &self.script.name {
+            Some(name) => format!("at {name}:{}", self.place.start.line),
+            None => format!("at line {}", self.place.start.line),
+        }
+    }
+
     /// Whether its rows are what it is for. (COPY and INSERT tell how many rows they wrote, which is not.)
     pub fn is_query(&self) -> bool {
         match &self.parsed {
@@ -143,6 +193,7 @@ impl Statement {
             Parsed::Statement(statement) => matches!(
                 &**statement,
                 SqlStatement::Query(_)
+                    | SqlStatement::Execute { .. }
                     | SqlStatement::Explain { .. }
                     | SqlStatement::ExplainTable { .. }
                     | SqlStatement::ShowTables { .. }

@@ -10,14 +10,16 @@ use datafusion::common::format::ExplainStatementOptions;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, UnboundedMemoryPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
 use futures::StreamExt;
 
+use super::ceilings::Ceilings;
 use super::failure::{SqlFailure, plain_message};
+use super::memory_pool::WithoutSandboxes;
 use super::named_files::{Intent, NamedFiles, Names};
 use super::options::Sql;
 use super::progress::ScanProgress;
@@ -25,7 +27,9 @@ use super::results::{Results, Rows};
 use super::script::{Statement, dialect};
 use super::temporary::TemporaryFolder;
 use crate::failure::Failure;
+use crate::panics;
 use crate::progress::ProgressMode;
+use crate::supervisor::{Doing, doing};
 
 /// What the names of Flink's settings of a Python environment begin with.
 pub const PYTHON_SETTINGS: &str = "python.";
@@ -37,8 +41,10 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Session {
     pub context: SessionContext,
     names: Arc<Names>,
-    /// Where sorts and joins put what does not fit into `--query-memory`.
-    temporary: Option<TemporaryFolder>,
+    /// How far statements may change options.
+    ceilings: Ceilings,
+    /// Where sorts and joins put what does not fit into memory.
+    temporary: TemporaryFolder,
     explain: Option<Explain>,
     progress: ProgressMode,
 }
@@ -75,30 +81,21 @@ impl Session {
         options.sql_parser.collect_spans = true;
         // The generic dialect knows PostgreSQL's CREATE FUNCTION with $$ strings.
         options.sql_parser.dialect = DialectName::Generic;
-        if let Some(bytes) = command.query_memory.and_then(|bytes| usize::try_from(bytes).ok()) {
-            // What a sort keeps to put its parts together; the default is more than a small limit.
-            let reserved = &mut options.execution.sort_spill_reservation_bytes;
-            *reserved = (*reserved).min(bytes / 8);
-        }
+        // What a sort keeps to put its parts together; the default is more than a small limit.
+        let bytes = usize::try_from(query_memory(command)).unwrap_or(usize::MAX);
+        let reserved = &mut options.execution.sort_spill_reservation_bytes;
+        *reserved = (*reserved).min(bytes / 8);
+        let ceilings = Ceilings::of(options);
 
-        let temporary = match command.query_memory {
-            Some(_) => Some(TemporaryFolder::new().map_err(|error| {
-                Failure::data(format!("{} cannot hold temporary files", std::env::temp_dir().display()), error)
-            })?),
-            None => None,
-        };
-        let pool: Arc<dyn MemoryPool> = match command.query_memory {
-            Some(bytes) => Arc::new(FairSpillPool::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
-            None => Arc::new(UnboundedMemoryPool::default()),
-        };
-        let disk = match &temporary {
-            Some(folder) => DiskManagerMode::Directories(vec![folder.path().to_owned()]),
-            // Without a limit nothing is put aside.
-            None => DiskManagerMode::Disabled,
-        };
+        let temporary = TemporaryFolder::new().map_err(|error| {
+            Failure::data(format!("{} cannot hold temporary files", std::env::temp_dir().display()), error)
+        })?;
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(pool)
-            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+            .with_memory_pool(memory_pool(command))
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default()
+                    .with_mode(DiskManagerMode::Directories(vec![temporary.path().to_owned()])),
+            )
             .build_arc()
             .map_err(Failure::internal)?;
         let names = Arc::new(names);
@@ -112,15 +109,21 @@ impl Session {
         Ok(Self {
             context: SessionContext::new_with_config_rt(config, runtime),
             names,
+            ceilings,
             temporary,
             explain,
             progress: ProgressMode::new(&command.messages),
         })
     }
 
-    /// The folder of temporary files, if there may be some.
-    pub fn temporary_folder(&self) -> Option<PathBuf> {
-        self.temporary.as_ref().map(|folder| folder.path().to_owned())
+    /// The folder of temporary files.
+    pub fn temporary_folder(&self) -> PathBuf {
+        self.temporary.path().to_owned()
+    }
+
+    /// What statements may reach.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Sets an option, as SET does.
@@ -138,13 +141,31 @@ impl Session {
     /// # Errors
     /// Whatever ends it, with its place in the SQL text; or that the rows cannot be written.
     pub async fn run(&self, statement: Statement, results: &Results) -> Result<Done, Failure> {
+        doing(Doing::Querying, &statement.shown_place());
+        let failed = {
+            let (script, place) = (Arc::clone(&statement.script), statement.place);
+            let dialect = dialect(&self.context);
+            move |error| Failure::sql(SqlFailure::new(error, Arc::clone(&script), place, &dialect))
+        };
+        match panics::caught(self.run_caught(statement, results, &failed)).await {
+            Ok(done) => done,
+            Err(panic) => Err(failed(DataFusionError::External(Box::new(panic)))),
+        }
+    }
+
+    async fn run_caught(
+        &self,
+        statement: Statement,
+        results: &Results,
+        failed: &impl Fn(DataFusionError) -> Failure,
+    ) -> Result<Done, Failure> {
         let started = Instant::now();
-        let Statement { script, place, parsed } = statement.clone();
-        let failed = |error| Failure::sql(SqlFailure::new(error, Arc::clone(&script), place, dialect(&self.context)));
-        check_setting(&statement)?;
-        self.check_files(&parsed).map_err(failed)?;
         let explained = statement.can_be_explained().then_some(self.explain).flatten();
         let is_explanation = explained.is_some() || statement.is_explanation();
+        let is_query = statement.is_query();
+        check_setting(&statement)?;
+        let Statement { parsed, .. } = statement;
+        self.check_files(&parsed).map_err(failed)?;
         let parsed = match explained {
             Some(explain) => Parsed::Explain(ExplainStatement {
                 options: ExplainStatementOptions { analyze: explain == Explain::Analysis, ..Default::default() },
@@ -153,12 +174,13 @@ impl Session {
             None => parsed,
         };
         let plan = self.context.state().statement_to_plan(parsed).await.map_err(failed)?;
+        self.ceilings.check(&plan).map_err(failed)?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(failed)?;
         if frame.schema().fields().is_empty() {
             return Ok(Done { rows: None, time: started.elapsed() });
         }
         let schema: SchemaRef = Arc::clone(frame.schema().inner());
-        let wanted = explained.is_some() || statement.is_query();
+        let wanted = explained.is_some() || is_query;
         let Some(mut rows) = results.begin(schema, is_explanation, wanted)? else {
             self.exhaust(frame).await.map_err(failed)?;
             return Ok(Done { rows: None, time: started.elapsed() });
@@ -246,6 +268,20 @@ fn check_setting(statement: &Statement) -> Result<(), Failure> {
              then on the program reaches nothing that was not named"
         ))),
         _ => Ok(()),
+    }
+}
+
+/// What the rows of a query may take.
+fn query_memory(command: &Sql) -> u64 {
+    command.query_memory.unwrap_or(command.host.host_memory / 2)
+}
+
+/// The memory of queries. Without `--query-memory` it is for the query engine alone: sandboxes have their own limit.
+fn memory_pool(command: &Sql) -> Arc<dyn MemoryPool> {
+    let pool = FairSpillPool::new(usize::try_from(query_memory(command)).unwrap_or(usize::MAX));
+    match command.query_memory {
+        Some(_) => Arc::new(pool),
+        None => Arc::new(WithoutSandboxes::new(pool)),
     }
 }
 

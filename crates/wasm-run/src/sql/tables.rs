@@ -26,7 +26,9 @@ use futures::TryStreamExt;
 
 use super::named_files::resolved;
 use crate::failure::Failure;
-use crate::files::{self, Format, Location};
+use crate::files::{self, Format, Location, Spool, declared};
+use crate::panics;
+use crate::supervisor::{Doing, doing};
 
 /// How many rows (or objects) of a text file tell its columns' types, as for `run`.
 const INFERRED_ROWS: usize = 10_000;
@@ -129,6 +131,14 @@ impl FoundTable {
     /// # Errors
     /// When it cannot be read, or the name is taken or none.
     pub async fn register(&self, session: &SessionContext) -> Result<(), Failure> {
+        doing(Doing::Reading, &format!("table \"{}\": {}", self.given.name, self.given.files));
+        match panics::caught(self.register_caught(session)).await {
+            Ok(registered) => registered,
+            Err(panic) => Err(self.given.unreadable(format!("its reader gave up, so it is damaged: {panic}"))),
+        }
+    }
+
+    async fn register_caught(&self, session: &SessionContext) -> Result<(), Failure> {
         let name = TableReference::parse_str(&self.given.name);
         if session.table_exist(name.clone()).unwrap_or(false) {
             return Err(Failure::usage(format!("there are two tables \"{name}\"; give one another name")));
@@ -142,6 +152,7 @@ impl FoundTable {
                 Arc::new(self.table_of_folder(session, folder, extension, files).await.map_err(unreadable)?)
             }
         };
+        declared::check_schema(&table.schema()).map_err(|error| self.given.unreadable(error))?;
         if table.schema().fields().is_empty() {
             return Err(self.given.unreadable("it has no columns; a table needs at least a header or a row"));
         }
@@ -156,7 +167,8 @@ impl FoundTable {
         &self,
         location: Location,
     ) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
-        let input = files::open(location, self.format).await?;
+        let spool = Spool::of(&location, self.format)?;
+        let input = files::open(location, self.format, spool).await?;
         let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| self.given.unreadable(error))?;
         let table = MemTable::try_new(input.schema, vec![batches]).map_err(|error| self.given.unreadable_by(&error))?;
         Ok(Arc::new(table))

@@ -8,6 +8,22 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+/// What the names of a process's folders begin with.
+fn prefix(process: u32) -> String {
+    format!("wasm-run-sql-{process}-")
+}
+
+/// Removes the folders of a process that has ended without doing so.
+pub fn remove_left_by(process: u32) {
+    let prefix = prefix(process);
+    // What cannot be listed or removed stays: there is nobody left to tell.
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// A folder that is removed when this is dropped.
 pub struct TemporaryFolder {
     path: PathBuf,
@@ -22,7 +38,7 @@ impl TemporaryFolder {
     /// # Errors
     /// What the system says.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("wasm-run-sql-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix(&prefix(std::process::id())).tempdir()?;
         let path = folder.path().to_owned();
         let (keep, kept) = mpsc::channel();
         let remover = std::thread::spawn(move || {

@@ -5,6 +5,7 @@ mod errors;
 mod explanations;
 mod files;
 mod functions;
+mod hostile;
 mod prompt;
 mod results;
 mod tables;

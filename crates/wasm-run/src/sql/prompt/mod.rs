@@ -29,6 +29,7 @@ use super::script::Script;
 use super::session::Session;
 use crate::failure::{Failure, written};
 use crate::options::OutputOptions;
+use crate::supervisor::interrupt_handled;
 use crate::table::TableWriter;
 
 /// Somebody in front of a session.
@@ -63,6 +64,7 @@ pub async fn run(prompt: Prompt, history: Option<History>) -> Result<ExitCode, F
             answered = prompt.answer(&typed) => answered,
             // Dropping a query stops its functions.
             _ = interrupt.recv() => {
+                interrupt_handled();
                 note!("wasm-run: the query was interrupted");
                 Ok(())
             }

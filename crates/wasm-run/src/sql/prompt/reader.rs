@@ -14,6 +14,7 @@ use super::history::History;
 use super::words::Words;
 use crate::failure::Failure;
 use crate::sql::script::is_complete;
+use crate::supervisor::interrupt_handled;
 
 /// What stands before what is typed.
 const PROMPT: &str = "sql> ";
@@ -87,7 +88,7 @@ impl Reader {
             tokio::select! {
                 line = self.lines.recv() => break line.ok_or_else(gone)?,
                 // A terminal that edits sends a key; from others, and from other programs, it is a signal.
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv() => interrupt_handled(),
             }
         };
         // Ctrl-Z: to stop itself, a process sends itself a signal, and the second wall lets none be sent. The line is lost, no more;
