@@ -1,12 +1,15 @@
 //! Extracting archives that nobody vouches for.
 //!
 //! Both extractors stream: they hold one buffer, the names seen so far and one small record an entry, never an entry's
-//! content. The format is told from the name, as Flink does.
+//! content. They go through an archive twice: the first time all names, kinds, links and sizes are judged and nothing is written, so
+//! that an archive which is refused has cost its reading and no file. The format is told from the name, as Flink does.
 
 mod budget;
 mod tar;
 mod zip;
 
+use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
 
 use crate::error::{EnvironmentError, Origin, Role};
@@ -71,12 +74,30 @@ impl Destination<'_, '_> {
             hasher.update(piece);
         })?;
         self.writer.directory(self.target, None).map_err(|error| self.origin.failed("", error))?;
-        match format {
-            Format::Zip => zip::extract(&mut self, copy)?,
-            Format::Tar => tar::extract(&mut self, copy, false)?,
-            Format::TarGzip => tar::extract(&mut self, copy, true)?,
-        }
+        self.rehearse(&copy, format)?;
+        self.write_all(copy, format)?;
         Ok(hasher.finalize())
+    }
+
+    /// Judges all entries before the first one is written.
+    fn rehearse(&mut self, archive: &File, format: Format) -> Result<(), EnvironmentError> {
+        let Destination { writer, target, origin, .. } = self;
+        let (target, origin) = (*target, *origin);
+        let again = archive.try_clone().map_err(|error| origin.damaged(None, error))?;
+        writer.rehearse(|writer| {
+            Destination { writer, target, origin, left_out: &mut Vec::new() }.write_all(again, format)
+        })?;
+        // Both handles share one position.
+        let mut archive = archive;
+        archive.rewind().map_err(|error| origin.damaged(None, error))
+    }
+
+    fn write_all(&mut self, archive: File, format: Format) -> Result<(), EnvironmentError> {
+        match format {
+            Format::Zip => zip::extract(self, archive),
+            Format::Tar => tar::extract(self, archive, false),
+            Format::TarGzip => tar::extract(self, archive, true),
+        }
     }
 
     /// Writes a symbolic link, or leaves it out.
