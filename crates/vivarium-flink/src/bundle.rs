@@ -66,7 +66,7 @@ impl BundleRunner {
     }
 
     async fn run_in_guest(
-        &self,
+        &mut self,
         guest: &mut Option<Guest>,
         instruction: &str,
         token: &[u8],
