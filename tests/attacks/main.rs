@@ -14,8 +14,12 @@
 //! All cases run in one process, some at a time: one runtime, one image, one pool of siblings, as in a server that tenants
 //! attack at the same moment.
 
+#[allow(dead_code, reason = "each test program uses its part")]
+#[path = "../../crates/vivarium-env/tests/support/archives.rs"]
+mod archives;
 mod break_itself;
 mod case;
+mod data_and_declarations;
 mod document;
 mod escape;
 mod exhaust_the_host;
@@ -29,6 +33,9 @@ mod reach_a_neighbour;
 mod read_the_host;
 mod runner;
 mod slow_a_neighbour;
+#[allow(dead_code, reason = "each test program uses its part")]
+#[path = "../../crates/vivarium-env/tests/support/wheels.rs"]
+mod wheels;
 mod world;
 
 use std::process::ExitCode;
@@ -43,6 +50,7 @@ const GROUPS: &[Group] = &[
     exhaust_the_host::GROUP,
     slow_a_neighbour::GROUP,
     break_itself::GROUP,
+    data_and_declarations::GROUP,
 ];
 
 fn main() -> ExitCode {

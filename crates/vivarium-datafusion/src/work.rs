@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use vivarium::{
     Aggregation, ArgumentValue, Arguments, Evaluation, Failures, GroupBy, JobContext, Kind, Task, TaskOptions,
 };
+use vivarium_text::OneLine;
 
 use crate::error::{Counted, Error};
 use crate::function::{BoundTypes, PythonFunction};
@@ -134,7 +135,7 @@ impl Call {
         self.errors.fetch_add(failures.rows().len() as u64, Ordering::Relaxed);
         if let Some(first) = failures.errors().first() {
             let (function, rows) = (&self.function.name, failures.rows().len());
-            tracing::warn!(target: "vivarium::sql", function, rows, first = %first, "rows failed and became NULL");
+            tracing::warn!(target: "vivarium::sql", function, rows, first = %OneLine(first), "rows failed and became NULL");
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{FlockOperation, OFlags};
+use vivarium_text::OneLine;
 
 use crate::error::EnvironmentError;
 use crate::tree::{open_directory, remove_tree};
@@ -90,7 +91,7 @@ impl BaseDirectory {
             match remove_tree(&self.parent, &self.name) {
                 Ok(()) => break,
                 Err(error) if attempt == REMOVAL_ATTEMPTS => {
-                    tracing::warn!(directory = %self.path.display(), %error, "the job's Python directory could not be removed");
+                    tracing::warn!(directory = %OneLine(self.path.display()), error = %OneLine(&error), "the job's Python directory could not be removed");
                     return;
                 }
                 // A network file system keeps a file that is still open for a moment.
@@ -125,7 +126,7 @@ fn sweep(parent: &Dir) {
             continue;
         }
         if let Err(error) = sweep_one(parent, &file, name) {
-            tracing::debug!(directory = name, %error, "a Python directory of a process that is gone could not be removed");
+            tracing::debug!(directory = name, error = %OneLine(&error), "a Python directory of a process that is gone could not be removed");
         }
     }
 }

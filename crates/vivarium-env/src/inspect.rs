@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::environment::PythonEnvironment;
 use crate::report::Distribution;
-use crate::tree::{Kind, Visit, WalkError, walk};
+use crate::tree::{Bounds, Kind, Visit, WalkError, walk};
 use crate::view::EnvironmentView;
 
 /// Deeper than any tree that the limits allow.
@@ -77,7 +77,7 @@ impl PythonEnvironment {
 
     fn list_files(&self) -> io::Result<Vec<TreeFile>> {
         let mut files = Vec::new();
-        let walked = walk(&self.tree()?, DEPTH, &mut |visit: Visit<'_>| {
+        let walked = walk(&self.tree()?, Bounds::of_depth(DEPTH), &mut |visit: Visit<'_>| {
             let kind = match visit.kind {
                 Kind::Directory => TreeFileKind::Directory,
                 Kind::Symlink => TreeFileKind::Symlink,

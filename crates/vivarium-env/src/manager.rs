@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use cap_std::fs::Dir;
+use vivarium_text::OneLine;
 
 use crate::base_directory::BaseDirectory;
 use crate::dependencies::PythonDependencyInfo;
@@ -149,13 +150,14 @@ impl PythonEnvironmentManager {
             tenant.as_ref(),
             &settings.progress,
         )?;
-        let resolution = resolver.as_ref().map(Resolver::resolve).transpose()?;
+        let mut resolution = resolver.as_ref().map(Resolver::resolve).transpose()?;
         let lock = resolution.as_ref().map(|resolution| resolution.lock.clone()).unwrap_or_default();
-        let make_tree = |root: &Dir, expected: Option<&InputHashes>| {
-            let wheels = match (&resolver, resolution) {
-                (Some(resolver), Some(resolution)) => Some(resolver.fetch(resolution)?),
-                _ => None,
-            };
+        let mut wheels = None;
+        let mut make_tree = |root: &Dir, expected: Option<&InputHashes>| {
+            // Fetched once, however often the tree is made.
+            if let (Some(resolver), Some(resolution)) = (&resolver, resolution.take()) {
+                wheels = Some(resolver.fetch(resolution)?);
+            }
             settings.progress.begin(OpenEvent::Materializing)?;
             let materials = Materials {
                 info,
@@ -182,7 +184,7 @@ impl PythonEnvironmentManager {
             }
         };
         for shadowed in &report.shadowed {
-            tracing::warn!(job = self.job.0, module = shadowed.module, file = shadowed.path, "{shadowed}");
+            tracing::warn!(job = self.job.0, module = shadowed.module, file = shadowed.path, "{}", OneLine(shadowed));
         }
         Ok(OpenJob { info: self.info.clone(), python, report, lock, key, place })
     }

@@ -28,8 +28,12 @@ impl InputHashes {
     /// Reads every shipped file once.
     pub(crate) fn compute(info: &PythonDependencyInfo, limits: &MaterializeLimits) -> Result<Self, EnvironmentError> {
         let hash = |role, path: &Path| match open_input(role, path)? {
+            Input::File(file) if file.size() > limits.archive_bytes.max(limits.file_bytes) => {
+                let limit = limits.archive_bytes.max(limits.file_bytes);
+                Err(EnvironmentError::InputTooBig { role, path: path.to_owned(), limit })
+            }
             Input::File(mut file) => file.hash(),
-            Input::Directory(directory) => hash_directory(&directory, limits.path_depth, &Origin::new(role, path, "")),
+            Input::Directory(directory) => hash_directory(&directory, limits, &Origin::new(role, path, "")),
         };
         Ok(Self {
             python_files: info

@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 
 use crate::guest::GuestPython;
 use crate::report::{Distribution, NativeModule, ShadowedBy, ShadowedModule, TreeReport};
-use crate::tree::{Kind, Visit, WalkError, walk};
+use crate::tree::{Bounds, Kind, Visit, WalkError, walk};
 
 /// Bytes of a distribution's metadata that are read: name and version stand in front.
 const METADATA_BYTES: u64 = 16 << 10;
@@ -59,7 +59,7 @@ pub(crate) fn home_sites(root: &Dir, home: &str, guest: &GuestPython) -> io::Res
 }
 
 fn scan_root(directory: &Dir, import_root: &str, guest: &GuestPython, report: &mut TreeReport) -> io::Result<()> {
-    let walked = walk(directory, DEPTH, &mut |visit: Visit<'_>| {
+    let walked = walk(directory, Bounds::of_depth(DEPTH), &mut |visit: Visit<'_>| {
         let path = format!("{import_root}/{}", visit.path);
         if !visit.path.contains('/') {
             scan_top_level(&visit, &path, import_root, guest, report)?;

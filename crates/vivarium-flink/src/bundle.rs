@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use serde_json::Value;
 use vivarium_sandbox::{Image, SandboxConfig};
+use vivarium_text::OneLine;
 
 use crate::cut;
 use crate::data::{DataStream, Item};
@@ -47,12 +47,13 @@ impl BundleRunner {
     /// # Errors
     /// When the functions fail, or a stream ends.
     pub async fn run(&mut self, instruction: &str, token: &[u8]) -> Result<ProcessBundleResponse, Error> {
-        let ran = self.run_in_guest(instruction, token).await;
-        self.data.forget(instruction);
-        if ran.is_err() {
-            self.guest = None;
-        }
-        ran
+        let data = self.data.clone();
+        let _running = Running { data: &data, instruction };
+        // It comes back when all went well: after an error, a panic or a call that was given up, the next instruction starts clean.
+        let mut guest = self.guest.take();
+        let ran = self.run_in_guest(&mut guest, instruction, token).await?;
+        self.guest = guest;
+        Ok(ran)
     }
 
     /// Closes the functions.
@@ -60,19 +61,24 @@ impl BundleRunner {
         if let Some(guest) = self.guest.take()
             && let Err(error) = guest.close().await
         {
-            tracing::warn!(%error, "functions could not be closed");
+            tracing::warn!(error = %OneLine(&error), "functions could not be closed");
         }
     }
 
-    async fn run_in_guest(&mut self, instruction: &str, token: &[u8]) -> Result<ProcessBundleResponse, Error> {
+    async fn run_in_guest(
+        &mut self,
+        guest: &mut Option<Guest>,
+        instruction: &str,
+        token: &[u8],
+    ) -> Result<ProcessBundleResponse, Error> {
         let mut inbox = self.data.inbox(instruction)?;
         if let Some(state) = &self.state {
             state.begin(instruction);
         }
-        if self.guest.is_none() {
-            self.guest = Some(Guest::open(&self.image, &self.config, &self.bundle.description).await?);
-        }
-        let guest = self.guest.as_mut().ok_or(Error::Frames("nothing"))?;
+        let guest = match guest {
+            Some(guest) => guest,
+            None => guest.insert(Guest::open(&self.image, &self.config, &self.bundle.description).await?),
+        };
         let mut turn = Turn { guest, data: &self.data, bundle: &self.bundle, instruction };
         let most = cut::most(self.config.limits.batch_bytes);
         let mut open = Inputs::new(&self.bundle);
@@ -80,13 +86,13 @@ impl BundleRunner {
         let mut message = Vec::new();
         frames::write(&mut message, Kind::Begin, instruction, token);
         while !open.is_empty() {
-            let items = inbox.next().await.ok_or(Error::StreamEnded("data"))?;
+            let items = inbox.recv().await.ok_or(Error::StreamEnded("data"))?;
             for (kind, name, content) in items.iter().filter_map(|item| open.take(item)) {
                 let whole = kind != Kind::Elements || !self.bundle.prefixed;
                 for part in if whole { vec![content] } else { cut::parts(content, most) } {
                     if message.len().saturating_add(part.len()) > most {
                         let elements = turn.answer(&mut message).await?.elements;
-                        turn.send(elements)?;
+                        turn.send(elements).await?;
                     }
                     frames::write(&mut message, kind, name, part);
                 }
@@ -96,10 +102,24 @@ impl BundleRunner {
             }
             let answer = turn.answer(&mut message).await?;
             metrics = answer.metrics;
-            turn.send(if open.is_empty() { answer.elements.last(instruction, &self.bundle) } else { answer.elements })?;
+            let last = open.is_empty();
+            let elements = if last { answer.elements.last(instruction, &self.bundle) } else { answer.elements };
+            turn.send(elements).await?;
         }
         let step = self.bundle.functions.first().map_or("", String::as_str);
         Ok(ProcessBundleResponse { monitoring_infos: metrics::monitoring_infos(&metrics, step)? })
+    }
+}
+
+/// Forgets an instruction when it has ended, in whatever way.
+struct Running<'a> {
+    data: &'a DataStream,
+    instruction: &'a str,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.data.forget(self.instruction);
     }
 }
 
@@ -119,8 +139,8 @@ impl Turn<'_> {
         Outputs::read(&answer, self.instruction, self.bundle)
     }
 
-    fn send(&self, elements: Elements) -> Result<(), Error> {
-        if elements.data.is_empty() && elements.timers.is_empty() { Ok(()) } else { self.data.send(elements) }
+    async fn send(&self, elements: Elements) -> Result<(), Error> {
+        if elements.data.is_empty() && elements.timers.is_empty() { Ok(()) } else { self.data.send(elements).await }
     }
 }
 

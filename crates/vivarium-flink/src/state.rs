@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::{mpsc, oneshot};
 use prost::Message as _;
 use vivarium_sandbox::HostService;
+use vivarium_text::OneLine;
 
 use crate::error::Error;
 use crate::protocol::messages::{Empty, StateAppendRequest, StateGetRequest, StateKey, StateRequest, StateResponse};
@@ -38,21 +39,15 @@ impl StateStream {
     pub fn open(mut server: Server) -> Self {
         let (requests, outgoing) = mpsc::unbounded();
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
-        let stream = Self { requests, waiting: Arc::clone(&waiting), next: Arc::default() };
+        let closing = Closing(Arc::clone(&waiting));
+        let stream = Self { requests, waiting, next: Arc::default() };
         tokio::spawn(async move {
-            match server.state(outgoing).await {
-                Ok(mut responses) => {
-                    while let Some(response) = responses.next().await {
-                        if let Some(asked) = lock(&waiting).as_mut().and_then(|waiting| waiting.remove(&response.id)) {
-                            // Nobody waits any more: the bundle has failed.
-                            let _ = asked.send(response);
-                        }
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "the state stream ended"),
+            // A TaskManager that ends breaks its streams, and then nobody waits.
+            if let Err(error) = pump(&mut server, outgoing, &closing.0).await
+                && lock(&closing.0).as_ref().is_some_and(|waiting| !waiting.is_empty())
+            {
+                tracing::warn!(error = %OneLine(&error), "the state stream ended");
             }
-            // Whoever waits learns that nothing more will come.
-            lock(&waiting).take();
         });
         stream
     }
@@ -80,6 +75,30 @@ impl StateStream {
         answers.reverse();
         Ok(answers)
     }
+}
+
+/// Lets nobody wait when the stream has ended, in whatever way.
+struct Closing(Waiting);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        lock(&self.0).take();
+    }
+}
+
+async fn pump(
+    server: &mut Server,
+    outgoing: mpsc::UnboundedReceiver<StateRequest>,
+    waiting: &Waiting,
+) -> Result<(), Error> {
+    let mut responses = server.state(outgoing).await?;
+    while let Some(response) = responses.next().await? {
+        if let Some(asked) = lock(waiting).as_mut().and_then(|waiting| waiting.remove(&response.id)) {
+            // Nobody waits any more: the bundle has failed.
+            let _ = asked.send(response);
+        }
+    }
+    Ok(())
 }
 
 fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, Option<HashMap<String, oneshot::Sender<StateResponse>>>> {

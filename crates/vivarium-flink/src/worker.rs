@@ -7,6 +7,7 @@ use futures::channel::mpsc;
 use serde_json::json;
 use tokio::sync::Mutex;
 use vivarium_sandbox::{Image, SandboxConfig};
+use vivarium_text::OneLine;
 
 use crate::bundle::BundleRunner;
 use crate::data::DataStream;
@@ -88,10 +89,20 @@ impl Worker {
         });
         let mut control = self.control;
         let mut instructions = control.control(outgoing).await?;
-        while let Some(instruction) = instructions.next().await {
+        loop {
+            let instruction = match instructions.next().await {
+                Ok(Some(instruction)) => instruction,
+                Ok(None) => break,
+                Err(error) => {
+                    // Flink knows which instructions have no answer. A TaskManager that ends says goodbye in this way, too.
+                    tracing::info!(error = %OneLine(&error), "the control stream broke");
+                    break;
+                }
+            };
             let (bundles, responses) = (Arc::clone(&bundles), responses.clone());
             tokio::spawn(async move {
-                let response = bundles.answer(instruction).await;
+                let id = instruction.instruction_id.clone();
+                let response = answered(id, async move { bundles.answer(instruction).await }).await;
                 // Flink has closed the stream: nobody waits.
                 let _ = responses.unbounded_send(response);
             });
@@ -99,6 +110,17 @@ impl Worker {
         bundles.close().await;
         Ok(())
     }
+}
+
+/// The answer to an instruction. Flink waits for one without an end, so work that dies answers, too.
+async fn answered(
+    instruction_id: String,
+    work: impl Future<Output = InstructionResponse> + Send + 'static,
+) -> InstructionResponse {
+    tokio::spawn(work).await.unwrap_or_else(|died| {
+        let error = format!("the worker failed while it ran the instruction: {died}");
+        InstructionResponse { instruction_id, error, ..InstructionResponse::default() }
+    })
 }
 
 /// A pipeline option of Beam's by its name, which is `beam:option:NAME:v1` on the wire.
@@ -144,7 +166,7 @@ impl Bundles {
             match self.process(&request.instruction_id, bundle).await {
                 Ok(processed) => response.process_bundle = Some(processed),
                 Err(error) => {
-                    tracing::warn!(%error, instruction = request.instruction_id, "a bundle failed");
+                    tracing::warn!(error = %OneLine(&error), instruction = request.instruction_id, "a bundle failed");
                     response.error = error.to_string();
                 }
             }
@@ -219,5 +241,17 @@ impl Bundles {
         for (_, runner) in self.runners.lock().await.drain() {
             runner.lock().await.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_instruction_whose_work_dies_is_answered_with_an_error() {
+        let died = answered("7".to_owned(), async { panic!("a defect") }).await;
+        assert_eq!(died.instruction_id, "7");
+        assert!(died.error.contains("the worker failed") && died.error.contains("a defect"), "{}", died.error);
     }
 }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{ChildStderr, Command};
+use vivarium_text::OneLine;
 
 use crate::description::ImageDescription;
 use crate::error::Error;
@@ -96,7 +97,9 @@ pub(crate) async fn run(
                     let state = if cached { StepState::Cached } else { StepState::Finished };
                     progress(plan.event(step, index, state, Some(seconds), None));
                 }
-                Err(error) => tracing::debug!(line, %error, "the guest build wrote a line that is no event"),
+                Err(error) => {
+                    tracing::debug!(line, error = %OneLine(&error), "the guest build wrote a line that is no event")
+                }
             }
         }
     }

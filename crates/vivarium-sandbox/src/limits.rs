@@ -93,9 +93,11 @@ pub struct Limits {
     /// Default 1,024: longer than any name a person types, short enough for every log line.
     pub name_bytes: u32,
 
-    /// Bytes per second the guest may write to stdout and stderr together; what is more is dropped, counted and reported once.
+    /// Bytes per second the guest may write to stdout and stderr together; what is more is dropped, counted and reported once, and
+    /// once more with the number when that ends. A line of the log counts as at least 128 bytes, because that is what its event
+    /// takes; one call of the guest's ends at most 128 lines.
     ///
-    /// Default 1 MiB/s: some 10,000 log lines a second, above which a log no longer informs. None for a command line tool
+    /// Default 1 MiB/s: at most 8,192 log lines a second, above which a log no longer informs. None for a command line tool
     /// whose user asked for the output.
     #[serde(with = "serde_size::optional")]
     pub log_bytes_per_second: Option<u64>,

@@ -3,14 +3,17 @@
 //! By default what Python prints becomes tracing events, one a line, tagged with tenant, job, task and function, so that
 //! an engine's log tells whose line it is. A command line tool passes the streams through instead.
 
+mod inherited;
+
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vivarium_text as text;
 
 use crate::tenant::Task;
-use crate::wasi::{OutputSink, Stdin};
+use crate::wasi::{Admitted, OutputSink, Room, Stdin};
+use inherited::Inherited;
 
 /// What Python reads from stdin.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +45,8 @@ pub enum Output {
     /// for) and `stream`. Control characters are escaped.
     #[default]
     Log,
-    /// The same stream of this process, byte for byte. Writing blocks the thread while the reader of a pipe is slow: for
-    /// command line tools, not for servers.
+    /// The same stream of this process, byte for byte, by a thread of its own. The guest waits while the reader of a pipe is slow,
+    /// until the deadline of its call: for command line tools, not for servers.
     Inherit,
     /// Memory.
     Capture(Capture),
@@ -62,7 +65,7 @@ impl Output {
     pub(crate) fn sink(&self, stream: Stream, labels: &Arc<Labels>) -> Box<dyn OutputSink> {
         match self {
             Self::Log => Box::new(LogLines { stream, labels: Arc::clone(labels), line: Vec::new() }),
-            Self::Inherit => Box::new(Inherited(stream)),
+            Self::Inherit => Box::new(Inherited::new(stream)),
             Self::Capture(capture) => Box::new(capture.clone()),
             Self::Discard => Box::new(crate::wasi::Discard),
         }
@@ -108,23 +111,6 @@ impl OutputSink for Capture {
     }
 }
 
-/// The process's own stream.
-struct Inherited(Stream);
-
-impl OutputSink for Inherited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self.0 {
-            Stream::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(bytes)?;
-                // Python flushes when it means to; a second buffer would only reorder stdout and stderr.
-                stdout.flush()
-            }
-            Stream::Stderr => io::stderr().lock().write_all(bytes),
-        }
-    }
-}
-
 /// Whose lines they are.
 pub(crate) struct Labels {
     task: Arc<Task>,
@@ -156,12 +142,39 @@ impl Labels {
 /// Bytes of an unfinished line that are kept; a longer line becomes several events.
 const MAX_LINE: usize = 8 << 10;
 
+/// What an event costs at least, in bytes: its time, level and labels.
+const LINE_COST: usize = 128;
+
 /// Turns lines into tracing events.
 struct LogLines {
     stream: Stream,
     labels: Arc<Labels>,
     /// The line that has not ended yet.
     line: Vec<u8>,
+}
+
+/// A step through what is written: bytes of a line, or the end of one.
+enum Step {
+    /// So many bytes that belong to the line.
+    Content(usize),
+    /// A line feed.
+    End,
+    /// The line is as long as an event may be.
+    Full,
+}
+
+impl Step {
+    /// The next step, behind `line` bytes of a line.
+    fn next(line: usize, rest: &[u8]) -> Option<Self> {
+        Some(match rest.first()? {
+            b'\n' => Self::End,
+            _ if line >= MAX_LINE => Self::Full,
+            _ => {
+                let most = &rest[..rest.len().min(MAX_LINE - line)];
+                Self::Content(most.iter().position(|byte| *byte == b'\n').unwrap_or(most.len()))
+            }
+        })
+    }
 }
 
 impl LogLines {
@@ -184,22 +197,52 @@ impl LogLines {
 
 impl OutputSink for LogLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (content, ended) = match piece.strip_suffix(b"\n") {
-                Some(content) => (content, true),
-                None => (piece, false),
-            };
-            for part in content.chunks(MAX_LINE) {
-                if self.line.len() + part.len() > MAX_LINE {
+        let mut rest = bytes;
+        while let Some(step) = Step::next(self.line.len(), rest) {
+            match step {
+                Step::Content(length) => {
+                    let (content, behind) = rest.split_at(length);
+                    self.line.extend_from_slice(content);
+                    rest = behind;
+                }
+                Step::End => {
+                    rest = &rest[1..];
                     self.emit();
                 }
-                self.line.extend_from_slice(part);
-            }
-            if ended {
-                self.emit();
+                Step::Full => self.emit(),
             }
         }
         Ok(())
+    }
+
+    /// A byte costs a byte, and a line no less than [`LINE_COST`].
+    fn admit(&self, bytes: &[u8], room: Room) -> Admitted {
+        let (mut line, mut rest, mut credit) = (self.line.len(), bytes, room.credit);
+        let mut lines = 0;
+        while let Some(step) = Step::next(line, rest) {
+            let (length, cost) = match step {
+                Step::Content(length) => {
+                    let length = usize::try_from(credit).unwrap_or(usize::MAX).min(length);
+                    (length, length)
+                }
+                Step::End => (1, LINE_COST.saturating_sub(line).max(1)),
+                Step::Full => (0, 0),
+            };
+            let ends = !matches!(step, Step::Content(_));
+            if cost as u64 > credit || (length == 0 && !ends) || (ends && lines == room.lines) {
+                break;
+            }
+            credit -= cost as u64;
+            rest = &rest[length..];
+            line = if ends { 0 } else { line + length };
+            lines += usize::from(ends);
+        }
+        let rest_comes_later = !rest.is_empty() && lines == room.lines;
+        Admitted { bytes: bytes.len() - rest.len(), cost: room.credit - credit, lines, rest_comes_later }
+    }
+
+    fn counts_towards_budget(&self) -> bool {
+        true
     }
 }
 
@@ -214,6 +257,7 @@ impl Drop for LogLines {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::sync::Mutex;
 
     use super::*;
@@ -274,6 +318,36 @@ mod tests {
         assert!(log.contains("a\\r INFO forged\\x1b[2K\u{fffd}"), "{log}");
         let endless = vec![b'x'; 3 * MAX_LINE + 1];
         assert_eq!(logged(Stream::Stdout, &[&endless[..100], &endless[100..]]).lines().count(), 4);
+    }
+
+    /// What a stream of lines admits, and how many events it then makes.
+    fn admitted(before: &[u8], bytes: &[u8], room: Room) -> Admitted {
+        let tenant = Tenant::new(TenantId::new("acme").unwrap(), &TenantLimits::default());
+        let task = tenant.task(JobId::new("j1").unwrap(), TaskId::new("t2").unwrap());
+        let mut lines = LogLines { stream: Stream::Stdout, labels: Arc::new(Labels::new(&task)), line: Vec::new() };
+        lines.write(before).unwrap();
+        lines.admit(bytes, room)
+    }
+
+    #[test]
+    fn a_line_costs_what_its_event_does() {
+        let room = |credit, lines| Room { credit, lines };
+        let admits = |bytes, cost, lines, rest_comes_later| Admitted { bytes, cost, lines, rest_comes_later };
+        // An empty line costs as much as a short one, and a long one its length.
+        assert_eq!(admitted(b"", b"\n\n\n", room(1000, 10)), admits(3, 384, 3, false));
+        assert_eq!(admitted(b"", b"short\n", room(1000, 10)), admits(6, 128, 1, false));
+        assert_eq!(admitted(b"", &[b'x'; 500], room(1000, 10)), admits(500, 500, 0, false));
+        // What was written of the line before counts.
+        assert_eq!(admitted(&[b'x'; 100], b"\n", room(1000, 10)), admits(1, 28, 1, false));
+        // The credit ends in the middle of a line, and before an end that it cannot pay.
+        assert_eq!(admitted(b"", b"abcdef\n", room(4, 10)), admits(4, 4, 0, false));
+        assert_eq!(admitted(b"", b"\n\n\n", room(300, 10)), admits(2, 256, 2, false));
+        // So many lines in one call; the guest comes again.
+        assert_eq!(admitted(b"", b"\n\n\n", room(u64::MAX, 2)), admits(2, 256, 2, true));
+        // A line without an end is several.
+        let endless = vec![b'x'; 3 * MAX_LINE + 1];
+        assert_eq!(admitted(b"", &endless, room(u64::MAX, 10)), admits(endless.len(), endless.len() as u64, 3, false));
+        assert_eq!(admitted(b"", &endless, room(u64::MAX, 2)), admits(3 * MAX_LINE, 3 * MAX_LINE as u64, 2, true));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vivarium_text::OneLine;
 
 use crate::error::Error;
 use crate::image::Image;
@@ -235,7 +236,7 @@ impl<T: Send + 'static> Drop for Lease<T> {
             match pool.start().await {
                 Ok(member) => pool.lock_idle().push(member),
                 // Whoever checks out next starts one and gets the error.
-                Err(error) => tracing::debug!(%error, "a dead sandbox could not be replaced"),
+                Err(error) => tracing::debug!(error = %OneLine(&error), "a dead sandbox could not be replaced"),
             }
             drop(permit);
         });

@@ -22,7 +22,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::quantity::serde_size;
 use crate::share::Share;
-use crate::wasi::ScratchBudget;
+use crate::wasi::{OutputBudget, OutputLimit, ScratchBudget};
 
 /// The longest identifier, in bytes.
 const MAX_ID_BYTES: usize = 128;
@@ -117,6 +117,12 @@ pub struct TenantLimits {
     pub scratch_bytes: u64,
     /// Files, directories and links in the scratch directories of all its sandboxes. Default 200,000.
     pub scratch_files: u32,
+    /// Bytes per second that all its sandboxes may write to the log together, each line counted as at least 128; what is more is
+    /// dropped, counted and reported once. Output that a caller captures or passes through does not count.
+    ///
+    /// Default 4 MiB/s: four sandboxes at their own default, and none gains by starting more of them.
+    #[serde(with = "serde_size::optional")]
+    pub log_bytes_per_second: Option<u64>,
     /// Processor time in proportion to other tenants, when there is not enough for all; from 1 to 10,000. Default 100, as the
     /// `cpu.weight` of Linux's control groups: a tenant of weight 300 gets three times the time of one of weight 100, however
     /// many sandboxes each of them has. Without contention it has no effect.
@@ -132,6 +138,7 @@ impl Default for TenantLimits {
             instances: 256,
             scratch_bytes: 1 << 30,
             scratch_files: 200_000,
+            log_bytes_per_second: Some(4 << 20),
             cpu_weight: 100,
             sandbox: None,
         }
@@ -145,6 +152,8 @@ pub struct Tenant {
     pub(crate) memory: Account,
     pub(crate) instances: Account,
     pub(crate) scratch: Arc<ScratchBudget>,
+    /// What its sandboxes may log together.
+    pub(crate) log: Option<Arc<OutputBudget>>,
     pub(crate) share: Share,
     ceiling: Option<Limits>,
 }
@@ -168,11 +177,13 @@ pub struct TenantUsage {
 impl Tenant {
     /// A tenant that uses nothing yet.
     pub fn new(id: TenantId, limits: &TenantLimits) -> Arc<Self> {
+        let log = |rate| Arc::new(OutputBudget::new(OutputLimit { bytes_per_second: rate, burst_bytes: rate }));
         Arc::new(Self {
             id,
             memory: Account::new(limits.memory),
             instances: Account::new(limits.instances.into()),
             scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
+            log: limits.log_bytes_per_second.map(log),
             share: Share::new(limits.cpu_weight),
             ceiling: limits.sandbox.clone(),
         })
@@ -216,10 +227,12 @@ pub struct Task {
 }
 
 impl Task {
-    /// The only task of a process that runs code for one user, such as a command line tool: tenant and job `local`, task `0`.
+    /// The only task of a process that runs code for one user, such as a command line tool: tenant and job `local`, task `0`. What
+    /// its sandboxes log is limited for each of them, and not for all together: the one user sees it and may ask for it.
     pub fn local() -> Arc<Self> {
         let valid = "a constant that is a valid identifier";
-        Tenant::new(TenantId::new("local").expect(valid), &TenantLimits::default())
+        let limits = TenantLimits { log_bytes_per_second: None, ..TenantLimits::default() };
+        Tenant::new(TenantId::new("local").expect(valid), &limits)
             .task(JobId::new("local").expect(valid), TaskId::new("0").expect(valid))
     }
 

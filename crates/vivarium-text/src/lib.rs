@@ -6,11 +6,31 @@
 //! Everything that leaves the project as text goes through [`line`] or [`paragraph`], whoever wrote it.
 #![forbid(unsafe_code)]
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// One line: every control character escaped, cut to `max_bytes` of the original with a note of how much is missing.
 pub fn line(text: &str, max_bytes: usize) -> String {
     clean(text, max_bytes, |_| false)
+}
+
+/// The most bytes that [`OneLine`] shows.
+const MOST_OF_ONE_LINE: usize = 16 << 10;
+
+/// Shows a value as one line, for events of a log: an error's message may hold text of strangers, and with a line end in it a line
+/// that looks like another event's.
+///
+/// ```
+/// use vivarium_text::OneLine;
+///
+/// assert_eq!(OneLine("bad\n2026-01-01 INFO forged").to_string(), "bad\\n2026-01-01 INFO forged");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct OneLine<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for OneLine<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&line(&self.0.to_string(), MOST_OF_ONE_LINE))
+    }
 }
 
 /// Several lines: as [`line`], but line feeds and tabs stay.

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use vivarium_env::PythonEnvironment;
 use vivarium_sandbox::{EnvironmentSnapshot, Image, Output, SandboxConfig, WarmError};
+use vivarium_text::OneLine;
 
 use crate::source::FunctionSource;
 
@@ -55,7 +56,7 @@ impl EnvironmentSnapshots {
             None => match make(image, &config, environment, &imports, &key).await {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
-                    tracing::info!(%error, "the environment has no snapshot; every instance imports for itself");
+                    tracing::info!(error = %OneLine(&error), "the environment has no snapshot; every instance imports for itself");
                     return config;
                 }
             },
@@ -122,7 +123,7 @@ async fn make(
         match EnvironmentSnapshot::read(file, image) {
             Ok(Some(snapshot)) => return Ok(snapshot),
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "an environment's snapshot is made again"),
+            Err(error) => tracing::warn!(error = %OneLine(&error), "an environment's snapshot is made again"),
         }
     }
     let start = Instant::now();
@@ -132,7 +133,7 @@ async fn make(
     if let Some(file) = file
         && let Err(error) = keep(&snapshot, &file)
     {
-        tracing::warn!(%error, "an environment's snapshot was not kept for later processes");
+        tracing::warn!(error = %OneLine(&error), "an environment's snapshot was not kept for later processes");
     }
     Ok(Arc::new(snapshot))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use arrow_schema::ArrowError;
-use vivarium_sandbox::{GuestErrorKind, LimitError};
+use vivarium_sandbox::{GuestErrorKind, LimitError, ProtocolError};
 
 use crate::bind::{BindError, Place};
 use crate::python_error::{PythonError, RowNumbers};
@@ -232,7 +232,8 @@ pub enum Error {
 /// Whose part it is to mend an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The Python code failed.
+    /// The Python code failed. Also whatever the guest says that cannot be: the SDK in it is Python, too, which the code it runs
+    /// can change, and the host cannot tell a defect of the SDK's from a change of the code's.
     Python,
     /// What was asked for does not exist or contradicts itself.
     Usage,
@@ -252,10 +253,11 @@ impl Error {
         match self {
             Self::Python(error) if error.error.kind == GuestErrorKind::Memory => ErrorClass::Limit,
             Self::Python(error) if error.error.kind == GuestErrorKind::Argument => ErrorClass::Input,
-            Self::Python(error) if error.error.kind == GuestErrorKind::Protocol => ErrorClass::Internal,
-            Self::Python(_) | Self::Problems { .. } | Self::Operation { .. } | Self::Unstable { .. } => {
-                ErrorClass::Python
-            }
+            Self::Python(_)
+            | Self::Problems { .. }
+            | Self::Operation { .. }
+            | Self::Unstable { .. }
+            | Self::Signature(_) => ErrorClass::Python,
             Self::Kind { .. } => ErrorClass::Usage,
             Self::Source(_)
             | Self::NoFunction { .. }
@@ -269,7 +271,9 @@ impl Error {
             Self::Limit { .. } | Self::RowTooLarge { .. } | Self::Groups { .. } => ErrorClass::Limit,
             Self::Sandbox { error, .. } => sandbox_class(error),
             Self::Environment(_) | Self::UnknownPython { .. } => ErrorClass::Environment,
-            Self::Signature(_) | Self::Arrow(_) | Self::Worker(_) => ErrorClass::Internal,
+            // More than one array's offsets can count: the function gave too much.
+            Self::Arrow(ArrowError::OffsetOverflowError(_)) => ErrorClass::Limit,
+            Self::Arrow(_) | Self::Worker(_) => ErrorClass::Internal,
         }
     }
 
@@ -328,6 +332,10 @@ fn sandbox_class(error: &vivarium_sandbox::Error) -> ErrorClass {
     match error {
         // A function that crashes or ends its interpreter did so by itself: the interpreter alone does neither.
         Sandbox::Guest(_) | Sandbox::Exit(_) | Sandbox::Trap { .. } => ErrorClass::Python,
+        // Asked for before any code of the function's has run: the image is another one.
+        Sandbox::Protocol(ProtocolError::Version { .. }) => ErrorClass::Environment,
+        // A function that changes the SDK around it answers for it; what died, died of its code.
+        Sandbox::Protocol(_) | Sandbox::Dead { .. } => ErrorClass::Python,
         Sandbox::Exchange(error) if error.is_malformed_result() => ErrorClass::Python,
         Sandbox::Limit(_) => ErrorClass::Limit,
         Sandbox::Limits(_) => ErrorClass::Usage,

@@ -123,6 +123,81 @@ async fn one_batch_gives_one_array() {
     assert_eq!(null.invoke(&other, 7).await.unwrap_err().class(), ErrorClass::Input);
 }
 
+/// An input that dies after some batches: a reader whose file is damaged, say.
+fn dying(batches: usize) -> impl futures::Stream<Item = Result<RecordBatch, Infallible>> + Send + Unpin + 'static {
+    stream::iter(0..=batches).map(move |batch| {
+        assert!(batch < batches, "the reader dies");
+        Ok(numbers(1..5_000))
+    })
+}
+
+/// The rows that came before the end, and the end: it must be an error or the producer's own panic, and never look like the last row.
+async fn end_of<S>(outputs: S) -> (u64, Result<(), Error>)
+where
+    S: futures::Stream<Item = Result<vivarium::Output, Error>> + Send + 'static,
+{
+    let read = async move {
+        let mut outputs = std::pin::pin!(outputs);
+        let mut rows = 0;
+        loop {
+            match outputs.next().await {
+                Some(Ok(output)) => rows += output.rows_in,
+                Some(Err(error)) => return (rows, Err(error)),
+                None => return (rows, Ok(())),
+            }
+        }
+    };
+    match tokio::spawn(read).await {
+        Ok(ended) => ended,
+        Err(died) => (0, Err(Error::Worker(died.to_string()))),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_dies_is_not_an_input_that_ends() {
+    let source = r#"
+from typing import Iterator
+from vivarium import udaf, udtf
+
+@udtf
+def twice(x: int) -> Iterator[int]:
+    yield x
+    yield x
+
+@udaf
+class Total:
+    def create_accumulator(self) -> list:
+        return [0]
+    def accumulate(self, acc, x: int):
+        acc[0] += x
+    def get_value(self, acc) -> int:
+        return acc[0]
+"#;
+    let source = FunctionSource::inline("kinds.py", source);
+    let module_of_kinds = Module::load(&image().await, SandboxConfig::default(), source).await.unwrap();
+    let schema = numbers(0..0).schema();
+    for instances in [1, 3] {
+        let options = || TaskOptions { instances: Some(instances), ..TaskOptions::default() };
+        let scalar = task("ends", OnError::Fail, instances).await;
+        let table = module_of_kinds.function("twice").unwrap().bind(&schema, options()).await.unwrap();
+        let total = module_of_kinds.function("Total").unwrap();
+        let total = total.bind_aggregate(&schema, &[], options()).await.unwrap();
+        for batches in [0, 1, 5, 20] {
+            for (kind, end) in [
+                ("scalar", end_of(scalar.run(dying(batches))).await),
+                ("table", end_of(table.run(dying(batches))).await),
+                ("aggregate", end_of(total.run(dying(batches))).await),
+            ] {
+                let (rows, end) = end;
+                assert!(
+                    end.is_err(),
+                    "{kind}, {instances} instances: {rows} rows of an input that died are all of them"
+                );
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_ends_is_replaced() {
     let task = task("ends", OnError::Fail, 1).await;

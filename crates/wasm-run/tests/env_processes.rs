@@ -79,6 +79,25 @@ fn a_process_that_is_killed_half_way_leaves_nothing_to_the_next() {
     assert_eq!(folder.kept("entries").len(), 1);
 }
 
+#[test]
+fn processes_that_are_killed_at_any_time_leave_the_store_whole() {
+    let folder = folder();
+    // Two at once, each killed after a time that differs from round to round: in reading, unpacking, renaming, or when it is done.
+    for round in 0..12_u64 {
+        let mut children: Vec<Child> =
+            (0..2).map(|_| folder.build(&["-pyarch", "many.zip"]).spawn().unwrap()).collect();
+        for (index, child) in children.iter_mut().enumerate() {
+            std::thread::sleep(std::time::Duration::from_millis(round * 37 % 23 * (index as u64 + 1)));
+            child.kill().unwrap();
+        }
+        children.iter_mut().for_each(|child| drop(child.wait().unwrap()));
+    }
+    let built = finished(folder.build(&["-pyarch", "many.zip"]).spawn().unwrap());
+    assert_eq!(built["files"], 5052);
+    assert!(folder.kept("making").is_empty());
+    assert_eq!(folder.kept("entries"), [built["key"].as_str().unwrap()]);
+}
+
 /// Starts a build whose resolver says that it runs, and waits; returns once it does.
 fn resolving(folder: &Folder) -> (Child, impl Read) {
     folder.write("requirements.txt", "fine\n");

@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::io::Read;
+use std::process::Stdio;
+
 use support::Folder;
 
 fn exec(arguments: &[&str], input: &str) -> support::Ended {
@@ -99,4 +102,46 @@ fn a_crash_of_the_interpreter_is_one_line() {
     let ended = exec(&["-c", "import os; os.abort()"], "");
     let message = "wasm-run: the guest crashed: wasm trap: wasm `unreachable` instruction executed\n";
     assert_eq!((ended.status, ended.stderr.as_str()), (1, message));
+}
+
+#[test]
+fn a_reader_that_never_reads_does_not_make_a_script_outlive_its_deadline() {
+    let folder = Folder::new();
+    let endless = "import sys\nwhile True: sys.stdout.write('x' * 65536)";
+    let mut child = folder
+        .command(&["exec", "--timeout", "1s", "-c", endless])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe stays open, and full.
+    let unread = child.stdout.take().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{said}");
+    assert!(said.contains("batch_time"), "{said}");
+    drop(unread);
+}
+
+#[test]
+fn all_that_a_script_writes_arrives_however_slowly_it_is_read() {
+    let folder = Folder::new();
+    let code = "import sys\nfor n in range(200_000): print(n)\nsys.stdout.flush()\nprint('end', file=sys.stderr)";
+    let mut child = folder
+        .command(&["exec", "-c", code])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let (mut text, mut piece) = (Vec::new(), [0; 1000]);
+    while let count @ 1.. = stdout.read(&mut piece).unwrap() {
+        text.extend_from_slice(&piece[..count]);
+        std::thread::yield_now();
+    }
+    let expected: String = (0..200_000).map(|number| format!("{number}\n")).collect();
+    assert!(text == expected.as_bytes(), "{} bytes of {}", text.len(), expected.len());
+    assert!(child.wait_with_output().unwrap().status.success());
 }

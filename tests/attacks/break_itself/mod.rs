@@ -3,6 +3,7 @@
 pub mod artifacts;
 mod exceptions;
 mod log_lines;
+mod replies;
 mod results;
 mod structures;
 
@@ -11,5 +12,5 @@ use crate::case::Group;
 pub const GROUP: Group = Group {
     name: "break itself",
     wants: "To break itself, and the host with it",
-    cases: &[results::CASES, structures::CASES, exceptions::CASES, log_lines::CASES, artifacts::CASES],
+    cases: &[results::CASES, replies::CASES, structures::CASES, exceptions::CASES, log_lines::CASES, artifacts::CASES],
 };

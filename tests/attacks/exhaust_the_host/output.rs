@@ -2,11 +2,11 @@
 
 use arrow::array::RecordBatch;
 use vivarium::{Arguments, FunctionSource, SourceError, TaskOptions};
-use vivarium_sandbox::{Capture, LimitKind, Output, Sandbox};
+use vivarium_sandbox::{Capture, LimitKind, Output, Sandbox, TenantLimits};
 
 use crate::case::{Case, call, ensure, host, load};
 use crate::outcome::{Ends, describe};
-use crate::world::{Attempt, rows};
+use crate::world::{Attempt, rows, tenant};
 
 pub const CASES: &[Case] = &[
     call(
@@ -130,6 +130,55 @@ def f(x: int) -> int:
     })
     .so("the call goes on; what is over the rate is dropped, counted and noted once")
     .by("`Limits::log_bytes_per_second`; lines are cut"),
+    host("a million empty lines in one call of the host's", |attempt| {
+        Box::pin(async move {
+            let source = "
+import os
+def f(x: int) -> int:
+    for _ in range(4):
+        lines = b'\\n' * (1 << 20)
+        while lines:
+            written = os.write(1, lines)
+            assert 0 < written
+            lines = lines[written:]
+    return 1
+";
+            let started = std::time::Instant::now();
+            let task = attempt.task(source).await.map_err(|error| error.to_string())?;
+            task.invoke(&rows(&[1]), 0).await.map_err(|error| error.to_string())?;
+            drop(task);
+            let seconds = started.elapsed().as_secs() + 1;
+            let lines = attempt.world.log.lines(attempt.tenant.id().as_str());
+            // The bucket holds a second's worth; each flood has two notices of two lines.
+            let most = ((1 << 20) / 128 + 4) * (seconds + 1);
+            ensure((lines.len() as u64) <= most, || format!("{} lines in {seconds} s", lines.len()))?;
+            let told = |line: &&String| line.contains("bytes of output were dropped]");
+            ensure(lines.iter().any(|line| told(&line)), || "nobody said how many bytes were dropped".to_owned())
+        })
+    })
+    .so("the call goes on; each line costs as much as its event, and the number of dropped bytes is told")
+    .by("`Limits::log_bytes_per_second`; one call ends at most 128 lines"),
+    host("lines of many sandboxes, and of ones that are started anew", |attempt| {
+        Box::pin(async move {
+            const RATE: u64 = 1 << 20;
+            let limits = TenantLimits { log_bytes_per_second: Some(RATE), ..TenantLimits::default() };
+            let talkative = tenant("talkative", &limits);
+            let request = serde_json::json!({"op": "eval", "source": "import os\nfor _ in range(300): os.write(1, b'\\n' * 128)"});
+            let started = std::time::Instant::now();
+            for _ in 0..12 {
+                let config = attempt.config_of(&talkative);
+                let mut sandbox =
+                    Sandbox::start(&attempt.world.image, &config).await.map_err(|error| error.to_string())?;
+                sandbox.control(&request).await.map_err(|error| error.to_string())?;
+            }
+            let seconds = started.elapsed().as_secs() + 1;
+            let lines = attempt.world.log.lines("talkative").len() as u64;
+            let most = RATE / 128 * (seconds + 1) + 12 * 4;
+            ensure(lines <= most, || format!("{lines} lines in {seconds} s"))
+        })
+    })
+    .so("all of them together write as much as the tenant may")
+    .by("`TenantLimits::log_bytes_per_second`"),
 ];
 
 /// A declaration with these arguments is a problem, and no function that could be used.

@@ -1,12 +1,15 @@
 //! Extracting archives that nobody vouches for.
 //!
 //! Both extractors stream: they hold one buffer, the names seen so far and one small record an entry, never an entry's
-//! content. The format is told from the name, as Flink does.
+//! content. They go through an archive twice: the first time all names, kinds, links and sizes are judged and nothing is written, so
+//! that an archive which is refused has cost its reading and no file. The format is told from the name, as Flink does.
 
 mod budget;
 mod tar;
 mod zip;
 
+use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
 
 use crate::error::{EnvironmentError, Origin, Role};
@@ -71,12 +74,30 @@ impl Destination<'_, '_> {
             hasher.update(piece);
         })?;
         self.writer.directory(self.target, None).map_err(|error| self.origin.failed("", error))?;
-        match format {
-            Format::Zip => zip::extract(&mut self, copy)?,
-            Format::Tar => tar::extract(&mut self, copy, false)?,
-            Format::TarGzip => tar::extract(&mut self, copy, true)?,
-        }
+        self.rehearse(&copy, format)?;
+        self.write_all(copy, format)?;
         Ok(hasher.finalize())
+    }
+
+    /// Judges all entries before the first one is written.
+    fn rehearse(&mut self, archive: &File, format: Format) -> Result<(), EnvironmentError> {
+        let Destination { writer, target, origin, .. } = self;
+        let (target, origin) = (*target, *origin);
+        let again = archive.try_clone().map_err(|error| origin.damaged(None, error))?;
+        writer.rehearse(|writer| {
+            Destination { writer, target, origin, left_out: &mut Vec::new() }.write_all(again, format)
+        })?;
+        // Both handles share one position.
+        let mut archive = archive;
+        archive.rewind().map_err(|error| origin.damaged(None, error))
+    }
+
+    fn write_all(&mut self, archive: File, format: Format) -> Result<(), EnvironmentError> {
+        match format {
+            Format::Zip => zip::extract(self, archive),
+            Format::Tar => tar::extract(self, archive, false),
+            Format::TarGzip => tar::extract(self, archive, true),
+        }
     }
 
     /// Writes a symbolic link, or leaves it out.
@@ -107,4 +128,64 @@ fn is_interpreter_link(path: &EntryPath, target: &[u8]) -> bool {
 /// The origin of an archive's entries.
 pub(crate) fn origin(role: Role, path: &Path, target: &EntryPath) -> Origin {
     Origin::new(role, path, target.as_str())
+}
+
+#[cfg(test)]
+#[allow(dead_code, reason = "each test program uses its part")]
+#[path = "../../tests/support/archives.rs"]
+mod archives;
+
+#[cfg(test)]
+mod tests {
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+
+    use super::archives::{Tar, ZipEntry, zip};
+    use super::*;
+    use crate::limits::MaterializeLimits;
+    use crate::tree::{Input, open_input};
+
+    /// Extracts an archive, and returns how that ended and how many files there are then.
+    fn extracted(archive: &[u8], format: Format) -> (Result<(), String>, usize) {
+        let place = tempfile::tempdir().unwrap();
+        let (shipped, root) = (place.path().join("shipped"), place.path().join("root"));
+        std::fs::write(&shipped, archive).unwrap();
+        std::fs::create_dir(&root).unwrap();
+        let limits = MaterializeLimits { entries: 1_000, ..MaterializeLimits::default() };
+        let tree = Dir::open_ambient_dir(&root, ambient_authority()).unwrap();
+        let mut writer = TreeWriter::new(&tree, &limits);
+        let target = EntryPath::known("target");
+        let origin = origin(Role::Archive, &shipped, &target);
+        let Input::File(mut source) = open_input(Role::Archive, &shipped).unwrap() else { panic!("a file") };
+        let mut left_out = Vec::new();
+        let destination =
+            Destination { writer: &mut writer, target: &target, origin: &origin, left_out: &mut left_out };
+        let ended = destination.extract(&mut source, format).map(drop).map_err(|error| error.to_string());
+        (ended, std::fs::read_dir(root.join("target")).unwrap().count())
+    }
+
+    #[test]
+    fn an_archive_that_is_refused_at_its_last_entry_has_cost_no_file() {
+        let many = |last: &str| {
+            let names: Vec<String> = (0..900).map(|number| format!("f{number}")).chain([last.to_owned()]).collect();
+            let entries: Vec<ZipEntry> = names.iter().map(|name| ZipEntry::file(name, "x")).collect();
+            let tar = || names.iter().fold(Tar::default(), |tar, name| tar.file(name, b"x"));
+            [(zip(&entries), Format::Zip), (tar().finish(), Format::Tar), (tar().gzip(), Format::TarGzip)]
+        };
+        for last in ["../up", "/up", "f7", "F7", "f7/below", "a\\b"] {
+            for (archive, format) in many(last) {
+                let (ended, files) = extracted(&archive, format);
+                assert!(ended.is_err() && files == 0, "{last} {format:?}: {ended:?}, {files} files");
+            }
+        }
+        for (archive, format) in many("last") {
+            assert_eq!(extracted(&archive, format), (Ok(()), 901), "{format:?}");
+        }
+        // Cut off, or with a checksum that is wrong: known only at its end.
+        let [.., (mut gzip, format)] = many("last");
+        let checksum = gzip.len() - 8;
+        gzip[checksum] ^= 1;
+        assert_eq!(extracted(&gzip, format).1, 0);
+        assert_eq!(extracted(&gzip[..gzip.len() / 2], format).1, 0);
+    }
 }

@@ -63,6 +63,9 @@ pub(super) fn extract(destination: &mut Destination<'_, '_>, archive: File) -> R
         budget.take(entry.size).map_err(|refusal| origin.refused(path.as_str(), refusal))?;
         match entry.kind {
             ZipKind::Directory => destination.writer.directory(&place, entry.mode),
+            ZipKind::File if destination.writer.is_rehearsing() => {
+                destination.writer.rehearse_file(&place, entry.size).map_err(WriteError::Refused)
+            }
             ZipKind::File => {
                 let (mode, mut content) = (entry.mode, entry.content(origin)?);
                 let written = destination.writer.file(&place, mode, &mut content, &mut |_| {});

@@ -29,6 +29,10 @@ pub enum RequirementsError {
     PipRun { source: std::io::Error },
     #[error("pip did not finish within {seconds} s")]
     PipTimeout { seconds: u64 },
+    #[error(
+        "pip needed more than {limit} bytes of memory for these requirements: the metadata of a package are too large; name another version of it"
+    )]
+    PipMemory { limit: u64 },
     #[error("pip failed:\n{output}")]
     PipFailed { output: String },
     #[error(

@@ -222,6 +222,11 @@ fn parse_option(text: &str, allowed: AllowedLines) -> Result<Option<String>, &'s
         return Err("options are not allowed here; the operator decides where packages come from");
     }
     let is_clean = value.chars().all(|character| character.is_ascii_graphic());
+    // Anything else that an address can be is a path of this machine.
+    let is_address = name == "--trusted-host" || ["https://", "http://"].iter().any(|scheme| value.starts_with(scheme));
+    if takes_value && !value.is_empty() && !is_address {
+        return Err("the option's value is not an https:// address");
+    }
     match (takes_value, value.is_empty()) {
         (true, false) if is_clean => Ok(Some(format!("{name}={value}"))),
         (false, true) => Ok(Some(name.to_owned())),

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ use crate::progress::OpenProgress;
 const SCRIPT: &str = include_str!("run_pip.py");
 /// How much of pip's output an error shows.
 const OUTPUT_BYTES: u64 = 8 << 10;
-/// pip needs a few hundred MB of address space.
-const MEMORY_BYTES: u64 = 4 << 30;
+/// Address space of pip, which needs a few hundred MB. What it reads of an index or a wheel beyond that ends it.
+const MEMORY_BYTES: u64 = 1 << 30;
 /// The variables of the host that pip is given: what it needs to be found and to reach the network, and nothing that configures
 /// Python or pip. Whoever lets a tenant set variables of the process has to keep these to itself.
 pub const PIP_VARIABLES: [&str; 16] = [
@@ -61,6 +61,8 @@ pub(super) enum Outcome {
         #[serde(default)]
         hopeless: Vec<Hopeless>,
     },
+    /// It needed more memory than it may have.
+    OutOfMemory,
     /// The machine's Python has no pip.
     Missing,
     /// Its pip has not the parts this needs.
@@ -151,13 +153,17 @@ pub(super) fn run(
         // Python that dies before it reads is reported by what it wrote.
         let _ = input.write_all(&orders);
     }
-    wait(&mut child, settings.timeout, progress)?;
+    let status = wait(&mut child, settings.timeout, progress)?;
+    if status.signal() == Some(rustix::process::Signal::XCPU.as_raw()) {
+        return Err(RequirementsError::PipTimeout { seconds: settings.timeout.as_secs() }.into());
+    }
 
     let text = tail(&mut output).map_err(failed)?;
     let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
     match outcome {
         Some(Outcome::Failed { hopeless, .. }) => Ok(Outcome::Failed { output: text, hopeless }),
         None => Ok(Outcome::Failed { output: text, hopeless: Vec::new() }),
+        Some(Outcome::OutOfMemory) => Err(RequirementsError::PipMemory { limit: MEMORY_BYTES }.into()),
         Some(Outcome::Missing) => Err(RequirementsError::PipMissing { python: settings.python.clone() }.into()),
         Some(Outcome::Unsuitable { output }) => {
             Err(RequirementsError::PipUnsuitable { python: settings.python.clone(), reason: output }.into())
@@ -166,11 +172,11 @@ pub(super) fn run(
     }
 }
 
-fn wait(child: &mut Child, timeout: Duration, progress: &OpenProgress) -> Result<(), EnvironmentError> {
+fn wait(child: &mut Child, timeout: Duration, progress: &OpenProgress) -> Result<ExitStatus, EnvironmentError> {
     let deadline = Instant::now() + timeout;
     loop {
         match child.try_wait() {
-            Ok(Some(_)) => return Ok(()),
+            Ok(Some(status)) => return Ok(status),
             Ok(None) if Instant::now() < deadline && !progress.is_cancelled() => {
                 std::thread::sleep(Duration::from_millis(5))
             }

@@ -226,9 +226,10 @@ impl<'a> Resolver<'a> {
                 arguments.push(format!("--find-links={}", path("bundled")));
             }
         }
-        for directory in self.directories() {
-            let directory = std::path::absolute(directory).map_err(written)?;
-            arguments.push(format!("--find-links={}", directory.display()));
+        for (index, source) in self.directories().enumerate() {
+            let shown = format!("found-{index}");
+            cache::show_to_pip(source, &scratch.join(&shown), self.limits)?;
+            arguments.push(format!("--find-links={}", path(&shown)));
         }
         // What the guest brings is not looked up: pip only compares versions.
         let network = !self.is_offline() && !self.is_all_bundled(file);

@@ -89,8 +89,15 @@ try:
     code = pip_main.main(orders["arguments"] + ["--log", orders["log"]])
 except SystemExit as leaving:
     code = leaving.code
+except MemoryError:
+    finish(status="out_of_memory")
 if code in (0, None):
     finish(status="done")
+
+# pip reports this like any other exception, in its log.
+with open(orders["log"], encoding="utf-8", errors="replace") as log:
+    if any(re.match(r"\S+ +MemoryError\b", line) for line in log):
+        finish(status="out_of_memory")
 
 # Which links pip passed over, and why, stands only in its log.
 missing = None

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 use sha2::{Digest, Sha256};
@@ -17,10 +17,14 @@ use crate::archive::{ZipEntries, ZipEntry, ZipKind};
 use crate::distributed::hex;
 use crate::error::{EnvironmentError, Origin, Role};
 use crate::guest::BundledPackage;
+use crate::limits::MaterializeLimits;
 use crate::tree::{EntryPath, Input, Refusal, TreeWriter, WriteError, open_input, private_copy};
 
 /// Bytes of a RECORD; 100,000 files take about 10 MB.
 const RECORD_BYTES: u64 = 32 << 20;
+
+/// Bytes of a wheel's METADATA, which holds the package's whole description; the longest of well-known packages take 200 KB.
+const METADATA_BYTES: u64 = 4 << 20;
 
 /// A wheel on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +77,31 @@ pub(crate) fn install_wheel(
     }
     let record = Record::read(&copy, wheel, writer, &origin)?;
     let mut entries = ZipEntries::open(copy, writer.limits(), &origin)?;
+    writer.rehearse(|writer| entries.each(&mut |entry| record.install(writer, site, entry, &origin)))?;
     entries.each(&mut |entry| record.install(writer, site, entry, &origin))
+}
+
+/// Judges a wheel before pip reads it: pip takes whatever a wheel's directory declares into memory. Only what the directory says is
+/// looked at, so many wheels cost little.
+pub(super) fn judge_wheel(path: &Path, limits: &MaterializeLimits) -> Result<(), EnvironmentError> {
+    let origin = Origin::new(Role::Wheel, path, "site-packages");
+    let Input::File(source) = open_input(Role::Wheel, path)? else {
+        return Err(EnvironmentError::InputKind { role: Role::Wheel, path: path.to_owned() });
+    };
+    if source.size() > limits.archive_bytes {
+        let limit = limits.archive_bytes;
+        return Err(EnvironmentError::InputTooBig { role: Role::Wheel, path: path.to_owned(), limit });
+    }
+    ZipEntries::open(source.into_file(), limits, &origin)?.each(&mut |entry| {
+        let Some((_, file)) = entry.path.as_str().split_once(".dist-info/") else { return Ok(()) };
+        let limit = if file == "RECORD" { RECORD_BYTES } else { METADATA_BYTES };
+        // Licences and whatever else is there are not read by pip.
+        let is_read = matches!(file, "METADATA" | "WHEEL" | "RECORD" | "entry_points.txt" | "top_level.txt");
+        match is_read && entry.size > limit {
+            true => Err(origin.refused(entry.path.as_str(), Refusal::LongMetadata { limit })),
+            false => Ok(()),
+        }
+    })
 }
 
 /// A wheel's list of its files and their hashes.
@@ -138,10 +166,18 @@ impl Record {
         let is_unhashed =
             path == self.path || path == format!("{}.jws", self.path) || path == format!("{}.p7s", self.path);
         let expected = match self.hashes.get(&path) {
-            _ if is_unhashed => None,
+            _ if is_unhashed || writer.is_rehearsing() => None,
             Some(hash) => Some(hash),
             None => return Err(refused(Refusal::NotInRecord)),
         };
+        if writer.is_rehearsing() {
+            // One that is there already may be the same; then it is not written again.
+            return if writer.holds_file(&place) {
+                Ok(())
+            } else {
+                writer.rehearse_file(&place, entry.size).map_err(refused)
+            };
+        }
         let mode = entry.mode;
         let mut content = entry.content(origin)?;
         let mut hasher = Sha256::new();

@@ -10,7 +10,7 @@ use super::TenantStore;
 use super::lock::Lock;
 use crate::error::EnvironmentError;
 use crate::report::TreeReport;
-use crate::tree::{Kind, Visit, WalkError, open_directory, remove_tree, walk};
+use crate::tree::{Bounds, Kind, Visit, WalkError, open_directory, remove_tree, walk};
 
 const MANIFEST: &str = "manifest.json";
 /// Deeper than any tree that the limits allow.
@@ -119,7 +119,7 @@ impl StoreLease {
 
 pub(super) fn count(tree: &Dir) -> io::Result<(u64, u64)> {
     let (mut entries, mut bytes) = (0, 0);
-    let walked = walk(tree, DEPTH, &mut |visit: Visit<'_>| {
+    let walked = walk(tree, Bounds::of_depth(DEPTH), &mut |visit: Visit<'_>| {
         entries += 1;
         bytes += if visit.kind == Kind::File { visit.metadata.len() } else { 0 };
         Ok(())

@@ -24,6 +24,7 @@ mod resolutions;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use vivarium_text::OneLine;
 
 use crate::error::EnvironmentError;
 use crate::report::TreeReport;
@@ -75,6 +76,9 @@ pub struct Store {
     path: PathBuf,
 }
 
+/// How often a tree is made that somebody collects before it is taken.
+const ATTEMPTS: usize = 16;
+
 /// One tenant's part of a [`Store`].
 #[derive(Debug)]
 pub struct TenantStore {
@@ -121,14 +125,14 @@ impl TenantStore {
     /// Takes a tree under `key`, or makes it with `make` when there is none. Of several that ask at once, in this
     /// process or in others, one makes it and the others wait.
     ///
-    /// `make` gets an empty directory and describes what it put there. When it fails nothing stays behind.
+    /// `make` gets an empty directory and describes what it put there. When it fails nothing stays behind. It is called again when
+    /// somebody collects what it made before it is taken.
     pub(crate) fn lease(
         &self,
         key: &str,
-        make: impl FnOnce(&Dir) -> Result<TreeReport, EnvironmentError>,
+        mut make: impl FnMut(&Dir) -> Result<TreeReport, EnvironmentError>,
     ) -> Result<StoreLease, EnvironmentError> {
-        let mut make = Some(make);
-        loop {
+        for _ in 0..ATTEMPTS {
             let lock = Lock::take(&self.locks, key, LockKind::Shared).map_err(self.failed("locked an environment"))?;
             if let Some(lease) = self.open_entry(key, lock)? {
                 return Ok(lease);
@@ -136,28 +140,19 @@ impl TenantStore {
             let _exclusive =
                 Lock::take(&self.locks, key, LockKind::Exclusive).map_err(self.failed("locked an environment"))?;
             self.discard_damaged(key)?;
-            if !self.entries.exists(key)
-                && let Some(make) = make.take()
-            {
-                self.make_entry(key, make)?;
-            }
-            // The exclusive lock is given back before the shared one is taken: somebody may collect the tree in
-            // between, and then there is nothing left to make it with.
-            if make.is_none() && !self.entries.exists(key) {
-                return Err(StoreError::Io {
-                    path: self.path.clone(),
-                    doing: "kept a new environment",
-                    source: std::io::ErrorKind::NotFound.into(),
-                }
-                .into());
+            // The exclusive lock is given back before the shared one is taken: somebody may collect the tree in between.
+            if !self.entries.exists(key) {
+                self.make_entry(key, &mut make)?;
             }
         }
+        let source = std::io::ErrorKind::NotFound.into();
+        Err(StoreError::Io { path: self.path.clone(), doing: "kept a new environment", source }.into())
     }
 
     fn make_entry(
         &self,
         key: &str,
-        make: impl FnOnce(&Dir) -> Result<TreeReport, EnvironmentError>,
+        make: &mut dyn FnMut(&Dir) -> Result<TreeReport, EnvironmentError>,
     ) -> Result<(), EnvironmentError> {
         let failed = self.failed("made an environment");
         crate::tree::remove_tree(&self.making, key).map_err(&failed)?;
@@ -172,7 +167,7 @@ impl TenantStore {
         if result.is_err()
             && let Err(error) = crate::tree::remove_tree(&self.making, key)
         {
-            tracing::warn!(key, %error, "a half-made environment could not be removed; the next opening tries again");
+            tracing::warn!(key, error = %OneLine(&error), "a half-made environment could not be removed; the next opening tries again");
         }
         result
     }

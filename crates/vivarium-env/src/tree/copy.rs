@@ -4,7 +4,8 @@ use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use crate::error::{EnvironmentError, Origin, Role};
-use crate::tree::{EntryPath, Kind, Refusal, Source, TreeWriter, Visit, WalkError, WriteError, walk};
+use crate::limits::MaterializeLimits;
+use crate::tree::{Bounds, EntryPath, Kind, Refusal, Source, TreeWriter, Visit, WalkError, WriteError, walk};
 
 /// Copies one file, which errors call `entry`; returns the hash of what was written.
 pub(crate) fn copy_file(
@@ -37,7 +38,10 @@ pub(crate) fn copy_directory(
     origin: &Origin,
 ) -> Result<blake3::Hash, EnvironmentError> {
     writer.directory(target, None).map_err(|error| origin.failed("", error))?;
-    hash_entries(source, writer.limits().path_depth, origin, &mut |visit, content| {
+    let entries = writer.limits().entries.saturating_sub(writer.entries());
+    let bounds = Bounds { depth: writer.limits().path_depth, entries };
+    judge(source, bounds, writer.limits(), origin)?;
+    hash_entries(source, bounds, origin, &mut |visit, content| {
         let below = EntryPath::parse(visit.path.as_bytes(), writer.limits())
             .and_then(|path| path.ok_or(Refusal::EmptyName))
             .map_err(|refusal| origin.refused(visit.path, refusal))?;
@@ -52,9 +56,37 @@ pub(crate) fn copy_directory(
     })
 }
 
+/// Counts entries and sizes before anything is read or written.
+fn judge(source: &Dir, bounds: Bounds, limits: &MaterializeLimits, origin: &Origin) -> Result<(), EnvironmentError> {
+    let mut total = 0u64;
+    let walked = walk(source, bounds, &mut |visit: Visit<'_>| {
+        let refused = |refusal| Err(origin.refused(visit.path, refusal));
+        match visit.kind {
+            Kind::Special(kind) => refused(Refusal::SpecialFile(kind)),
+            Kind::File => {
+                let size = visit.metadata.len();
+                total = total.saturating_add(size);
+                match () {
+                    () if size > limits.file_bytes => refused(Refusal::FileTooBig { limit: limits.file_bytes }),
+                    () if total > limits.total_bytes => refused(Refusal::TooManyBytes { limit: limits.total_bytes }),
+                    () => Ok(()),
+                }
+            }
+            Kind::Directory | Kind::Symlink => Ok(()),
+        }
+    });
+    walked.map_err(|error| walk_error(error, origin))
+}
+
 /// Hashes names, kinds, modes and contents of everything below a directory.
-pub(crate) fn hash_directory(source: &Dir, depth: usize, origin: &Origin) -> Result<blake3::Hash, EnvironmentError> {
-    hash_entries(source, depth, origin, &mut |_, content| match content {
+pub(crate) fn hash_directory(
+    source: &Dir,
+    limits: &MaterializeLimits,
+    origin: &Origin,
+) -> Result<blake3::Hash, EnvironmentError> {
+    let bounds = Bounds { depth: limits.path_depth, entries: limits.entries };
+    judge(source, bounds, limits, origin)?;
+    hash_entries(source, bounds, origin, &mut |_, content| match content {
         Content::File(file) => file.hash(),
         Content::Directory | Content::Symlink(_) => Ok(blake3::hash(b"")),
     })
@@ -70,12 +102,12 @@ type EachEntry<'a> = dyn FnMut(&Visit<'_>, Content<'_>) -> Result<blake3::Hash, 
 
 fn hash_entries(
     source: &Dir,
-    depth: usize,
+    bounds: Bounds,
     origin: &Origin,
     each: &mut EachEntry<'_>,
 ) -> Result<blake3::Hash, EnvironmentError> {
     let mut hasher = blake3::Hasher::new();
-    let walked = walk(source, depth, &mut |visit: Visit<'_>| {
+    let walked = walk(source, bounds, &mut |visit: Visit<'_>| {
         let unreadable = |source| EnvironmentError::ReadInput {
             role: Role::PythonFile,
             path: origin.path().join(visit.path),
@@ -104,12 +136,15 @@ fn hash_entries(
         }
         Ok(())
     });
-    match walked {
-        Ok(()) => Ok(hasher.finalize()),
-        Err(WalkError::Visitor(error)) => Err(error),
-        Err(WalkError::Refused { path, refusal }) => Err(origin.refused(&path, refusal)),
-        Err(WalkError::Io { path, error }) => {
-            Err(EnvironmentError::ReadInput { role: Role::PythonFile, path: origin.path().join(path), source: error })
+    walked.map(|()| hasher.finalize()).map_err(|error| walk_error(error, origin))
+}
+
+fn walk_error(error: WalkError<EnvironmentError>, origin: &Origin) -> EnvironmentError {
+    match error {
+        WalkError::Visitor(error) => error,
+        WalkError::Refused { path, refusal } => origin.refused(&path, refusal),
+        WalkError::Io { path, error } => {
+            EnvironmentError::ReadInput { role: Role::PythonFile, path: origin.path().join(path), source: error }
         }
     }
 }

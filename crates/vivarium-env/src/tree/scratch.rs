@@ -35,14 +35,17 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-/// Opens a file or directory of the host. Never blocks on a fifo; devices, fifos and sockets are refused.
+/// Opens a file or directory of the host. Never blocks on a fifo; devices, fifos and sockets are refused. What the caller named may be
+/// a link; a wheel was found in a directory that the caller named, and a link there, which could lead anywhere, is no wheel.
 pub(crate) fn open_input(role: Role, path: &Path) -> Result<Input, EnvironmentError> {
     let failed = |source| EnvironmentError::ReadInput { role, path: path.to_owned(), source };
-    let flags = OFlags::NONBLOCK.bits() as i32;
+    let follow = if role == Role::Wheel { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = (OFlags::NONBLOCK | follow).bits() as i32;
     let file = match File::options().read(true).custom_flags(flags).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(EnvironmentError::MissingInput { role, path: path.to_owned() });
         }
+        Err(error) if is_no_file(&error) => return Err(EnvironmentError::InputKind { role, path: path.to_owned() }),
         opened => opened.map_err(failed)?,
     };
     let metadata = file.metadata().map_err(failed)?;
@@ -50,6 +53,12 @@ pub(crate) fn open_input(role: Role, path: &Path) -> Result<Input, EnvironmentEr
         return Ok(Input::Directory(Dir::from_std_file(file)));
     }
     Source::new(role, path, file).map(Input::File)
+}
+
+/// A link where none is followed, or a socket.
+fn is_no_file(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NXIO))
 }
 
 impl Source {
@@ -62,6 +71,11 @@ impl Source {
         }
         let opened = Stamp::of(&metadata);
         Ok(Self { role, path: path.to_owned(), file, opened, mode: metadata.mode() & 0o777 })
+    }
+
+    /// The file, for who does not need to know whether it changes.
+    pub(crate) fn into_file(self) -> File {
+        self.file
     }
 
     /// Size in bytes when it was opened.

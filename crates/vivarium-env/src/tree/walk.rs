@@ -38,24 +38,51 @@ pub(crate) enum WalkError<E> {
 }
 
 /// Visits everything below `root`, sorted by name within each directory, directories before what is in them.
-/// Links are not followed. Directories nested deeper than `limit` are refused.
+/// Links are not followed. Directories nested deeper than `depth` and more than `entries` entries are refused.
 pub(crate) fn walk<E>(
     root: &Dir,
-    limit: usize,
+    Bounds { depth, entries }: Bounds,
     visit: &mut dyn FnMut(Visit<'_>) -> Result<(), E>,
 ) -> Result<(), WalkError<E>> {
-    walk_below(root, "", (1, limit), visit)
+    walk_below(root, "", (1, depth), &mut Count { left: entries, limit: entries }, visit)
+}
+
+/// How far a walk goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Directories within each other.
+    pub depth: usize,
+    pub entries: u64,
+}
+
+impl Bounds {
+    /// Those of a tree of ours, whose entries were counted when it was made.
+    pub(crate) fn of_depth(depth: usize) -> Self {
+        Self { depth, entries: u64::MAX }
+    }
+}
+
+/// Entries that may still come.
+struct Count {
+    left: u64,
+    limit: u64,
 }
 
 fn walk_below<E>(
     directory: &Dir,
     prefix: &str,
     (depth, limit): (usize, usize),
+    count: &mut Count,
     visit: &mut dyn FnMut(Visit<'_>) -> Result<(), E>,
 ) -> Result<(), WalkError<E>> {
     let failed = |error| WalkError::Io { path: prefix.to_owned(), error };
     let mut names = Vec::new();
     for entry in directory.entries().map_err(failed)? {
+        // Counted before they are kept: one directory may have any number of them.
+        count.left = count.left.checked_sub(1).ok_or_else(|| WalkError::Refused {
+            path: prefix.to_owned(),
+            refusal: Refusal::TooManyEntries { limit: count.limit },
+        })?;
         names.push(entry.map_err(failed)?.file_name());
     }
     names.sort();
@@ -75,7 +102,7 @@ fn walk_below<E>(
                 return Err(WalkError::Refused { path, refusal: Refusal::Deep { depth, limit } });
             }
             let below = open_directory(directory, text).map_err(failed)?;
-            walk_below(&below, &format!("{path}/"), (depth + 1, limit), visit)?;
+            walk_below(&below, &format!("{path}/"), (depth + 1, limit), count, visit)?;
         }
     }
     Ok(())

@@ -31,6 +31,9 @@ struct Node {
 }
 
 /// Writes entries below a root directory, and keeps count of all of them.
+///
+/// What comes in an archive is first [rehearsed](Self::rehearse): all names, kinds, links and sizes are judged as if they were
+/// written, and nothing is. An archive that is refused for any of them leaves no trace, and costs no more than reading it.
 #[derive(Debug)]
 pub(crate) struct TreeWriter<'a> {
     root: &'a Dir,
@@ -43,6 +46,16 @@ pub(crate) struct TreeWriter<'a> {
     /// The directory the last entry was written to; entries come in runs.
     parent: Option<(String, Dir)>,
     buffer: Vec<u8>,
+    /// During a rehearsal, what it entered and counted.
+    rehearsal: Option<Rehearsal>,
+}
+
+/// What is taken back at the end of a rehearsal.
+#[derive(Debug, Default)]
+struct Rehearsal {
+    keys: Vec<String>,
+    name_bytes: u64,
+    bytes: u64,
 }
 
 impl<'a> TreeWriter<'a> {
@@ -56,7 +69,43 @@ impl<'a> TreeWriter<'a> {
             directory_modes: Vec::new(),
             parent: None,
             buffer: vec![0; 64 << 10],
+            rehearsal: None,
         }
+    }
+
+    /// Does what writes entries without writing any; afterwards the writer is as before.
+    pub(crate) fn rehearse<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> T {
+        self.rehearsal = Some(Rehearsal { keys: Vec::new(), name_bytes: self.name_bytes, bytes: self.bytes });
+        let written = write(self);
+        if let Some(Rehearsal { keys, name_bytes, bytes }) = self.rehearsal.take() {
+            keys.iter().for_each(|key| drop(self.nodes.remove(key)));
+            (self.name_bytes, self.bytes) = (name_bytes, bytes);
+        }
+        written
+    }
+
+    /// Whether nothing is written now.
+    pub(crate) fn is_rehearsing(&self) -> bool {
+        self.rehearsal.is_some()
+    }
+
+    /// Enters a file of so many bytes, which is not written yet.
+    pub(crate) fn rehearse_file(&mut self, path: &EntryPath, size: u64) -> Result<(), Refusal> {
+        self.claim_parents(path)?;
+        self.claim(path.as_str(), NodeKind::File)?;
+        self.count(size, size)
+    }
+
+    /// Counts bytes of a file that has `size` of them so far.
+    fn count(&mut self, bytes: u64, size: u64) -> Result<(), Refusal> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if size > self.limits.file_bytes {
+            return Err(Refusal::FileTooBig { limit: self.limits.file_bytes });
+        }
+        if self.bytes > self.limits.total_bytes {
+            return Err(Refusal::TooManyBytes { limit: self.limits.total_bytes });
+        }
+        Ok(())
     }
 
     pub(crate) fn limits(&self) -> &'a MaterializeLimits {
@@ -77,6 +126,9 @@ impl<'a> TreeWriter<'a> {
     pub(crate) fn directory(&mut self, path: &EntryPath, mode: Option<u32>) -> Result<(), WriteError> {
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::Directory)?;
+        if self.is_rehearsing() {
+            return Ok(());
+        }
         self.make_directory(path.as_str()).map_err(WriteError::Write)?;
         if let Some(mode) = mode {
             self.directory_modes.push((path.clone(), mode & MODE_MASK));
@@ -107,13 +159,7 @@ impl<'a> TreeWriter<'a> {
                 Err(error) => return Err(WriteError::Read(error)),
             };
             size += count as u64;
-            self.bytes += count as u64;
-            if size > self.limits.file_bytes {
-                return Err(Refusal::FileTooBig { limit: self.limits.file_bytes }.into());
-            }
-            if self.bytes > self.limits.total_bytes {
-                return Err(Refusal::TooManyBytes { limit: self.limits.total_bytes }.into());
-            }
+            self.count(count as u64, size)?;
             observe(&self.buffer[..count]);
             file.write_all(&self.buffer[..count]).map_err(WriteError::Write)?;
         }
@@ -127,6 +173,9 @@ impl<'a> TreeWriter<'a> {
         EntryPath::check_symlink(target, depth, self.limits)?;
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::Symlink)?;
+        if self.is_rehearsing() {
+            return Ok(());
+        }
         let (parent, name) = self.parent_of(path).map_err(WriteError::Write)?;
         rustix::fs::symlinkat(target, parent, name).map_err(|error| WriteError::Write(error.into()))
     }
@@ -139,6 +188,9 @@ impl<'a> TreeWriter<'a> {
         }
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::File)?;
+        if self.is_rehearsing() {
+            return Ok(());
+        }
         let (target_parent, target_name) = self.parent_of(target).map_err(WriteError::Write)?;
         let (target_parent, target_name) = (target_parent.try_clone().map_err(WriteError::Write)?, target_name);
         let (parent, name) = self.parent_of(path).map_err(WriteError::Write)?;
@@ -214,6 +266,9 @@ impl<'a> TreeWriter<'a> {
         if self.name_bytes > self.limits.name_bytes {
             return Err(Refusal::TooManyNameBytes { limit: self.limits.name_bytes });
         }
+        if let Some(rehearsal) = &mut self.rehearsal {
+            rehearsal.keys.push(key.clone());
+        }
         self.nodes.insert(key, Node { kind, exact });
         Ok(())
     }
@@ -267,6 +322,31 @@ mod tests {
 
     fn write(writer: &mut TreeWriter<'_>, name: &str) -> Result<u64, WriteError> {
         writer.file(&path(name), None, &mut &b"content"[..], &mut |_| {})
+    }
+
+    #[test]
+    fn a_rehearsal_judges_everything_and_writes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let root = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
+        let limits = MaterializeLimits { entries: 6, total_bytes: 100, ..MaterializeLimits::default() };
+        let mut writer = TreeWriter::new(&root, &limits);
+        write(&mut writer, "first").unwrap();
+        let counted = (writer.entries(), writer.name_bytes, writer.bytes);
+        let refused = |written: Result<(), WriteError>, expected: &Refusal| {
+            assert!(matches!(&written, Err(WriteError::Refused(refusal)) if refusal == expected), "{written:?}");
+        };
+        writer.rehearse(|writer| {
+            writer.rehearse_file(&path("a/b"), 10).unwrap();
+            writer.symlink(&path("a/link"), b"b", 1).unwrap();
+            writer.hard_link(&path("a/hard"), &path("a/b")).unwrap();
+            refused(writer.rehearse_file(&path("a/b"), 1).map_err(Into::into), &Refusal::Duplicate);
+            refused(writer.rehearse_file(&path("a/c"), 100).map_err(Into::into), &Refusal::TooManyBytes { limit: 100 });
+            refused(writer.directory(&path("d"), None), &Refusal::TooManyEntries { limit: 6 });
+        });
+        assert_eq!((writer.entries(), writer.name_bytes, writer.bytes), counted);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "only the first file is there");
+        // What was rehearsed can be written.
+        write(&mut writer, "a/b").unwrap();
     }
 
     /// What somebody who may write to the tree puts there meanwhile is never followed.

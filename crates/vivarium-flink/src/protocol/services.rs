@@ -25,13 +25,19 @@ const LARGEST_MESSAGE: usize = i32::MAX as usize;
 #[derive(Debug)]
 pub struct Incoming<A> {
     messages: Streaming<A>,
+    call: &'static str,
+    url: String,
     _open: oneshot::Sender<()>,
 }
 
 impl<A> Incoming<A> {
-    /// The next message; none when Flink has closed the stream, or it broke.
-    pub async fn next(&mut self) -> Option<A> {
-        self.messages.message().await.ok().flatten()
+    /// The next message; none when Flink has closed the stream.
+    ///
+    /// # Errors
+    /// [`Error::Call`] when the stream broke: that is not its end.
+    pub async fn next(&mut self) -> Result<Option<A>, Error> {
+        let failed = |status| Error::Call { call: self.call, url: self.url.clone(), status: Box::new(status) };
+        self.messages.message().await.map_err(failed)
     }
 }
 
@@ -150,7 +156,7 @@ impl Server {
         let codec = ProstCodec::<Q, A>::default();
         let answer = self.grpc.streaming(request, PathAndQuery::from_static(path), codec).await;
         let messages = answer.map(tonic::Response::into_inner).map_err(|status| self.failed(path, status))?;
-        Ok(Incoming { messages, _open: open })
+        Ok(Incoming { messages, call: name_of(path), url: self.url.clone(), _open: open })
     }
 
     async fn ready(&mut self) -> Result<(), Error> {
@@ -165,6 +171,11 @@ impl Server {
     }
 
     fn failed(&self, path: &'static str, status: Status) -> Error {
-        Error::Call { call: path.rsplit('/').next().unwrap_or(path), url: self.url.clone(), status: Box::new(status) }
+        Error::Call { call: name_of(path), url: self.url.clone(), status: Box::new(status) }
     }
+}
+
+/// The name of a call by its path.
+fn name_of(path: &'static str) -> &'static str {
+    path.rsplit('/').next().unwrap_or(path)
 }

@@ -193,12 +193,15 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether a result's values are not what they must be: offsets, NULLs, text, digits. A function that makes its own columns
-    /// can do that; the runtime around it does not.
+    /// Whether a result is not what it must be: its structures, offsets, row numbers, NULLs, text, digits. A function that makes its
+    /// own columns, or changes the runtime around it, can do that; the runtime by itself does not.
     pub fn is_malformed_result(&self) -> bool {
         matches!(
             self,
-            Self::OutOfBounds { .. }
+            Self::Arena { .. }
+                | Self::RowNumber { .. }
+                | Self::OutOfBounds { .. }
+                | Self::Field { .. }
                 | Self::Length { .. }
                 | Self::NullCount { .. }
                 | Self::Offset { .. }

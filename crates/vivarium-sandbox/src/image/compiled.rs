@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
+use vivarium_text::OneLine;
 use wasmtime::{Engine, Module, ModuleVersionStrategy};
 
 use super::{CompileEvent, ImageError, trust};
@@ -137,7 +138,7 @@ impl CompiledFile {
         };
         if now.code.blake3 != record.code.blake3 {
             let path = self.code.display();
-            tracing::warn!(%path, "the compiled guest does not have its recorded hash; compiling it again");
+            tracing::warn!(path = %OneLine(&path), "the compiled guest does not have its recorded hash; compiling it again");
             return Ok(None);
         }
         let Ok(hash) = blake3::Hash::from_hex(&now.guest.blake3) else { return Ok(None) };
@@ -147,7 +148,7 @@ impl CompiledFile {
         if now != record || !(now.guest.is_settled(recorded) && now.code.is_settled(recorded)) {
             // The same files, but new, moved or copied. Only speed depends on this, so a failure is no error.
             let renewed = self.write_record(&now).is_ok();
-            tracing::debug!(path = %self.record.display(), renewed, "the hashes of a compiled guest were checked");
+            tracing::debug!(path = %OneLine(self.record.display()), renewed, "the hashes of a compiled guest were checked");
         }
         // SAFETY: the file must be an unmodified result of `Engine::precompile_module` and must not change while mapped.
         // It was checked that only this user or root can have written it or any directory above it, and that its content

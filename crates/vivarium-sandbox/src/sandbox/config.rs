@@ -91,6 +91,7 @@ impl SandboxConfig {
                 ..ScratchLimits::default()
             },
             scratch_budget: Some(Arc::clone(&self.task.tenant().scratch)),
+            output_budget: self.task.tenant().log.clone(),
             limits: WasiLimits {
                 open_files: limits.open_files,
                 path_bytes: limits.path_bytes,

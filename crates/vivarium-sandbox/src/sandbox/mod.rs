@@ -28,6 +28,7 @@ pub use call::{Answer, Call, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
 use guest::{Failure, Guest};
 pub use reply::RowErrors;
+use vivarium_text::OneLine;
 
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
@@ -258,7 +259,7 @@ impl Sandbox {
             }
             Err(Failure::Fatal(error)) => {
                 self.condition = Condition::Dead(error.to_string());
-                tracing::debug!(tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), %error, "sandbox died");
+                tracing::debug!(tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), error = %OneLine(&error), "sandbox died");
                 Err(error)
             }
         }

@@ -12,6 +12,30 @@ use seccompiler::{
 
 use super::SecondWallError;
 
+/// Calls that are newer than the C library's list of them; they have one number on all architectures.
+const FCHMODAT2: libc::c_long = 452;
+const SETXATTRAT: libc::c_long = 463;
+const REMOVEXATTRAT: libc::c_long = 466;
+const FILE_SETATTR: libc::c_long = 469;
+
+/// Calls that take a process or thread, by the argument that names it: they may be made for the caller only, which is 0.
+const ONLY_OWN_THREAD: &[(libc::c_long, u8)] = &[
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+];
+
+/// Calls whose first argument is a process: they may be made for this one only. The C library aborts by one of them.
+const ONLY_OWN_PROCESS: &[libc::c_long] = &[libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo];
+
+/// Requests of `ioctl` by which a process writes into the input of its terminal, or takes the console or another terminal's
+/// discipline over: what it writes there the shell runs. Those that ask a terminal what it is go on.
+const REFUSED_REQUESTS: &[libc::c_ulong] =
+    &[libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS, libc::TIOCSETD, libc::TIOCSCTTY];
+
 /// Calls that fail with `EPERM`.
 const REFUSED: &[libc::c_long] = &[
     // Sockets. What is open, such as the pair by which signals arrive, goes on.
@@ -27,13 +51,34 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    libc::SYS_pidfd_open,
     libc::SYS_pidfd_getfd,
     libc::SYS_pidfd_send_signal,
     libc::SYS_kcmp,
     libc::SYS_kill,
+    libc::SYS_tkill,
+    // Queues and memory that processes of one user share by number or name.
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
     // Owners, modes, attributes and times of files, which Landlock does not restrict.
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
+    FCHMODAT2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_setxattr,
@@ -42,6 +87,9 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
     libc::SYS_utimensat,
     // Files by other ways than their paths.
     libc::SYS_open_by_handle_at,
@@ -80,6 +128,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_swapoff,
     libc::SYS_acct,
     libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
     libc::SYS_syslog,
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
@@ -137,8 +186,8 @@ pub(super) fn restrict_process() -> Result<bool, SecondWallError> {
     Ok(true)
 }
 
-/// The filters, `None` on an architecture that the crate does not know. A filter has one way to refuse, hence two of them.
-fn filters() -> Result<Option<[BpfProgram; 2]>, SecondWallError> {
+/// The filters, `None` on an architecture that the crate does not know. A filter has one way to refuse, hence several of them.
+fn filters() -> Result<Option<Vec<BpfProgram>>, SecondWallError> {
     let Ok(architecture) = std::env::consts::ARCH.try_into() else { return Ok(None) };
     let compile = |rules, errno: libc::c_int| {
         let refuse = SeccompAction::Errno(errno as u32);
@@ -149,12 +198,62 @@ fn filters() -> Result<Option<[BpfProgram; 2]>, SecondWallError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().chain(REFUSED_HERE).map(|&call| (call, Vec::new())).collect();
     // Threads may be started, processes may not.
-    let no_thread =
-        SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64), 0)
-            .and_then(|condition| SeccompRule::new(vec![condition]))
-            .map_err(|error| SecondWallError::Refused(error.to_string()))?;
-    rules.insert(libc::SYS_clone, vec![no_thread]);
+    let no_thread = condition(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64), 0)?;
+    rules.insert(libc::SYS_clone, vec![rule(vec![no_thread])?]);
+    // The kernel takes these arguments as 32 bits, whatever is above them.
+    let is_not = |argument, value| condition(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value);
+    let own = u64::from(std::process::id());
+    for &(call, argument) in ONLY_OWN_THREAD {
+        rules.insert(call, vec![rule(vec![is_not(argument, 0)?])?]);
+    }
+    for &call in ONLY_OWN_PROCESS {
+        rules.insert(call, vec![rule(vec![is_not(0, own)?])?]);
+    }
+    // Asking for limits, and setting one's own, by either name.
+    rules.insert(libc::SYS_prlimit64, vec![rule(vec![is_not(0, 0)?, is_not(0, own)?])?]);
+    let requests = REFUSED_REQUESTS
+        .iter()
+        .map(|&request| rule(vec![condition(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)?]));
+    rules.insert(libc::SYS_ioctl, requests.collect::<Result<_, _>>()?);
     // The flags of `clone3` are in memory, where no filter can look. The C library then falls back to `clone`.
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    Ok(Some([compile(rules, libc::EPERM)?, compile(clone3, libc::ENOSYS)?]))
+    let mut filters = vec![compile(rules, libc::EPERM)?, compile(clone3, libc::ENOSYS)?];
+    #[cfg(target_arch = "x86_64")]
+    filters.push(other_numbers());
+    Ok(Some(filters))
+}
+
+fn condition(
+    argument: u8,
+    length: SeccompCmpArgLen,
+    operator: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, SecondWallError> {
+    SeccompCondition::new(argument, length, operator, value)
+        .map_err(|error| SecondWallError::Refused(error.to_string()))
+}
+
+fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, SecondWallError> {
+    SeccompRule::new(conditions).map_err(|error| SecondWallError::Refused(error.to_string()))
+}
+
+/// Refuses all calls of x32: the same calls by other numbers, from 0x40000000 on, under the same name of an architecture. Rules by
+/// number do not meet them.
+#[cfg(target_arch = "x86_64")]
+fn other_numbers() -> BpfProgram {
+    use seccompiler::sock_filter;
+
+    /// Loads a word of what the filter is given: the number is the first one.
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    const X32: u32 = 0x4000_0000;
+    const ALLOW: u32 = 0x7fff_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    vec![
+        sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 },
+        sock_filter { code: JUMP_IF_AT_LEAST, jt: 1, jf: 0, k: X32 },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: ALLOW },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: ERRNO | libc::EPERM as u32 },
+    ]
 }

@@ -58,12 +58,12 @@ impl Rules {
     /// Puts this thread behind the rules, unless it is already: it inherits them from the thread that started it, and the
     /// kernel stacks no more than sixteen.
     pub(super) fn restrict_thread(&self) -> Result<(), SecondWallError> {
-        if is_restricted() {
+        if is_restricted()? {
             return Ok(());
         }
         let rules = self.0.try_clone().map_err(|error| SecondWallError::Refused(error.to_string()))?;
         rules.restrict_self().map_err(refused)?;
-        if is_restricted() {
+        if is_restricted()? {
             Ok(())
         } else {
             Err(SecondWallError::Refused("the root directory can still be read".to_owned()))
@@ -72,8 +72,17 @@ impl Rules {
 }
 
 /// No wall lets the root directory be listed.
-fn is_restricted() -> bool {
-    File::open("/").is_err()
+///
+/// Only a refusal says that there is a wall. Any other failure, such as that the process has no descriptor left, says nothing, and
+/// then no guest runs on this thread.
+fn is_restricted() -> Result<bool, SecondWallError> {
+    match File::open("/") {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(true),
+        Err(error) => {
+            Err(SecondWallError::Refused(format!("whether this thread is restricted cannot be told: {error}")))
+        }
+    }
 }
 
 fn opened(path: &Path) -> Result<PathFd, SecondWallError> {

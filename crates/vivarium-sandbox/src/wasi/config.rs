@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 
 use super::clock::Clock;
-use super::output::{Discard, OutputLimit, OutputSink};
+use super::output::{Discard, OutputBudget, OutputLimit, OutputSink};
 use super::random::Random;
 use super::scratch::{ScratchBudget, ScratchLimits};
 use super::stdin::Stdin;
@@ -21,6 +21,8 @@ pub struct WasiConfig {
     pub scratch: ScratchLimits,
     /// A total that `/tmp` counts towards besides, for instance that of a tenant.
     pub scratch_budget: Option<Arc<ScratchBudget>>,
+    /// A rate that lines of a log count towards besides, for instance that of a tenant.
+    pub output_budget: Option<Arc<OutputBudget>>,
     /// Limits on everything else.
     pub limits: WasiLimits,
     /// Standard input.
@@ -47,6 +49,7 @@ impl Default for WasiConfig {
             environment: None,
             scratch: ScratchLimits::default(),
             scratch_budget: None,
+            output_budget: None,
             limits: WasiLimits::default(),
             stdin: Stdin::default(),
             stdout: Box::new(Discard),

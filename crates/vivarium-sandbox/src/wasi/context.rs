@@ -71,7 +71,7 @@ impl WasiCtx {
             numbers: InodeNumbers::default(),
             listing: None,
             stdin: StdinStream::new(config.stdin),
-            output: Output::new(config.stdout, config.stderr, config.limits.output),
+            output: Output::new(config.stdout, config.stderr, config.limits.output, config.output_budget),
             terminals: config.terminals,
             clocks,
             random: RandomSource::new(config.random),

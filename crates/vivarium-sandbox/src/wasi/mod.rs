@@ -24,13 +24,14 @@
 //!   page, inode and name is charged where it is allocated ([`ScratchLimits`]), also to a total over sandboxes
 //!   ([`ScratchBudget`]).
 //! * **Bounded calls.** A deadline interrupts the guest's code, and a call that waits, but not a call that works. So
-//!   each call's work is bounded: bytes per transfer, vectors, subscriptions, random bytes, path lengths, entries of a
+//!   each call's work is bounded: bytes per transfer, lines, vectors, subscriptions, random bytes, path lengths, entries of a
 //!   listed directory.
-//! * **A rate for output** at which the excess is dropped and counted, without stalling the guest ([`OutputLimit`]).
+//! * **A rate for output** at which the excess is dropped and counted, without stalling the guest ([`OutputLimit`]), also of
+//!   several guests together ([`OutputBudget`]). A line of a log costs as an event does, however short it is.
 //! * **Reproducible snapshots**: clocks, random numbers, inode numbers, file times and the order of directories that
 //!   depend on nothing but their inputs ([`Clock::Fixed`], [`Random::Seeded`]).
 //! * **Start-up in microseconds**: a context is a few allocations and no system call, since the environment is shared,
-//!   and no call hops to another thread.
+//!   and no call hops to another thread but for the streams of the host's own process.
 //! * **A surface that can be audited**: no component model and no resource table between the guest's numbers and what
 //!   they do, no code for sockets, and two kinds of file that cannot be confused.
 //!
@@ -70,7 +71,7 @@ pub use config::{Terminals, WasiConfig, WasiError, WasiLimits};
 pub use context::WasiCtx;
 pub use linker::{Exit, MissingMemory, add_to_linker};
 pub(crate) use memory::GuestMemory;
-pub use output::{Discard, OutputLimit, OutputSink};
+pub use output::{Admitted, Discard, OutputBudget, OutputLimit, OutputSink, Room};
 pub use random::Random;
 pub use scratch::{ScratchBudget, ScratchLimits, ScratchUsage};
 pub use stdin::Stdin;

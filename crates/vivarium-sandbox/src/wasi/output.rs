@@ -1,6 +1,8 @@
 //! The guest's standard output and error: where they go, and how fast.
 
 use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::errno::{Errno, Result};
@@ -15,14 +17,54 @@ pub trait OutputSink: Send {
     /// An error becomes the guest's: `EPIPE` for a broken pipe, `EIO` for everything else.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Told once, when output begins to be dropped for exceeding its rate. Unless overridden the notice, a line of
-    /// text, is written like output.
+    /// How many of `bytes` it takes now, and what they cost. Unless overridden a byte costs a byte, and all that the credit
+    /// allows is taken.
+    fn admit(&self, bytes: &[u8], room: Room) -> Admitted {
+        let taken = usize::try_from(room.credit).unwrap_or(usize::MAX).min(bytes.len());
+        Admitted { bytes: taken, cost: taken as u64, lines: 0, rest_comes_later: false }
+    }
+
+    /// Whether what it takes also counts towards the budget that several guests share ([`OutputBudget`]).
+    fn counts_towards_budget(&self) -> bool {
+        false
+    }
+
+    /// What the guest has to wait for after a [`write`](Self::write), if anything: a sink whose reader may be slow. The wait ends
+    /// at the deadline of the guest's call.
+    fn written(&mut self) -> Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>> {
+        None
+    }
+
+    /// Told once when output begins to be dropped for exceeding its rate, and once with their number when no more are or the guest
+    /// is gone. Unless overridden the notice, a line of text, is written like output.
     ///
     /// # Errors
     /// As [`OutputSink::write`].
     fn limit_reached(&mut self, notice: &str) -> io::Result<()> {
         self.write(notice.as_bytes())
     }
+}
+
+/// What a sink may take now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What is left of the rate, in bytes.
+    pub credit: u64,
+    /// Lines that the host's call may still handle, for sinks whose work is by the line.
+    pub lines: usize,
+}
+
+/// What a sink takes of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The first so many.
+    pub bytes: usize,
+    /// What they cost of the rate: at most the credit.
+    pub cost: u64,
+    /// The lines they end.
+    pub lines: usize,
+    /// The rest was not looked at: the guest is told of a short write, and comes again. Otherwise the rest is dropped.
+    pub rest_comes_later: bool,
 }
 
 /// A sink that drops everything.
@@ -51,6 +93,22 @@ impl Default for OutputLimit {
     }
 }
 
+/// A rate that several guests share, such as those of a tenant.
+#[derive(Debug)]
+pub struct OutputBudget(Mutex<TokenBucket>);
+
+impl OutputBudget {
+    /// A budget of which nothing is used.
+    pub fn new(limit: OutputLimit) -> Self {
+        Self(Mutex::new(TokenBucket::new(limit)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TokenBucket> {
+        // The bucket is changed by plain arithmetic, so a panic elsewhere leaves it valid.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Which of the two output streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputStream {
@@ -58,29 +116,63 @@ pub(crate) enum OutputStream {
     Stderr,
 }
 
+/// Lines that one call of the guest's may end: each becomes an event of the log, which takes microseconds, and nothing interrupts
+/// the call.
+pub(crate) const MAX_LINES: usize = 128;
+
 /// Both output streams and the rate they share.
 pub(crate) struct Output {
     stdout: Sink,
     stderr: Sink,
     bucket: Option<TokenBucket>,
+    budget: Option<Arc<OutputBudget>>,
     dropped: u64,
 }
 
 struct Sink {
     sink: Box<dyn OutputSink>,
-    notified: bool,
+    /// Bytes that were dropped since the notice that some are.
+    flood: Option<u64>,
+}
+
+impl Sink {
+    fn new(sink: Box<dyn OutputSink>) -> Self {
+        Sink { sink, flood: None }
+    }
+
+    /// Says how many bytes were dropped, if any were.
+    fn end_flood(&mut self) -> io::Result<()> {
+        match self.flood.take() {
+            Some(dropped) => {
+                self.sink.limit_reached(&format!("\n[vivarium: {dropped} bytes of output were dropped]\n"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // There is nobody left to tell of an error.
+        let _ = self.end_flood();
+    }
 }
 
 impl Output {
-    pub fn new(stdout: Box<dyn OutputSink>, stderr: Box<dyn OutputSink>, limit: Option<OutputLimit>) -> Self {
-        let sink = |sink| Sink { sink, notified: false };
-        Output { stdout: sink(stdout), stderr: sink(stderr), bucket: limit.map(TokenBucket::new), dropped: 0 }
+    pub fn new(
+        stdout: Box<dyn OutputSink>,
+        stderr: Box<dyn OutputSink>,
+        limit: Option<OutputLimit>,
+        budget: Option<Arc<OutputBudget>>,
+    ) -> Self {
+        let bucket = limit.map(TokenBucket::new);
+        Output { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0 }
     }
 
     /// Replaces both sinks. The rate goes on; the notice is given again if need be.
     pub fn redirect(&mut self, stdout: Box<dyn OutputSink>, stderr: Box<dyn OutputSink>) {
-        self.stdout = Sink { sink: stdout, notified: false };
-        self.stderr = Sink { sink: stderr, notified: false };
+        self.stdout = Sink::new(stdout);
+        self.stderr = Sink::new(stderr);
     }
 
     /// Bytes dropped so far for exceeding the rate.
@@ -88,30 +180,82 @@ impl Output {
         self.dropped
     }
 
-    /// Passes on what the rate allows of `bytes`. To the guest all of it was written.
-    pub fn write(&mut self, stream: OutputStream, bytes: &[u8]) -> Result<()> {
-        let Sink { sink, notified } = match stream {
+    /// Passes on what the rate allows of `bytes`, and returns how many of them are done with: passed on or dropped, which is the
+    /// same to the guest. `lines`: what is left of the call's [`MAX_LINES`].
+    pub fn write(&mut self, stream: OutputStream, bytes: &[u8], lines: &mut usize) -> Result<usize> {
+        let to = match stream {
             OutputStream::Stdout => &mut self.stdout,
             OutputStream::Stderr => &mut self.stderr,
         };
-        let granted = match &mut self.bucket {
-            Some(bucket) => bucket.take(bytes.len(), Instant::now()),
-            None => bytes.len(),
-        };
-        if granted > 0 {
-            sink.write(&bytes[..granted]).map_err(Errno::from)?;
+        let now = Instant::now();
+        let mut buckets: Vec<BucketOf<'_>> = Vec::with_capacity(2);
+        buckets.extend(self.bucket.as_mut().map(BucketOf::Guest));
+        if to.sink.counts_towards_budget() {
+            buckets.extend(self.budget.as_ref().map(|budget| BucketOf::All(budget.lock())));
         }
-        if granted < bytes.len() {
-            self.dropped = self.dropped.saturating_add((bytes.len() - granted) as u64);
-            if !*notified {
-                *notified = true;
-                let limit = self.bucket.as_ref().map_or(0, |bucket| bucket.limit.bytes_per_second);
+        let (mut credit, mut full, mut rate) = (u64::MAX, true, 0);
+        for bucket in &mut buckets {
+            let bucket = bucket.get();
+            let available = bucket.available(now);
+            if available < credit {
+                (credit, rate) = (available, bucket.limit.bytes_per_second);
+            }
+            full &= available == bucket.limit.burst_bytes;
+        }
+        let admitted = to.sink.admit(bytes, Room { credit, lines: *lines });
+        for bucket in &mut buckets {
+            bucket.get().spend(admitted.cost);
+        }
+        drop(buckets);
+        *lines = lines.saturating_sub(admitted.lines);
+        if full {
+            to.end_flood().map_err(Errno::from)?;
+        }
+        if admitted.bytes > 0 {
+            to.sink.write(&bytes[..admitted.bytes]).map_err(Errno::from)?;
+        }
+        if admitted.bytes == bytes.len() || admitted.rest_comes_later {
+            return Ok(admitted.bytes);
+        }
+        let dropped = (bytes.len() - admitted.bytes) as u64;
+        self.dropped = self.dropped.saturating_add(dropped);
+        match &mut to.flood {
+            Some(flood) => *flood = flood.saturating_add(dropped),
+            None => {
+                to.flood = Some(dropped);
                 let notice =
-                    format!("\n[vivarium: more than {limit} bytes of output per second; the excess is dropped]\n");
-                sink.limit_reached(&notice).map_err(Errno::from)?;
+                    format!("\n[vivarium: more than {rate} bytes of output per second; the excess is dropped]\n");
+                to.sink.limit_reached(&notice).map_err(Errno::from)?;
             }
         }
-        Ok(())
+        Ok(bytes.len())
+    }
+
+    /// Waits until the sink has passed on what it took.
+    pub async fn written(&mut self, stream: OutputStream) -> Result<()> {
+        let to = match stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        };
+        match to.sink.written() {
+            Some(written) => written.await.map_err(Errno::from),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A bucket that output is charged to.
+enum BucketOf<'a> {
+    Guest(&'a mut TokenBucket),
+    All(MutexGuard<'a, TokenBucket>),
+}
+
+impl BucketOf<'_> {
+    fn get(&mut self) -> &mut TokenBucket {
+        match self {
+            Self::Guest(bucket) => bucket,
+            Self::All(bucket) => bucket,
+        }
     }
 }
 
@@ -131,16 +275,20 @@ impl TokenBucket {
         TokenBucket { limit, credit: u128::from(limit.burst_bytes) * Self::TOKEN, refilled: None }
     }
 
-    /// Takes up to `wanted` tokens at the time `now` and returns how many it got.
-    pub fn take(&mut self, wanted: usize, now: Instant) -> usize {
+    /// Tokens that can be had at the time `now`.
+    pub fn available(&mut self, now: Instant) -> u64 {
         if let Some(refilled) = self.refilled.replace(now) {
             let elapsed = now.saturating_duration_since(refilled).as_nanos();
             let full = u128::from(self.limit.burst_bytes) * Self::TOKEN;
             let gained = elapsed.saturating_mul(u128::from(self.limit.bytes_per_second));
             self.credit = self.credit.saturating_add(gained).min(full);
         }
-        let granted = usize::try_from(self.credit / Self::TOKEN).unwrap_or(usize::MAX).min(wanted);
-        self.credit -= granted as u128 * Self::TOKEN;
-        granted
+        // At most the size of the bucket, a u64.
+        (self.credit / Self::TOKEN) as u64
+    }
+
+    /// Takes tokens that are [available](Self::available).
+    pub fn spend(&mut self, tokens: u64) {
+        self.credit = self.credit.saturating_sub(u128::from(tokens) * Self::TOKEN);
     }
 }

@@ -6,7 +6,7 @@ use super::super::WasiCtx;
 use super::super::descriptors::{FileContent, Target};
 use super::super::errno::{Errno, Result};
 use super::super::memory::{GuestMemory, Vector};
-use super::super::output::OutputStream;
+use super::super::output::{MAX_LINES, OutputStream};
 
 /// Origins of `fd_seek`.
 mod whence {
@@ -52,7 +52,8 @@ impl WasiCtx {
         memory.write_u32(out, read)
     }
 
-    pub(in super::super) fn fd_write(
+    /// Waits for a slow reader of standard output or error; files answer at once.
+    pub(in super::super) async fn fd_write(
         &mut self,
         memory: &mut GuestMemory<'_>,
         fd: u32,
@@ -62,7 +63,7 @@ impl WasiCtx {
     ) -> Result<()> {
         let descriptor = self.descriptors.get(fd)?;
         let written = match &descriptor.target {
-            &Target::Output(stream) => self.write_output(memory, stream, vectors, count)?,
+            &Target::Output(stream) => self.write_output(memory, stream, vectors, count).await?,
             Target::Stdin | Target::Directory(_) => return Err(Errno::Badf),
             Target::File(file) => {
                 let position = match file.content {
@@ -174,17 +175,23 @@ impl WasiCtx {
         })
     }
 
-    fn write_output(
+    async fn write_output(
         &mut self,
         memory: &GuestMemory<'_>,
         stream: OutputStream,
         vectors: u32,
         count: u32,
     ) -> Result<u32> {
-        let mut total = 0;
+        let (mut total, mut lines) = (0, MAX_LINES);
         for vector in memory.vectors(vectors, count)? {
-            self.output.write(stream, memory.bytes(vector.address, vector.length)?)?;
-            total += vector.length;
+            let bytes = memory.bytes(vector.address, vector.length)?;
+            // At most the length of a vector, a u32.
+            let taken = self.output.write(stream, bytes, &mut lines)? as u32;
+            self.output.written(stream).await?;
+            total += taken;
+            if taken < vector.length {
+                break;
+            }
         }
         Ok(total)
     }

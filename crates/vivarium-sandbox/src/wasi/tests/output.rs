@@ -1,13 +1,14 @@
 //! Output goes where the host says, at the rate the host says.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::super::errno::Errno;
-use super::super::output::TokenBucket;
-use super::super::{OutputLimit, OutputSink, Terminals, WasiConfig, WasiLimits};
-use super::guest::{Guest, OUT};
+use super::super::output::{MAX_LINES, TokenBucket};
+use super::super::{Admitted, OutputBudget, OutputLimit, OutputSink, Room, Terminals, WasiConfig, WasiLimits};
+use super::guest::{DATA, Guest, OUT, VECTORS};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -68,6 +69,10 @@ async fn the_excess_is_dropped_counted_and_said_once() {
     // Standard error shares the rate and has a notice of its own.
     assert_eq!(guest.write_fd(2, b"x").await, (0, 1));
     assert!(stderr.text().starts_with("\n[vivarium"));
+    // How much was lost is said when nothing more will come.
+    drop(guest);
+    assert!(stdout.text().ends_with("[vivarium: 690 bytes of output were dropped]\n"), "{}", stdout.text());
+    assert!(stderr.text().ends_with("[vivarium: 1 bytes of output were dropped]\n"), "{}", stderr.text());
 }
 
 #[tokio::test]
@@ -97,17 +102,100 @@ async fn only_a_terminal_looks_like_one() {
 #[test]
 fn the_bucket_refills_at_its_rate_and_not_beyond_its_size() {
     let mut bucket = TokenBucket::new(OutputLimit { bytes_per_second: 1000, burst_bytes: 100 });
+    let mut take = |wanted: u64, now| {
+        let granted = bucket.available(now).min(wanted);
+        bucket.spend(granted);
+        granted
+    };
     let start = Instant::now();
     let at = |milliseconds| start + Duration::from_millis(milliseconds);
-    assert_eq!(bucket.take(500, at(0)), 100);
-    assert_eq!(bucket.take(500, at(0)), 0);
-    assert_eq!(bucket.take(500, at(10)), 10);
-    assert_eq!(bucket.take(5, at(20)), 5);
-    assert_eq!(bucket.take(500, at(20)), 5);
-    assert_eq!(bucket.take(500, at(60_000)), 100);
+    assert_eq!(take(500, at(0)), 100);
+    assert_eq!(take(500, at(0)), 0);
+    assert_eq!(take(500, at(10)), 10);
+    assert_eq!(take(5, at(20)), 5);
+    assert_eq!(take(500, at(20)), 5);
+    assert_eq!(take(500, at(60_000)), 100);
     // Refilled in steps of less than a token, nothing is lost.
-    let total: usize = (0..1000u64).map(|step| bucket.take(500, at(60_000) + Duration::from_micros(step * 100))).sum();
+    let total: u64 = (0..1000u64).map(|step| take(500, at(60_000) + Duration::from_micros(step * 100))).sum();
     assert_eq!(total, 99);
     // A clock that goes back gives nothing.
-    assert_eq!(bucket.take(500, at(0)), 0);
+    assert_eq!(take(500, at(0)), 0);
+}
+
+/// A sink that takes lines, two tokens each, and shares a budget.
+struct Lines(Captured);
+
+impl OutputSink for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write(bytes)
+    }
+
+    fn admit(&self, bytes: &[u8], room: Room) -> Admitted {
+        let affordable = usize::try_from(room.credit / 2).unwrap_or(usize::MAX);
+        let lines = bytes.len().min(room.lines).min(affordable);
+        Admitted { bytes: lines, cost: 2 * lines as u64, lines, rest_comes_later: lines == room.lines }
+    }
+
+    fn counts_towards_budget(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn one_call_ends_so_many_lines_and_the_guest_comes_again() {
+    let captured = Captured::default();
+    let limits = WasiLimits { output: None, ..WasiLimits::default() };
+    let config = WasiConfig { stdout: Box::new(Lines(captured.clone())), limits, ..WasiConfig::default() };
+    let mut guest = Guest::new(config).await;
+    assert_eq!(guest.write_fd(1, &[b'\n'; 1000]).await, (0, MAX_LINES as u32));
+    // Not so many for each buffer, but for all together.
+    guest.write_vectors(&[(DATA, 100), (DATA, 100), (DATA, 100)]);
+    assert_eq!(guest.call("fd_write", &[1, VECTORS.into(), 3, OUT.into()]).await, 0);
+    assert_eq!(guest.read_u32(OUT), MAX_LINES as u32);
+    assert_eq!(captured.text().len(), 2 * MAX_LINES);
+}
+
+#[tokio::test]
+async fn guests_share_a_budget_and_each_is_told_what_it_lost() {
+    let budget = Arc::new(OutputBudget::new(OutputLimit { bytes_per_second: 0, burst_bytes: 20 }));
+    let (one, other) = (Captured::default(), Captured::default());
+    for (captured, kept, dropped) in [(&one, 8, 0), (&other, 2, 6)] {
+        let config = WasiConfig {
+            stdout: Box::new(Lines(captured.clone())),
+            output_budget: Some(Arc::clone(&budget)),
+            ..WasiConfig::default()
+        };
+        let mut guest = Guest::new(config).await;
+        assert_eq!(guest.write_fd(1, b"12345678").await, (0, 8));
+        assert_eq!(guest.store.data().dropped_output(), dropped);
+        drop(guest);
+        let text = captured.text();
+        assert_eq!(
+            text.contains(&format!("[vivarium: {dropped} bytes of output were dropped]\n")),
+            dropped > 0,
+            "{text}"
+        );
+        assert_eq!(text.split('\n').next().unwrap().len(), kept, "{text}");
+    }
+}
+
+/// A sink whose reader never comes.
+struct Stuck;
+
+impl OutputSink for Stuck {
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn written(&mut self) -> Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>> {
+        Some(Box::pin(std::future::pending()))
+    }
+}
+
+#[tokio::test]
+async fn the_guest_waits_for_a_slow_reader_and_the_wait_can_be_given_up() {
+    let mut guest = Guest::new(WasiConfig { stdout: Box::new(Stuck), ..WasiConfig::default() }).await;
+    let mut write = Box::pin(guest.write_fd(1, b"x"));
+    assert!(futures::poll!(&mut write).is_pending());
+    drop(write);
 }
