@@ -16,6 +16,7 @@
 
 mod break_itself;
 mod case;
+mod declare_too_much;
 mod document;
 mod escape;
 mod exhaust_the_host;
@@ -43,6 +44,7 @@ const GROUPS: &[Group] = &[
     exhaust_the_host::GROUP,
     slow_a_neighbour::GROUP,
     break_itself::GROUP,
+    declare_too_much::GROUP,
 ];
 
 fn main() -> ExitCode {
