@@ -85,7 +85,7 @@ pub fn exchange(repetitions: usize) -> Result<()> {
     let field = |column: &ArrayRef| Ok(Field::new("column", guest_type(column.data_type())?, true));
     let batch = DataType::Struct(columns.iter().map(field).collect::<Result<_>>()?);
     let mut memory = vec![0; ARENA as usize + Plan::new(&columns, ROWS)?.size()];
-    let limits = DecodeLimits { max_bytes: usize::MAX };
+    let limits = DecodeLimits { max_bytes: usize::MAX, max_items: usize::MAX };
     for _ in 0..repetitions {
         Plan::new(black_box(&columns), ROWS)?.write(&mut memory, ARENA)?;
         black_box(decode(black_box(&memory), ARENA, &batch, true, Rows::Exactly(ROWS), &limits)?);

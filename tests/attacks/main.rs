@@ -20,6 +20,7 @@ mod archives;
 mod break_itself;
 mod case;
 mod data_and_declarations;
+mod declare_too_much;
 mod document;
 mod escape;
 mod exhaust_the_host;
@@ -51,6 +52,7 @@ const GROUPS: &[Group] = &[
     slow_a_neighbour::GROUP,
     break_itself::GROUP,
     data_and_declarations::GROUP,
+    declare_too_much::GROUP,
 ];
 
 fn main() -> ExitCode {

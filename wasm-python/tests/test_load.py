@@ -278,3 +278,42 @@ for _ in range(1100):
     for said in ("its name has more than 255 bytes", "it has 300 parameters; at most 255 are possible", "a file declares at most 1000 functions"):
         assert said in messages
     assert messages[-1].endswith(" more problems")
+
+
+def test_types_that_are_too_large_or_too_deep_together(guest):
+    """Parts that are fine by themselves; undecorated functions are merely not usable."""
+    loaded = guest.load(
+        """from typing import Annotated, NamedTuple
+from vivarium import udf
+
+class Large(NamedTuple):
+    a: Annotated[bytes, "fixed_size_binary[20000]"]
+    b: Annotated[bytes, "fixed_size_binary[20000]"]
+
+Deep = int
+for _ in range(32):
+    Deep = list[Deep]
+
+Shallow = int
+for _ in range(31):
+    Shallow = list[Shallow | None]
+
+@udf
+def large(x: int) -> Large: return None
+
+@udf
+def deep(x: Deep) -> int: return 1
+
+@udf
+def shallow(x: Shallow) -> int: return 1
+
+def plain(x: int) -> Large: return None
+"""
+    )
+    problems = [(problem["function"], problem["line"], problem["message"]) for problem in loaded["problems"]]
+    assert [(function, line) for function, line, _ in problems] == [("large", 17), ("deep", 20)]
+    assert "the result: a value of type struct<a: fixed_size_binary[20000]" in problems[0][2]
+    assert "takes 40000 bytes, also when it is NULL, and at most 32768 are possible" in problems[0][2]
+    assert problems[1][2] == "parameter 'x': a type nests deeper than the 32 levels allowed"
+    types = {function["name"]: function["result"]["type"] for function in loaded["functions"]}
+    assert types == {"large": None, "deep": "int64", "shallow": "int64", "plain": None}

@@ -1,5 +1,7 @@
 """Type strings: what pyarrow prints is read, and printed the same."""
 
+import pathlib
+
 import hypothesis
 import hypothesis.strategies as st
 import pyarrow as pa
@@ -96,13 +98,45 @@ def test_other_spellings(written, means):
         ("struct<a int8>", "':'"),
         (r'struct<"\q": int8>', "is not a JSON string"),
         ("list<", "a type is missing"),
-        ("list<" * 100 + "int8" + ">" * 100, "more than 64 deep"),
+        ("list<" * 32 + "int8" + ">" * 32, "more than 32 deep"),
+        ("list<" * 100 + "int8" + ">" * 100, "more than 32 deep"),
+        ("decimal128(5, 10)", "a number from -38 to 5"),
+        ("decimal(5, 10)", "a number from -38 to 5"),
+        ("fixed_size_binary[0]", "a number from 1 to"),
+        ("fixed_size_binary[999999999]", "takes 999999999 bytes, also when it is NULL, and at most 32768 are possible"),
+        ("fixed_size_list<item: null>[32769]", "takes 32769 bytes"),
+        ("list<item: fixed_size_list<item: fixed_size_list<item: int64>[100]>[100]>", "takes 80000 bytes"),
+        ("map<int8, fixed_size_binary[32768]>", "takes 32769 bytes"),
+        ("timestamp[us, tz=]", "the time zone is missing"),
+        (r'struct<"\ud800": int8>', "not valid Unicode"),
         ("x" * 100_000, "at most 65536 characters"),
     ],
 )
 def test_what_names_no_type_is_told(written, complaint):
     with pytest.raises(types.TypeSpellingError, match="(?s).*" + complaint.replace("(", r"\(")):
         types.parse(written)
+
+
+GRAMMAR = pathlib.Path(__file__).with_name("type_grammar.txt")
+
+
+def grammar():
+    """(how it is read: `=` by host and guest, `~` by the guest alone, `!` by neither; the text; how it is written) of every line."""
+    for line in GRAMMAR.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            sort, text = line[0], line[2:]
+            text, _, written = text.partition(" => ")
+            yield sort, text, written or text
+
+
+@pytest.mark.parametrize("sort, text, written", list(grammar()))
+def test_the_grammar_that_host_and_guest_share(sort, text, written):
+    if sort == "!":
+        with pytest.raises(types.TypeSpellingError):
+            types.parse(text)
+    else:
+        assert str(types.parse(text)) == written
+        assert str(types.parse(written)) == written
 
 
 @hypothesis.given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -2,12 +2,15 @@
 //!
 //! Guests run asynchronously; scalar functions in a projection, a filter, a sort or the arguments of an aggregate are awaited by an
 //! operator of this crate ([`crate::exec`]), and nothing waits. What is left are the places where DataFusion calls a function and
-//! wants its answer: folding constants while it plans, branches of `CASE` (a call is made only for the rows that reach it), join
-//! filters, accumulators. There the thread waits:
+//! wants its answer: calls with constants (made once for a query), branches of `CASE` (a call is made only for the rows that reach
+//! it), join filters, accumulators. There the thread waits:
 //!
 //! * On a worker of a multi-threaded runtime within `block_in_place`, which hands the worker's other tasks to another thread first.
 //! * On a current-thread runtime on a thread of its own that has no runtime: the guest's timers must not
 //!   depend on the thread that waits. Without a runtime, on the thread itself.
+//!
+//! Waiting is a task of the runtime's own ([`crate::query::PythonScopeExec`] spawns one): within a `LocalSet`, where a worker's
+//! tasks cannot be handed to another thread, nothing waits.
 //!
 //! In both cases the guest's deadlines are kept by a small runtime that only does that, and the end of the query stops the wait
 //! ([`crate::scope::Cancel`]).

@@ -62,7 +62,8 @@ impl FunctionFactory for Factory {
         }
         // What users call it by is folded as every unquoted name is; a quoted name keeps its case.
         let name = statement.name.clone();
-        if !statement.or_replace && register::exists(state, &name) {
+        register::check_name(state, &name, "choose another name")?;
+        if !statement.or_replace && register::holder(state, &name).is_some() {
             let problem = "there is one of this name already; write CREATE OR REPLACE FUNCTION, or choose another name";
             return Err(Error::statement(name, problem).into());
         }
@@ -83,6 +84,7 @@ async fn create(python: &PythonFunctions, state: &SessionState, statement: Creat
         result: statement.return_type,
     };
     check_names(&name, &arguments)?;
+    declare::check_types(&types)?;
     let body = body(&name, statement.params.function_body)?;
     let Body { source, mut handler, inline } = locate(python, &name, body)?;
     let mut source = source;

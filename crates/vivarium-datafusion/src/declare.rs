@@ -45,6 +45,25 @@ pub(crate) fn plain_handler(text: &str, name: &str) -> Option<String> {
     }
 }
 
+/// Checks that each type can cross, before anything is made of it: a default value, say, which takes as much room as its type.
+pub(crate) fn check_types(types: &SqlTypes) -> Result<(), Error> {
+    for (index, data_type) in types.parameters.iter().enumerate() {
+        spelled(types, &format!("parameter {}", index + 1), data_type)?;
+    }
+    match types.result.as_ref().map(|result| (result, table_columns(result))) {
+        Some((_, Some(columns))) => spelled(types, "the result", &DataType::Struct(columns.clone())).map(drop),
+        Some((result, None)) => spelled(types, "the result", result).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The text of a type, which is also a string of Python's.
+fn spelled(types: &SqlTypes, what: &str, data_type: &DataType) -> Result<String, Error> {
+    let text = types::print(&plain_type(data_type));
+    let text = text.map_err(|error| Error::statement(&types.function, format!("{what}: {error}")))?;
+    Ok(serde_json::Value::from(text).to_string())
+}
+
 /// The source with a declaration of SQL's types behind it; lines stay what they are.
 pub(crate) fn with_sql_types(
     source: &FunctionSource,
@@ -55,18 +74,13 @@ pub(crate) fn with_sql_types(
         let problem = "it has no RETURNS, and Python declares no type either; write RETURNS and a type";
         return Err(Error::statement(&types.function, problem));
     };
-    let spelled = |what: &str, data_type: &DataType| {
-        let text = types::print(&plain_type(data_type));
-        let text = text.map_err(|error| Error::statement(&types.function, format!("{what}: {error}")))?;
-        // A JSON string is one of Python's.
-        Ok::<_, Error>(serde_json::Value::from(text).to_string())
-    };
     let parameters = types.parameters.iter().enumerate();
-    let parameters: Vec<_> =
-        parameters.map(|(index, t)| spelled(&format!("parameter {}", index + 1), t)).collect::<Result<_, _>>()?;
+    let parameters: Vec<_> = parameters
+        .map(|(index, t)| spelled(types, &format!("parameter {}", index + 1), t))
+        .collect::<Result<_, _>>()?;
     let (decorator, result) = match table_columns(result) {
-        Some(columns) => ("udtf", spelled("the result", &DataType::Struct(columns.clone()))?),
-        None => ("udf", spelled("the result", result)?),
+        Some(columns) => ("udtf", spelled(types, "the result", &DataType::Struct(columns.clone()))?),
+        None => ("udf", spelled(types, "the result", result)?),
     };
     let name = serde_json::Value::from(types.function.as_str());
     let text = format!(

@@ -74,6 +74,13 @@ pub enum Error {
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
 
+    /// An operator of the query panicked.
+    #[error("the query failed: an operator panicked: {message}")]
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+
     /// The query ended while a function ran.
     #[error("the query ended before {function} did")]
     Cancelled {
@@ -130,7 +137,7 @@ impl Error {
             }
             Self::Function { error, .. } => error.class(),
             Self::Environment(_) => ErrorClass::Environment,
-            Self::Cancelled { .. } => ErrorClass::Internal,
+            Self::Cancelled { .. } | Self::Panicked { .. } => ErrorClass::Internal,
         }
     }
 
@@ -141,7 +148,7 @@ impl Error {
             | Self::Types { function, .. }
             | Self::Function { function, .. }
             | Self::Cancelled { function } => Some(function),
-            Self::Setting { .. } | Self::HostFile { .. } | Self::Environment(_) => None,
+            Self::Setting { .. } | Self::HostFile { .. } | Self::Environment(_) | Self::Panicked { .. } => None,
         }
     }
 

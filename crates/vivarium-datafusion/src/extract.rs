@@ -18,7 +18,7 @@ use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Operator, Volatility};
+use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, LambdaExpr, Literal};
 use datafusion::physical_expr::{
     LexOrdering, PhysicalExpr, PhysicalSortExpr, ScalarFunctionExpr, conjunction, split_conjunction,
@@ -208,9 +208,9 @@ impl Calls {
         let Some((call, function)) = python(expr) else { return Ok(None) };
         let Some(scope) = function.scope() else { return Ok(None) };
         let first = self.input.schema().fields().len();
-        let volatile = function.function.volatility == Volatility::Volatile;
-        // What was not folded while the query was planned is asked for once for a batch, and not for each of its rows.
-        if !volatile && call.args().iter().all(|argument| argument.downcast_ref::<Literal>().is_some()) {
+        let volatile = function.function.is_volatile();
+        // It has one value for the whole query, which the function itself remembers.
+        if is_constant(expr) {
             return Ok(None);
         }
         let known = self.sources.iter().position(|source| !volatile && source == expr);
@@ -262,6 +262,18 @@ impl Calls {
         }
         Ok(Some(Arc::new(PythonExec::try_new(self.columns, self.input)?)))
     }
+}
+
+/// Whether an expression has the same value for all rows of a query: it is made of literals, and of functions that give equal results
+/// for equal arguments.
+fn is_constant(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let varies = expr.exists(|expr| {
+        let own = python(expr).is_some_and(|(_, function)| function.function.is_volatile());
+        let leaf = expr.children().is_empty() && expr.downcast_ref::<Literal>().is_none() && python(expr).is_none();
+        Ok(own || leaf || expr.is_volatile_node())
+    });
+    // An expression that cannot be looked into is none.
+    !varies.unwrap_or(true)
 }
 
 /// Whether a child of an expression is computed for every row for which the expression is.

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -37,8 +36,6 @@ pub(crate) struct PythonFunction {
     pub job: JobId,
     /// For `SHOW FUNCTIONS`.
     pub documentation: Documentation,
-    /// A call with constants took longer than planning waits for one.
-    pub slow_to_fold: AtomicBool,
     /// What its sandboxes import from; open for as long as the function is there.
     pub _environment: Option<Arc<OpenEnvironment>>,
 }
@@ -166,15 +163,9 @@ impl PythonFunction {
         format!("it takes {takes}, and {given} {} given", if given == 1 { "is" } else { "are" })
     }
 
-    /// Whether calls with constants are made by queries, and not while they are planned.
-    pub fn is_left_to_queries(&self) -> bool {
-        self.slow_to_fold.load(Ordering::Relaxed)
-    }
-
-    /// Leaves them to queries from now on: planning one must not wait for a function that takes its time.
-    pub fn leave_to_queries(&self) -> Error {
-        self.slow_to_fold.store(true, Ordering::Relaxed);
-        Error::statement(&self.name, "its value takes too long to be computed while the query is planned")
+    /// Whether equal arguments may give other results, so that every row has a call of its own.
+    pub fn is_volatile(&self) -> bool {
+        self.volatility == Volatility::Volatile
     }
 
     fn arrow(&self, error: ArrowError) -> Error {

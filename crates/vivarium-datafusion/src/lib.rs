@@ -4,7 +4,7 @@
 //!   CREATE FUNCTION ... LANGUAGE PYTHON     create, declare, register     a function of the session; types checked
 //!   SET vivarium.*, python.*                settings, environment
 //!        |
-//!   SELECT f(x) ...      logical rule       query: EnterScope             every function knows its query
+//!   SELECT f(x) ...      analyzer rule      query: EnterScope             every function knows its query
 //!        |               physical rule      extract -> exec: PythonExec   calls are awaited by an operator
 //!        |                                  aggregate, table, scalar      what DataFusion calls by itself
 //!        v

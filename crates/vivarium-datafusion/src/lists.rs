@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ListArray, StructArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use datafusion::error::Result;
-use vivarium::TableRows;
+use vivarium::{TableRows, concat_arrays};
 
 use crate::work::{Rows, Work};
 
@@ -24,17 +23,36 @@ pub(crate) async fn evaluate(work: &Work, rows: &Rows) -> Result<ArrayRef> {
 }
 
 fn lists(result: &DataType, rows: usize, found: &[TableRows]) -> Result<ListArray, ArrowError> {
-    let mut lengths = vec![0; rows];
+    let mut lengths = vec![0_usize; rows];
     for number in found.iter().flat_map(|piece| piece.numbers.values()) {
         if let Some(length) = lengths.get_mut(*number as usize) {
             *length += 1;
         }
     }
     let pieces: Vec<_> = found.iter().map(|piece| items(result, &piece.rows)).collect::<Result<_, _>>()?;
-    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-    let items = if pieces.is_empty() { new_empty_array(result) } else { concat(&pieces)? };
+    let items = if pieces.is_empty() { new_empty_array(result) } else { concat_arrays(&pieces)? };
     let field = Arc::new(Field::new_list_field(result.clone(), true));
-    ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), items, None)
+    ListArray::try_new(field, offsets(&lengths)?, items, None)
+}
+
+/// Offsets of lists of these lengths.
+///
+/// # Errors
+/// [`ArrowError::OffsetOverflowError`] for more items than offsets have room for, where arrow's own constructor panics.
+pub(crate) fn offsets(lengths: &[usize]) -> Result<OffsetBuffer<i32>, ArrowError> {
+    let items = lengths.iter().fold(0_usize, |sum, length| sum.saturating_add(*length));
+    match i32::try_from(items) {
+        Ok(_) => Ok(OffsetBuffer::from_lengths(lengths.iter().copied())),
+        Err(_) => Err(ArrowError::OffsetOverflowError(items)),
+    }
+}
+
+/// A number of rows or groups as it is counted here.
+///
+/// # Errors
+/// [`ArrowError::OffsetOverflowError`] for more than 32 bits count.
+pub(crate) fn numbered(count: usize) -> Result<u32, ArrowError> {
+    u32::try_from(count).map_err(|_| ArrowError::OffsetOverflowError(count))
 }
 
 /// Rows as an array of what stands for each.
@@ -46,5 +64,26 @@ fn items(item: &DataType, rows: &StructArray) -> Result<ArrayRef, ArrowError> {
             Ok(Arc::new(structs))
         }
         (columns, item) => Err(ArrowError::SchemaError(format!("{} columns are no {item}", columns.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_that_offsets_have_no_room_for_are_an_error() {
+        let most = i32::MAX as usize;
+        assert_eq!(offsets(&[]).unwrap().len(), 1);
+        assert_eq!(offsets(&[most - 1, 0, 1]).unwrap().last(), Some(&i32::MAX));
+        for lengths in [&[most, 1][..], &[usize::MAX, 1], &[most / 2; 3]] {
+            assert!(matches!(offsets(lengths), Err(ArrowError::OffsetOverflowError(_))), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn more_rows_than_are_counted_are_an_error() {
+        assert_eq!(numbered(u32::MAX as usize).unwrap(), u32::MAX);
+        assert!(numbered(u32::MAX as usize + 1).is_err());
     }
 }

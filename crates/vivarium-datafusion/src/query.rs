@@ -1,21 +1,33 @@
 //! The frame of a query with Python functions: its scope is made when it is planned, opened when it is executed, and closed when
 //! its last stream ends.
+//!
+//! Functions are called when the query is executed and never while it is planned: not to fold constants, and not for `VALUES`, whose rows
+//! DataFusion evaluates while it makes the physical plan. Rows with calls therefore become a projection:
+//!
+//! ```text
+//!   VALUES (f(1), 'a'),                Projection: CASE row WHEN 0 THEN f(1) WHEN 1 THEN f(2) END, column2
+//!          (f(2), 'b')         ==>       Values: (0, 'a'), (1, 'b')
+//! ```
 
+use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use datafusion::common::internal_err;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, internal_err};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, WindowFunction};
-use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, WindowFunctionDefinition};
-use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+use datafusion::logical_expr::{
+    AggregateUDF, Case, Expr, LogicalPlan, Projection, Values, WindowFunctionDefinition, lit,
+};
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode};
@@ -25,40 +37,119 @@ use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 
 use crate::aggregate::{self, PythonAggregate};
+use crate::error::Error;
 use crate::metrics::report;
 use crate::scalar::PythonScalar;
 use crate::scope::Scope;
 use crate::settings::SandboxSettings;
 
-/// Gives the functions of a query their scope. The last logical rule: constants have been folded by then.
+/// Gives the functions of a query their scope: before anything is optimized, so that optimizing calls none of them. A plan that is
+/// planned again, as that of a prepared statement, gets another one.
 #[derive(Debug)]
 pub(crate) struct EnterScope;
 
-impl OptimizerRule for EnterScope {
+impl AnalyzerRule for EnterScope {
     fn name(&self) -> &str {
         "enter_python_scope"
     }
 
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
         let scope = std::cell::OnceCell::new();
-        let scope = || scope.get_or_init(|| Scope::new(SandboxSettings::of(&config.options())));
-        plan.transform_down_with_subqueries(|plan| {
-            plan.map_expressions(|expr| expr.transform_up(|expr| Ok(in_scope(expr, &scope))))
-        })
+        let scope = || scope.get_or_init(|| Scope::new(SandboxSettings::of(config)));
+        let scoped = plan.transform_down_with_subqueries(|plan| {
+            let rewritten = match plan {
+                LogicalPlan::Values(values) => projected(values)?,
+                LogicalPlan::Limit(ref limit) => {
+                    let numbers = limit.skip.iter().chain(&limit.fetch);
+                    if let Some(function) = numbers.filter_map(|expr| called(expr)).next() {
+                        let problem = "LIMIT and OFFSET take a number, which has to be known before the query runs; write a literal";
+                        return Err(Error::statement(function, problem).into());
+                    }
+                    Transformed::no(plan)
+                }
+                other => Transformed::no(other),
+            };
+            let changed = rewritten.transformed;
+            let scoped =
+                rewritten.data.map_expressions(|expr| expr.transform_up(|expr| Ok(in_scope(expr, &scope))))?;
+            Ok(Transformed { transformed: scoped.transformed || changed, ..scoped })
+        })?;
+        Ok(scoped.data)
     }
+}
+
+/// The name of the first Python function that an expression calls for single values.
+fn called(expr: &Expr) -> Option<String> {
+    let mut found = None;
+    let visited = expr.apply(|expr| {
+        if let Expr::ScalarFunction(ScalarFunction { func, .. }) = expr
+            && let Some(function) = func.inner().downcast_ref::<PythonScalar>()
+        {
+            found = Some(function.function.name.clone());
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.ok().and(found)
+}
+
+/// Rows with calls as a projection, in which a query makes them.
+fn projected(Values { schema, values }: Values) -> Result<Transformed<LogicalPlan>> {
+    /// The number of a row, from 0.
+    const ROW: &str = "__row";
+    let with_calls: Vec<bool> =
+        (0..schema.fields().len()).map(|index| values.iter().any(|row| called(&row[index]).is_some())).collect();
+    if !with_calls.contains(&true) {
+        return Ok(Transformed::no(LogicalPlan::Values(Values { schema, values })));
+    }
+    let mut fields = vec![(None, Arc::new(Field::new(ROW, DataType::Int64, false)))];
+    fields.extend(
+        schema
+            .iter()
+            .zip(&with_calls)
+            .filter(|(_, calls)| !**calls)
+            .map(|((qualifier, field), _)| (qualifier.cloned(), Arc::clone(field))),
+    );
+    let mut plain = Vec::with_capacity(values.len());
+    let mut branches: Vec<Vec<(Box<Expr>, Box<Expr>)>> = vec![Vec::new(); with_calls.len()];
+    for (number, row) in (0_i64..).zip(values) {
+        let mut kept = vec![lit(number)];
+        for (index, expr) in row.into_iter().enumerate() {
+            match with_calls[index] {
+                true => branches[index].push((Box::new(lit(number)), Box::new(expr))),
+                false => kept.push(expr),
+            }
+        }
+        plain.push(kept);
+    }
+    let row = Expr::Column(Column::from_name(ROW));
+    let columns = schema.iter().zip(branches).map(|((qualifier, field), branches)| {
+        let expr = match <[_; 1]>::try_from(branches) {
+            Ok([(_, value)]) => *value,
+            Err(branches) if branches.is_empty() => return Expr::Column(Column::new(qualifier.cloned(), field.name())),
+            Err(when_then_expr) => {
+                Expr::Case(Case { expr: Some(Box::new(row.clone())), when_then_expr, else_expr: None })
+            }
+        };
+        expr.alias_qualified(qualifier.cloned(), field.name())
+    });
+    let columns = columns.collect();
+    let inner = DFSchema::new_with_metadata(fields, HashMap::new())?;
+    let input = LogicalPlan::Values(Values { schema: Arc::new(inner), values: plain });
+    Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new_with_schema(columns, Arc::new(input), schema)?)))
 }
 
 fn in_scope<'a>(expr: Expr, scope: &impl Fn() -> &'a Arc<Scope>) -> Transformed<Expr> {
     match expr {
         Expr::ScalarFunction(ScalarFunction { func, args }) => match func.inner().downcast_ref::<PythonScalar>() {
-            Some(function) if function.scope().is_none() => {
+            Some(function) => {
                 let func = Arc::new(function.in_scope(scope()));
                 Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
             }
-            _ => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
+            None => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
         },
         Expr::AggregateFunction(AggregateFunction { func, params }) => match aggregate_in_scope(&func, scope) {
             Some(func) => Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })),
@@ -83,8 +174,7 @@ fn in_scope<'a>(expr: Expr, scope: &impl Fn() -> &'a Arc<Scope>) -> Transformed<
 }
 
 fn aggregate_in_scope<'a>(func: &AggregateUDF, scope: &impl Fn() -> &'a Arc<Scope>) -> Option<Arc<AggregateUDF>> {
-    let function = func.inner().downcast_ref::<PythonAggregate>()?;
-    function.scope().is_none().then(|| Arc::new(function.in_scope(scope())))
+    func.inner().downcast_ref::<PythonAggregate>().map(|function| Arc::new(function.in_scope(scope())))
 }
 
 /// Puts a [`PythonScopeExec`] above plans with functions that are not called by an operator of their own. The last physical rule.
@@ -223,7 +313,8 @@ impl ExecutionPlan for PythonScopeExec {
         let mut task = RecordBatchReceiverStream::builder(self.schema(), 1);
         let sender = task.tx();
         task.spawn(async move {
-            while let Some(batch) = rows.next().await {
+            // A panic below must not look like the end of the rows, and is no reason to end whoever reads them.
+            while let Some(batch) = AssertUnwindSafe(rows.next()).catch_unwind().await.unwrap_or_else(panicked) {
                 let failed = batch.is_err();
                 // Without a reader nobody wants the rest.
                 if sender.send(batch).await.is_err() || failed {
@@ -241,6 +332,13 @@ impl ExecutionPlan for PythonScopeExec {
         report(calls.iter(), &mut metrics);
         Some(metrics)
     }
+}
+
+/// A panic of an operator, as the error of its query.
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> Option<Result<RecordBatch>> {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+    Some(Err(Error::Panicked { message: text.chars().take(1000).collect() }.into()))
 }
 
 /// Scopes that a stream keeps open.

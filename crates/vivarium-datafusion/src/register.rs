@@ -6,11 +6,12 @@
 //! | table | a list of its rows, for `unnest` | its rows, for constants | |
 //! | aggregate | | | one value |
 
+use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::catalog::TableFunctionImpl;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::RegisterFunction;
@@ -85,7 +86,6 @@ pub(crate) async fn function(python: &PythonFunctions, declared: Declared) -> Re
         tenant,
         job,
         documentation,
-        slow_to_fold: AtomicBool::new(false),
         _environment: environment,
     })
 }
@@ -142,6 +142,8 @@ pub(crate) async fn source(
         let result = declare::result_of(signature).ok_or_else(|| declare::no_result(&signature.name, &declared))?;
         let volatility = if signature.deterministic { Volatility::Immutable } else { Volatility::Volatile };
         let name = signature.name.clone();
+        let advice = "declare it under another one: @udf(name=\"...\"), or the name= of the decorator that it has";
+        check_name(&state, &name, advice)?;
         let (defaults, environment) = (Vec::new(), environment.clone());
         let declared = Declared { name: name.clone(), function: declared, result, volatility, defaults, environment };
         registered.push((Arc::new(function(python, declared).await?), RegisteredFunction { name, kind, place }));
@@ -173,15 +175,49 @@ pub(crate) fn all(state: &SessionState) -> Vec<RegisteredFunction> {
     found
 }
 
-/// Whether a session has a function of that name, of whatever kind.
-pub(crate) fn exists(state: &SessionState, name: &str) -> bool {
+/// Who has a name in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A Python function of ours.
+    Python,
+    /// A function of the engine, or of another extension of it: what kind of function it is.
+    Engine(&'static str),
+}
+
+/// Who has a name, in SQL's spelling or as it is, if anybody does.
+pub(crate) fn holder(state: &SessionState, name: &str) -> Option<Holder> {
     let folded = name.to_lowercase();
-    [name, &folded].into_iter().any(|name| {
-        state.scalar_functions().contains_key(name)
-            || state.aggregate_functions().contains_key(name)
-            || state.window_functions().contains_key(name)
-            || state.table_functions().contains_key(name)
-    })
+    let held = |name: &str| {
+        let engine = |ours: bool, kind| if ours { Holder::Python } else { Holder::Engine(kind) };
+        let scalar = state.scalar_functions().get(name);
+        let scalar = scalar.map(|udf| engine(udf.inner().downcast_ref::<PythonScalar>().is_some(), "a scalar"));
+        let aggregate = state.aggregate_functions().get(name);
+        let aggregate =
+            aggregate.map(|f| engine(f.inner().downcast_ref::<PythonAggregate>().is_some(), "an aggregate"));
+        let window = state.window_functions().contains_key(name).then_some(Holder::Engine("a window"));
+        let table = state.table_functions().get(name);
+        let table = table.map(|f| engine(is_ours(f.function().as_ref()), "a table"));
+        let holders = [scalar, aggregate, window, table];
+        // A function of the engine's beside one of ours, of another kind, is still the engine's.
+        let engines = holders.iter().flatten().find(|holder| matches!(holder, Holder::Engine(_))).copied();
+        engines.or_else(|| holders.into_iter().flatten().next())
+    };
+    held(name).or_else(|| held(&folded))
+}
+
+fn is_ours(table: &dyn TableFunctionImpl) -> bool {
+    (table as &dyn Any).is::<PythonTable>()
+}
+
+/// Refuses the name of a function that is none of ours: whatever is written with it would mean something else from then on.
+pub(crate) fn check_name(state: &SessionState, name: &str, advice: &str) -> Result<(), Error> {
+    match holder(state, name) {
+        Some(Holder::Engine(kind)) => {
+            let problem = format!("{kind} function of the engine has this name, and is not replaced; {advice}");
+            Err(Error::statement(name, problem))
+        }
+        Some(Holder::Python) | None => Ok(()),
+    }
 }
 
 /// Registers a function for every way of calling it; whatever had its name before is gone then.

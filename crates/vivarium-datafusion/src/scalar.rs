@@ -2,7 +2,6 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, FieldRef};
@@ -11,19 +10,14 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
-use vivarium::{ErrorClass, Kind};
+use vivarium::Kind;
 
 use crate::bridge;
-use crate::error::{Counted, Error, find_error};
+use crate::error::{Counted, Error};
 use crate::function::{Given, PythonFunction};
 use crate::lists;
 use crate::scope::Scope;
-use crate::settings::SandboxSettings;
 use crate::work::{Rows, Work, value_type};
-
-/// How long planning a query may wait for the value of a call with constants. Nothing stops planning, so a call that takes longer,
-/// or reaches a limit, is left to the query, which can be stopped. (Planning would also ask for it several times.)
-const FOLDING: Duration = Duration::from_secs(5);
 
 /// A function that can stand in an expression: a scalar one, or a table function, which gives a list of its rows.
 #[derive(Debug)]
@@ -39,9 +33,13 @@ impl PythonScalar {
         Self { signature: function.datafusion_signature(), function, scope: None }
     }
 
-    /// The same function as part of a query.
+    /// The same function as part of a query. For its planner no call is a constant: what is immutable is called once by the query, and
+    /// not by whoever would like to know its value earlier, such as a table that looks for the files it can leave out.
     pub fn in_scope(&self, scope: &Arc<Scope>) -> ScalarUDF {
-        let (function, signature) = (Arc::clone(&self.function), self.signature.clone());
+        let (function, mut signature) = (Arc::clone(&self.function), self.signature.clone());
+        if signature.volatility == Volatility::Immutable {
+            signature.volatility = Volatility::Stable;
+        }
         ScalarUDF::new_from_impl(Self { function, signature, scope: Some(Arc::clone(scope)) })
     }
 
@@ -50,15 +48,17 @@ impl PythonScalar {
         self.scope.as_ref()
     }
 
-    /// A constant, for which planning waits.
-    fn folded(&self, evaluated: impl Future<Output = Result<ArrayRef>> + Send) -> Result<ArrayRef> {
-        let reached_limit =
-            |error: &DataFusionError| find_error(error).is_some_and(|error| error.class() == ErrorClass::Limit);
-        match bridge::wait(async { tokio::time::timeout(FOLDING, evaluated).await }) {
-            Some(Ok(Err(error))) if !reached_limit(&error) => Err(error),
-            Some(Ok(Ok(values))) => Ok(values),
-            Some(_) => Err(self.function.leave_to_queries().into()),
-            None => Err(self.cancelled()),
+    /// The scope of the query, if it is executed now. Everything else that asks for a value plans: it folds constants, evaluates `VALUES`,
+    /// or looks which partitions of a table a filter leaves. Planning has no end that somebody could ask for, and no limits, so
+    /// it is not waited for; what needs the value there is told so, and the planner leaves the rest as it is.
+    fn open_scope(&self) -> Result<&Arc<Scope>> {
+        match &self.scope {
+            Some(scope) if scope.is_open() => Ok(scope),
+            _ => {
+                let problem = "its value is only known when the query runs, and something needs it while the query is planned; \
+                               write a literal there";
+                Err(Error::statement(&self.function.name, problem).into())
+            }
         }
     }
 
@@ -100,31 +100,35 @@ impl ScalarUDFImpl for PythonScalar {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)))
-            && self.signature.volatility != Volatility::Volatile;
-        let rows = if constant { 1 } else { args.number_rows };
+        let scope = self.open_scope()?;
+        let scalars = args.args.iter().map(|argument| match argument {
+            ColumnarValue::Scalar(value) => Some(value.clone()),
+            ColumnarValue::Array(_) => None,
+        });
+        let constants = scalars.collect::<Option<Vec<_>>>().filter(|_| !self.function.is_volatile());
+        let constant = constants.map(|arguments| scope.constant(&self.function, arguments));
+        if let Some(value) = constant.as_ref().and_then(|constant| constant.get()) {
+            return Ok(ColumnarValue::Scalar(value.clone()));
+        }
+        let rows = if constant.is_some() { 1 } else { args.number_rows };
         let columns: Vec<_> = args.args.into_iter().map(|value| value.into_array(rows)).collect::<Result<_>>()?;
         let given: Vec<_> = columns.iter().map(|column| Given::Column(column.data_type())).collect();
         let types = self.function.bind_types(&given)?;
-        let scope = match &self.scope {
-            Some(scope) => Arc::clone(scope),
-            None if self.function.is_left_to_queries() => return Err(self.function.leave_to_queries().into()),
-            // A constant that is folded while the query is planned: an instance for this one call.
-            None => Scope::new(SandboxSettings::of(&args.config_options)),
-        };
         let work = scope.work(&scope.call(&self.function, &types));
         let cancel = scope.cancel();
-        let counted = (!constant).then_some(Counted::Part);
+        let counted = constant.is_none().then_some(Counted::Part);
         let rows = Rows { batch: types.batch(columns, rows)?, first: 0, counted };
-        let evaluated = async { evaluate(&work, &rows).await };
-        let values = match &self.scope {
-            Some(_) => bridge::wait(cancel.unless_over(evaluated)).flatten().ok_or_else(|| self.cancelled())??,
-            None => self.folded(evaluated)?,
+        let evaluated = async {
+            match &constant {
+                // Whoever comes second waits for the first.
+                Some(constant) => {
+                    let once = || async { ScalarValue::try_from_array(&evaluate(&work, &rows).await?, 0) };
+                    constant.get_or_try_init(once).await.map(|value| ColumnarValue::Scalar(value.clone()))
+                }
+                None => evaluate(&work, &rows).await.map(ColumnarValue::Array),
+            }
         };
-        match constant {
-            true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?)),
-            false => Ok(ColumnarValue::Array(values)),
-        }
+        bridge::wait(cancel.unless_over(evaluated)).flatten().ok_or_else(|| self.cancelled())?
     }
 }
 

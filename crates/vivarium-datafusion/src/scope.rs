@@ -2,7 +2,8 @@
 //!
 //! A scope is made when a query is planned ([`crate::rule`]), and every function that the query calls synchronously gets a copy that
 //! knows it. An operator at the root of the plan opens it when the query is executed and closes it with the last stream: then guests
-//! that are waited for stop at once, and the instances go.
+//! that are waited for stop at once, and the instances go. Before it is opened the functions refuse to be called: planning waits for
+//! nobody.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryPool;
-use tokio::sync::Notify;
+use datafusion::scalar::ScalarValue;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::function::{BoundTypes, PythonFunction};
 use crate::settings::SandboxSettings;
@@ -62,7 +64,16 @@ struct State {
     /// By function, types of the arguments, and whether it is an aggregate's.
     calls: HashMap<(usize, SchemaRef, bool), Arc<Call>>,
     work: Vec<Arc<Work>>,
+    /// By function and arguments.
+    constants: HashMap<(usize, Vec<ScalarValue>), Arc<Constant>>,
 }
+
+/// The value of a call with constants, once somebody has asked for it.
+pub(crate) type Constant = OnceCell<ScalarValue>;
+
+/// The most values of calls with constants that are kept; those of further calls are asked for once for a batch. A statement has as many
+/// as its author wrote.
+const CONSTANTS: usize = 65_536;
 
 impl Scope {
     pub fn new(settings: SandboxSettings) -> Arc<Self> {
@@ -102,6 +113,25 @@ impl Scope {
         Arc::clone(&self.state().cancel)
     }
 
+    /// Whether the query is executed now.
+    pub fn is_open(&self) -> bool {
+        self.state().streams > 0
+    }
+
+    /// The value of a call with these constants: one for all partitions and operators of the query.
+    pub fn constant(&self, function: &Arc<PythonFunction>, arguments: Vec<ScalarValue>) -> Arc<Constant> {
+        let mut state = self.state();
+        let key = (Arc::as_ptr(function) as usize, arguments);
+        if let Some(known) = state.constants.get(&key) {
+            return Arc::clone(known);
+        }
+        let constant = Arc::new(Constant::new());
+        if state.constants.len() < CONSTANTS {
+            state.constants.insert(key, Arc::clone(&constant));
+        }
+        constant
+    }
+
     /// A stream of the query begins.
     pub fn enter(&self, pool: &Arc<dyn MemoryPool>) {
         let mut state = self.state();
@@ -120,9 +150,10 @@ impl Scope {
             state.cancel.cancel();
             state.pool = None;
             let work = std::mem::take(&mut state.work);
+            let constants = std::mem::take(&mut state.constants);
             drop(state);
             // Instances end here, and that may take a moment.
-            drop(work);
+            drop((work, constants));
         }
     }
 

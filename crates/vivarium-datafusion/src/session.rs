@@ -8,7 +8,9 @@ use datafusion::execution::context::FunctionFactory;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionContext;
-use vivarium::{EnvironmentSnapshots, FunctionSource, Image, Kind, Module, Place, SandboxConfig, in_environment};
+use vivarium::{
+    EnvironmentSnapshots, FunctionSource, Image, Kind, Limits, Module, Place, SandboxConfig, in_environment,
+};
 use vivarium_env::{EnvironmentError, EnvironmentSettings, PythonEnvironment, ScriptMetadata};
 use vivarium_sandbox::{JobId, Task, Tenant};
 
@@ -19,7 +21,7 @@ use crate::extract::ExtractCalls;
 use crate::function::PythonFunction;
 use crate::query::{EnterScope, GuardQuery};
 use crate::register;
-use crate::settings::{DependencySettings, SandboxSettings, missing_image};
+use crate::settings::{Ceiling, DependencySettings, SandboxSettings, missing_image};
 use crate::sql_types::TableTypes;
 
 /// Why there are no environments where nobody said otherwise.
@@ -54,6 +56,8 @@ pub struct PythonFunctionsBuilder {
     others: Vec<(String, Image, Result<Arc<EnvironmentSettings>, String>)>,
     sandbox: SandboxConfig,
     instances: Option<usize>,
+    ceiling: Option<Limits>,
+    most_instances: Option<usize>,
     environments: Result<Arc<EnvironmentSettings>, String>,
     environment: Option<Arc<PythonEnvironment>>,
     snapshots: EnvironmentSnapshots,
@@ -66,6 +70,7 @@ pub(crate) struct Shared {
     images: Vec<SessionImage>,
     sandbox: SandboxConfig,
     instances: Option<usize>,
+    ceiling: Ceiling,
     snapshots: EnvironmentSnapshots,
     pub files: HostFiles,
 }
@@ -99,18 +104,35 @@ impl PythonFunctionsBuilder {
         self
     }
 
-    /// What sandboxes are started with. Its limits and variables are what sessions start from: `SET vivarium.*` changes them for a
-    /// session, within the tenant's ceiling.
+    /// What sandboxes are started with. Its limits and variables are what sessions start from. `SET vivarium.*` lowers limits for a
+    /// session; the ones given here, or the defaults of [`Limits`] when nothing is, are the most that it can set, but for what
+    /// [`Self::ceiling`] allows. The tenant's limits hold besides.
     #[must_use]
     pub fn sandbox(mut self, config: SandboxConfig) -> Self {
         self.sandbox = config;
         self
     }
 
-    /// How many instances of each function work at the same time, where a session does not set it. Default: one for each core.
+    /// The most that statements may set limits to (`SET vivarium.memory = ...`), in place of what sessions start with. A limit that is
+    /// absent here may be set to `'none'`.
+    #[must_use]
+    pub fn ceiling(mut self, most: Limits) -> Self {
+        self.ceiling = Some(most);
+        self
+    }
+
+    /// How many instances of each function work at the same time, where a session does not set it, and the most that it can set, but for
+    /// what [`Self::most_instances`] allows. Default: one for each core.
     #[must_use]
     pub fn instances(mut self, instances: usize) -> Self {
         self.instances = Some(instances);
+        self
+    }
+
+    /// The most that statements may set `vivarium.instances` to, in place of what sessions start with.
+    #[must_use]
+    pub fn most_instances(mut self, most: usize) -> Self {
+        self.most_instances = Some(most);
         self
     }
 
@@ -184,11 +206,14 @@ impl PythonFunctionsBuilder {
             image,
             environments: Environments::new(environments, prepared, self.files.clone(), job.clone()),
         });
+        let most = self.ceiling.unwrap_or_else(|| self.sandbox.limits.clone());
+        let ceiling = Ceiling::of(most, self.most_instances, self.instances);
         PythonFunctions {
             shared: Arc::new(Shared {
                 images: images.collect(),
                 sandbox: self.sandbox,
                 instances: self.instances,
+                ceiling,
                 snapshots: self.snapshots,
                 files: self.files,
             }),
@@ -205,6 +230,8 @@ impl PythonFunctions {
             others: Vec::new(),
             sandbox: SandboxConfig::default(),
             instances: None,
+            ceiling: None,
+            most_instances: None,
             environments: Err(NO_ENVIRONMENTS.to_owned()),
             environment: None,
             snapshots: EnvironmentSnapshots::default(),
@@ -231,7 +258,8 @@ impl PythonFunctions {
         let session_id = state.session_id().to_owned();
         let mut builder = SessionStateBuilder::new_from_existing(state.clone());
         let mut config = builder.config().take().unwrap_or_default();
-        let settings = SandboxSettings::new(&self.shared.sandbox, self.shared.instances, self.image_names());
+        let Shared { sandbox, instances, ceiling, .. } = &*self.shared;
+        let settings = SandboxSettings::new(sandbox, *instances, ceiling.clone(), self.image_names());
         config.options_mut().extensions.insert(settings);
         config.options_mut().extensions.insert(DependencySettings::default());
         let first: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ExtractCalls)];
@@ -250,7 +278,7 @@ impl PythonFunctions {
             .with_config(config)
             .with_function_factory(Some(Arc::new(factory)))
             .with_type_planner(Arc::new(types))
-            .with_optimizer_rule(Arc::new(EnterScope))
+            .with_analyzer_rule(Arc::new(EnterScope))
             .with_physical_optimizer_rules(rules)
             .build();
         Ok(())

@@ -49,7 +49,8 @@ impl TableFunctionImpl for PythonTable {
         for (index, argument) in args.exprs().iter().enumerate() {
             let Expr::Literal(value, _) = argument else {
                 let problem = format!(
-                    "its argument {} in FROM is {argument}, which is no constant; over columns write unnest({name}(...)) in SELECT",
+                    "its argument {} in FROM is {argument}, which is no constant; over columns and values of functions write \
+                     unnest({name}(...)) in SELECT",
                     index + 1
                 );
                 return Err(Error::statement(name, problem).into());

@@ -36,7 +36,7 @@ fn exchange(criterion: &mut Criterion) {
             Field::new("column", guest_type(column.data_type()).expect("a type that crosses"), true)
         };
         let batch = DataType::Struct(columns.iter().map(field).collect());
-        let limits = DecodeLimits { max_bytes: usize::MAX };
+        let limits = DecodeLimits { max_bytes: usize::MAX, max_items: usize::MAX };
 
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(size as u64));

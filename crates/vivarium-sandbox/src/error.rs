@@ -112,6 +112,8 @@ pub enum LimitKind {
     OutputBytes,
     /// [`Limits::output_rows`](crate::Limits::output_rows)
     OutputRows,
+    /// [`Limits::output_items`](crate::Limits::output_items)
+    OutputItems,
     /// [`Limits::request_bytes`](crate::Limits::request_bytes)
     RequestBytes,
     /// [`Limits::reply_bytes`](crate::Limits::reply_bytes)
@@ -165,6 +167,9 @@ impl LimitKind {
             Self::BatchBytes => ("batch_bytes", Bytes, "send smaller batches, or raise it"),
             Self::OutputBytes => ("output_bytes", Bytes, "return less, send smaller batches, or raise it"),
             Self::OutputRows => ("output_rows", Count, "send smaller batches, or raise it"),
+            Self::OutputItems => {
+                ("output_items", Count, "return fewer values within a row, send smaller batches, or raise it")
+            }
             Self::RequestBytes => ("request_bytes", Bytes, "load less source at a time, or raise it"),
             Self::ReplyBytes => ("reply_bytes", Bytes, "report less, or raise it"),
             Self::Stack => ("wasm_stack", Bytes, "recurse less deeply; the size belongs to the process"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{LimitError, LimitKind};
 use crate::quantity::{serde_duration, serde_size};
 
 /// What one sandbox may use, per call and in total.
@@ -76,6 +77,12 @@ pub struct Limits {
     /// Default 1,048,576: 128 batches of the usual 8,192 rows. It bounds what costs host memory per row, not per byte.
     pub output_rows: u64,
 
+    /// Values within the rows of one result, at all levels together: items of lists, entries of maps, fields of structs.
+    ///
+    /// Default 16,777,216. With four bytes each they take the 64 MiB of `output_bytes`, so only what is smaller meets this first. It
+    /// bounds what takes no bytes: lists of NULLs, structs without fields.
+    pub output_items: u64,
+
     /// Bytes of one control request to the guest: source code, arguments, variables.
     ///
     /// Default 16 MiB: a hundred times the largest module of the standard library.
@@ -141,6 +148,7 @@ impl Default for Limits {
             batch_bytes: 16 << 20,
             output_bytes: 64 << 20,
             output_rows: 1 << 20,
+            output_items: 1 << 24,
             request_bytes: 16 << 20,
             reply_bytes: 16 << 20,
             name_bytes: 1024,
@@ -181,6 +189,7 @@ impl Limits {
             batch_bytes: self.batch_bytes.min(ceiling.batch_bytes).min(ceiling.memory),
             output_bytes: self.output_bytes.min(ceiling.output_bytes),
             output_rows: self.output_rows.min(ceiling.output_rows),
+            output_items: self.output_items.min(ceiling.output_items),
             request_bytes: self.request_bytes.min(ceiling.request_bytes),
             reply_bytes: self.reply_bytes.min(ceiling.reply_bytes),
             name_bytes: self.name_bytes.min(ceiling.name_bytes),
@@ -191,6 +200,82 @@ impl Limits {
             path_bytes: self.path_bytes.min(ceiling.path_bytes),
             random_bytes: self.random_bytes.min(ceiling.random_bytes),
         }
+    }
+
+    /// The names of the limits that allow more here than in `ceiling`. An optional limit that is absent allows more than any other.
+    ///
+    /// ```
+    /// use vivarium_sandbox::Limits;
+    ///
+    /// let asked = Limits { memory: 1 << 30, cpu_time: None, open_files: 16, ..Limits::default() };
+    /// assert_eq!(asked.beyond(&Limits::default()), ["memory"]);
+    /// assert!(asked.within(&Limits::default()).beyond(&Limits::default()).is_empty());
+    /// ```
+    pub fn beyond(&self, ceiling: &Self) -> Vec<&'static str> {
+        /// `None` is no limit: more than any.
+        fn more<T: Ord>(one: &Option<T>, other: &Option<T>) -> bool {
+            match (one, other) {
+                (_, None) => false,
+                (None, Some(_)) => true,
+                (Some(one), Some(other)) => one > other,
+            }
+        }
+        // Every field by name: a new one does not compile until it is here.
+        let Self {
+            memory,
+            batch_time,
+            startup_time,
+            cpu_time,
+            table_elements,
+            batch_bytes,
+            output_bytes,
+            output_rows,
+            output_items,
+            request_bytes,
+            reply_bytes,
+            name_bytes,
+            log_bytes_per_second,
+            scratch_bytes,
+            scratch_files,
+            open_files,
+            path_bytes,
+            random_bytes,
+        } = self;
+        let compared = [
+            ("memory", *memory > ceiling.memory),
+            ("batch_time", *batch_time > ceiling.batch_time),
+            ("startup_time", *startup_time > ceiling.startup_time),
+            ("cpu_time", more(cpu_time, &ceiling.cpu_time)),
+            ("table_elements", *table_elements > ceiling.table_elements),
+            ("batch_bytes", *batch_bytes > ceiling.batch_bytes),
+            ("output_bytes", *output_bytes > ceiling.output_bytes),
+            ("output_rows", *output_rows > ceiling.output_rows),
+            ("output_items", *output_items > ceiling.output_items),
+            ("request_bytes", *request_bytes > ceiling.request_bytes),
+            ("reply_bytes", *reply_bytes > ceiling.reply_bytes),
+            ("name_bytes", *name_bytes > ceiling.name_bytes),
+            ("log_bytes_per_second", more(log_bytes_per_second, &ceiling.log_bytes_per_second)),
+            ("scratch_bytes", *scratch_bytes > ceiling.scratch_bytes),
+            ("scratch_files", *scratch_files > ceiling.scratch_files),
+            ("open_files", *open_files > ceiling.open_files),
+            ("path_bytes", *path_bytes > ceiling.path_bytes),
+            ("random_bytes", *random_bytes > ceiling.random_bytes),
+        ];
+        compared.into_iter().filter_map(|(name, beyond)| beyond.then_some(name)).collect()
+    }
+
+    /// Checks what a caller has collected of several results that stand for one.
+    ///
+    /// # Errors
+    /// The limit on results that it exceeds.
+    pub fn check_collected(&self, bytes: u64, items: u64) -> Result<(), LimitError> {
+        if bytes > self.output_bytes {
+            return Err(LimitError::new(LimitKind::OutputBytes, self.output_bytes));
+        }
+        if items > self.output_items {
+            return Err(LimitError::new(LimitKind::OutputItems, self.output_items));
+        }
+        Ok(())
     }
 
     /// Checks that the limits do not contradict themselves or the 32-bit address space.

@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use futures::stream::{self, Stream, StreamExt};
 
 use crate::error::Error;
+use crate::together::concat_rows;
 
 /// Rows of one chunk: DataFusion's own batch size, at which crossing into the guest costs a few nanoseconds per row.
 pub const CHUNK_ROWS: usize = 8_192;
@@ -93,7 +93,7 @@ where
         self.next_row += rows as u64;
         let batch = match &parts[..] {
             [one] => one.clone(),
-            _ => concat_batches(&parts[0].schema(), &parts).map_err(|error| Error::Input(error.into()))?,
+            _ => concat_rows(&parts[0].schema(), &parts).map_err(|error| Error::Input(error.into()))?,
         };
         Ok(Chunk { first_row, batch })
     }

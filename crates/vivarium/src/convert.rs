@@ -10,7 +10,7 @@
 //! | uint64 | int64 | every value must fit |
 //! | float | wider float | |
 //! | integer | float | every value must be representable exactly |
-//! | decimal | decimal | passed as it is: a Python `Decimal` has no digits of its own |
+//! | decimal (of 32 and 64 bits: as one of 128) | decimal | passed as it is: a Python `Decimal` has no digits of its own |
 //! | timestamp, time, duration | the same in another unit (and the same time zone) | every value must be a multiple of the unit |
 //!
 //! Anything else is a type mismatch: a value that would be rounded, cut, parsed or formatted is for the user to convert.
@@ -69,9 +69,11 @@ pub fn converts(column: &DataType, parameter: &DataType) -> bool {
 impl Conversion {
     /// The conversion from `column` to `parameter`, or `None` when there is none.
     pub(crate) fn between(column: &DataType, parameter: &DataType) -> Option<Self> {
+        let encoded = column;
         let column = plain(column);
         if fits(&column, parameter) {
-            return Some(Self::Identity);
+            // Narrow decimals are no encoding that is undone when values are copied.
+            return Some(if has_narrow_decimals(encoded) { Self::Widen(parameter.clone()) } else { Self::Identity });
         }
         match step(&column, parameter)? {
             Exactness::Always => Some(Self::Widen(parameter.clone())),
@@ -157,12 +159,30 @@ fn value_bits(integer: &DataType) -> Option<u32> {
     Some(if integer.is_signed_integer() { bits - 1 } else { bits })
 }
 
+/// Whether a type holds decimals of 32 or 64 bits, at any level.
+fn has_narrow_decimals(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Decimal32(..) | DataType::Decimal64(..) => true,
+        DataType::Dictionary(_, values) => has_narrow_decimals(values),
+        DataType::RunEndEncoded(_, field)
+        | DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => has_narrow_decimals(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_narrow_decimals(field.data_type())),
+        _ => false,
+    }
+}
+
 /// The type without encodings that only save space, at every level: what crosses into the guest.
 pub fn plain(data_type: &DataType) -> DataType {
     let field = |field: &Field| field.clone().with_data_type(plain(field.data_type()));
     match data_type {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
         DataType::Dictionary(_, values) => plain(values),
         DataType::RunEndEncoded(_, values) => plain(values.data_type()),
         DataType::List(item) => DataType::List(field(item).into()),
@@ -250,6 +270,11 @@ mod tests {
                 Some(Check(timestamp(Millisecond, Some("UTC")))),
             ),
             (Decimal128(15, 2), Float64, None),
+            (Decimal32(5, 2), Decimal128(5, 2), Some(Widen(Decimal128(5, 2)))),
+            (Decimal64(15, 2), Decimal128(15, 2), Some(Widen(Decimal128(15, 2)))),
+            (list("item", Decimal32(5, 2), true), list("item", Decimal128(5, 2), true), {
+                Some(Widen(list("item", Decimal128(5, 2), true)))
+            }),
             (list("element", Utf8View, false), list("item", Utf8, true), Some(Identity)),
             (list("item", Utf8, true), list("item", Utf8, false), None),
             (list("item", Int32, true), list("item", Int64, true), None),

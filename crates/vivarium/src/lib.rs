@@ -45,6 +45,7 @@ mod source;
 mod spawn;
 mod tables;
 mod task;
+mod together;
 pub mod types;
 
 pub use aggregate::{Accumulators, Aggregation, DEFAULT_GROUP_BYTES};
@@ -63,5 +64,6 @@ pub use signature::{Kind, NullHandling, OnError, Parameter, Problem, Signature, 
 pub use source::{FunctionSource, SourceError};
 pub use tables::TableRows;
 pub use task::{Evaluation, Output, Task};
+pub use together::{concat_arrays, concat_rows};
 /// What functions run in, for users of this crate alone.
 pub use vivarium_sandbox::{FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};

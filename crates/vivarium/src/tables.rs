@@ -16,8 +16,7 @@ use arrow::compute::take_record_batch;
 use arrow_schema::{Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::mpsc;
-use vivarium_sandbox::exchange::{Plan, RowsOfRows};
-use vivarium_sandbox::{LimitError, LimitKind};
+use vivarium_sandbox::exchange::{Plan, RowsOfRows, items_within};
 
 use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
 use crate::error::Error;
@@ -104,7 +103,7 @@ pub struct TableRows {
 }
 
 /// All rows that a table function gives for one batch, in pieces that follow each other; together they may take what one
-/// result may ([`Limits::output_bytes`](vivarium_sandbox::Limits::output_bytes)) for each chunk of the batch.
+/// result may ([`Limits::output_bytes`](vivarium_sandbox::Limits::output_bytes) and `output_items`) for each chunk of the batch.
 pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64) -> Result<Vec<TableRows>, Error> {
     let mut found = Vec::new();
     let mut worker = shared.instances.worker().await?;
@@ -112,7 +111,7 @@ pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64
         let chunk = batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start));
         let chunk_row = first_row + start as u64;
         let columns = shared.columns.of(&chunk, chunk_row)?;
-        let mut bytes = 0_u64;
+        let (mut bytes, mut items) = (0_u64, 0_u64);
         for part in shared.columns.parts(&columns, chunk.num_rows(), chunk_row) {
             let part = part?;
             let batch_rows = part.rows.len();
@@ -129,10 +128,11 @@ pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64
                 let RowsReply { rows: RowsOfRows { numbers: of, rows }, failures, more } = returned;
                 first = of.values().last().copied().unwrap_or(first);
                 bytes = bytes.saturating_add(rows.get_array_memory_size() as u64);
-                if bytes > worker.limits().output_bytes {
-                    let error = LimitError::new(LimitKind::OutputBytes, worker.limits().output_bytes);
-                    return Err(Error::Limit { error, rows: Some(numbers.range()) });
-                }
+                items = items.saturating_add(items_within(&rows));
+                worker
+                    .limits()
+                    .check_collected(bytes, items)
+                    .map_err(|error| Error::Limit { error, rows: Some(numbers.range()) })?;
                 let offset = (start + part.rows.start) as u32;
                 found.push(TableRows { numbers: of.unary(|row| row + offset), rows, failures });
                 if !more {

@@ -14,11 +14,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_empty_array};
-use arrow::compute::{concat, filter_record_batch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_empty_array};
+use arrow::compute::filter_record_batch;
+use arrow::error::ArrowError;
 use arrow_schema::{Fields, Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
-use vivarium_sandbox::FunctionMetric;
+use vivarium_sandbox::{FunctionMetric, LimitError, LimitKind};
 
 use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
 use crate::columns::ArgumentColumns;
@@ -28,6 +29,7 @@ use crate::instances::{Instances, Reply};
 use crate::signature::{Kind, OnError};
 use crate::spawn::spawn;
 use crate::tables::{self, TableRows};
+use crate::together::concat_arrays;
 
 /// A function bound to columns and ready to be applied to batches of them. Cheap to clone; clones share the instances.
 #[derive(Debug, Clone)]
@@ -227,7 +229,13 @@ impl Shared {
         let result = match &results[..] {
             [] => new_empty_array(self.instances.result_type()),
             [one] => Arc::clone(one),
-            several => concat(&several.iter().map(|result| result.as_ref() as &dyn Array).collect::<Vec<_>>())?,
+            several => concat_arrays(several).map_err(|error| match error {
+                ArrowError::OffsetOverflowError(_) => {
+                    let error = LimitError::new(LimitKind::OutputItems, i32::MAX as u64);
+                    Error::Limit { error, rows: Some((first_row, batch.num_rows() as u64)) }
+                }
+                error => error.into(),
+            })?,
         };
         Ok(Evaluation { result, failures })
     }

@@ -85,7 +85,8 @@ def resolve(annotation, namespace):
 
 def type_of(annotation, namespace, option="result_type=", vectorized=False, depth=0):
     """(type, whether None is allowed) for an annotation or for a type given to a decorator."""
-    if depth > MAX_DEPTH:
+    # `int | None` is a level here and none of the type, whose depth is checked when it is known.
+    if depth > 2 * MAX_DEPTH:
         raise AnnotationError(f"is nested more than {MAX_DEPTH} deep")
     annotation = resolve(annotation, namespace)
     if isinstance(annotation, DataType):

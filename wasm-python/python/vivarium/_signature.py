@@ -8,7 +8,7 @@ import inspect
 import typing
 
 from vivarium import _annotations, _declare, _targets
-from vivarium.types import DataType, Field, TypeSpellingError, parse
+from vivarium.types import DataType, Field, TypeSpellingError, check, parse
 
 MAX_PARAMETERS = 255
 MAX_NAME = 255
@@ -160,6 +160,19 @@ class _Reader:
             if self.declared is not None:
                 self.problem(f"{what}: the annotation `{_annotations.show(annotation)}` {error}", line)
             return None, False
+
+    def checked(self, what, type):
+        """The type, or None when the host would not take it: annotations put types together that are fine by themselves."""
+        if type is None:
+            return None
+        try:
+            check(type)
+            parse(str(type))
+            return type
+        except TypeSpellingError as error:
+            if self.declared is not None:
+                self.problem(f"{what}: {error}")
+            return None
 
     def input_types(self, parameters):
         """The explicit types of the parameters, or None for each."""
@@ -316,6 +329,8 @@ class _Reader:
         if len(parameters) > MAX_PARAMETERS:
             self.problem(f"it has {len(parameters)} parameters; at most {MAX_PARAMETERS} are possible")
         result, plain = self.result()
+        parameters = [dataclasses.replace(each, type=self.checked(f"parameter '{each.name}'", each.type)) for each in parameters]
+        result = self.checked("the result", result)
         return Signature(
             target=self.target,
             options=self.options,

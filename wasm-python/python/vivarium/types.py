@@ -42,10 +42,12 @@ import json
 import re
 import typing
 
-__all__ = ["DataType", "Field", "MonthDayNano", "TypeSpellingError", "parse"]
+__all__ = ["DataType", "Field", "MonthDayNano", "TypeSpellingError", "check", "parse"]
 
-MAX_DEPTH = 64
-MAX_LENGTH = 65536
+# The host has the same bounds (`vivarium::types`) and reads what is written here; `tests/type_grammar.txt` is for both.
+MAX_DEPTH = 32  # `int64` has depth 1, `list<item: int64>` depth 2
+MAX_LENGTH = 65536  # characters of a spelling, and bytes of what `str()` writes
+MAX_VALUE_BYTES = 32 * 1024  # of one value by its type alone, whatever it holds; values without bytes count as one
 
 
 class TypeSpellingError(ValueError):
@@ -224,6 +226,79 @@ _PRINTERS = {
 }
 
 
+# ---- Bounds ----
+
+_WIDTHS = {
+    "int16": 2,
+    "uint16": 2,
+    "halffloat": 2,
+    "int32": 4,
+    "uint32": 4,
+    "float": 4,
+    "date32": 4,
+    "time32": 4,
+    "string": 4,
+    "binary": 4,
+    "list": 4,
+    "map": 4,
+    "int64": 8,
+    "uint64": 8,
+    "double": 8,
+    "date64": 8,
+    "time64": 8,
+    "timestamp": 8,
+    "duration": 8,
+    "large_string": 8,
+    "large_binary": 8,
+    "large_list": 8,
+    "month_day_nano_interval": 16,
+    "decimal128": 16,
+    "decimal256": 32,
+}
+
+
+def _value_bytes(type, depth=1):
+    """Bytes that one value takes by its type alone. The items of lists are values of their own."""
+    if depth > MAX_DEPTH:
+        raise TypeSpellingError(f"a type nests deeper than the {MAX_DEPTH} levels allowed")
+    parts = [_value_bytes(field.type, depth + 1) for field in type.fields]
+    if type.id == "struct" and len({field.name for field in type.fields}) != len(parts):
+        raise TypeSpellingError("two fields of a struct have the same name")
+    if type.id == "fixed_size_binary":
+        size = type.size
+    elif type.id == "fixed_size_list":
+        size = type.size * sum(parts)
+    elif type.id == "struct":
+        size = sum(parts)
+    else:
+        if type.id == "map":
+            _within(DataType("struct", fields=type.fields), sum(parts))
+        size = _WIDTHS.get(type.id, 1)
+    return _within(type, max(size, 1))
+
+
+def _within(type, size):
+    if size > MAX_VALUE_BYTES:
+        shown = str(type)
+        shown = shown if len(shown) <= 120 else shown[:120] + "..."
+        raise TypeSpellingError(
+            f"a value of type {shown} takes {size} bytes, also when it is NULL, and at most {MAX_VALUE_BYTES} are possible; "
+            "use binary or a list without a fixed size"
+        )
+    return size
+
+
+def check(type):
+    """Raises TypeSpellingError for a type beyond the bounds: one that is put together of parts may be too large or too deep."""
+    _value_bytes(type)
+    try:
+        length = len(str(type).encode())
+    except UnicodeEncodeError:
+        raise TypeSpellingError("the name of a field is not valid Unicode") from None
+    if length > MAX_LENGTH:
+        raise TypeSpellingError(f"the name of a type has at most {MAX_LENGTH} bytes, and this one has {length}")
+
+
 # ---- Parsing ----
 
 _SIMPLE = {name: DataType(name) for name in _FORMATS if name not in ("list", "large_list", "struct", "map")}
@@ -271,6 +346,7 @@ _UNITS = {
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?: +(?:precision|with(?:out)? +time +zone))?", re.IGNORECASE)
 _FIELD_NAME = re.compile(r"(\"(?:[^\"\\]|\\.)*\")\s*:|([^\s<>()\[\],:\"\\][^<>()\[\],:\"\\]*?)\s*:")
+_ZONE = re.compile(r"[^\]\s\x00-\x1f\x7f-\x9f]+")
 _TOKEN = re.compile(r"\s*([<>(),\[\]:=]|-?\d+|[^\s<>(),\[\]:=]+)")
 
 
@@ -307,12 +383,12 @@ class _Parser:
 
     def number(self, low, high):
         found = self.match(_TOKEN)
-        if not found or not re.fullmatch(r"-?\d{1,9}", found[1]) or not low <= int(found[1]) <= high:
+        if not found or not re.fullmatch(r"-?[0-9]{1,9}", found[1]) or not low <= int(found[1]) <= high:
             self.error(f"a number from {low} to {high} is missing at position {self.at}")
         return int(found[1])
 
     def type(self, depth=0):
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             self.error(f"types are nested more than {MAX_DEPTH} deep")
         word = self.match(_WORD)
         if not word:
@@ -340,7 +416,7 @@ class _Parser:
         if name == "timestamp" and self.accept(","):
             self.expect("tz")
             self.expect("=")
-            found = self.match(re.compile(r"[^\]\s]+"))
+            found = self.match(_ZONE)
             if not found:
                 self.error("the time zone is missing")
             zone = found[0]
@@ -357,10 +433,12 @@ class _Parser:
             return DataType("timestamp", unit=unit)
         return DataType("time32" if unit in ("s", "ms") else "time64", unit=unit)
 
-    def decimal(self, id, most):
+    def decimal(self, id=None):
+        """Digits, and how many of them stand behind the point: no more than there are. Without an id the smallest type that has them."""
         self.expect("(")
-        precision = self.number(1, most)
-        scale = self.number(-most, most) if self.accept(",") else 0
+        precision = self.number(1, 38 if id == "decimal128" else 76)
+        id = id or ("decimal128" if precision <= 38 else "decimal256")
+        scale = self.number(-38 if id == "decimal128" else -76, precision) if self.accept(",") else 0
         self.expect(")")
         return DataType(id, precision=precision, scale=scale)
 
@@ -368,20 +446,19 @@ class _Parser:
         if not self.accept("("):
             self.error("say how many digits, as in decimal(38, 10)")
         self.at -= 1
-        decimal = self.decimal("decimal128", 76)
-        return decimal if decimal.precision <= 38 else dataclasses.replace(decimal, id="decimal256")
+        return self.decimal()
 
     type_numeric = type_decimal
 
     def type_decimal128(self, depth):
-        return self.decimal("decimal128", 38)
+        return self.decimal("decimal128")
 
     def type_decimal256(self, depth):
-        return self.decimal("decimal256", 76)
+        return self.decimal("decimal256")
 
     def type_fixed_size_binary(self, depth):
         self.expect("[")
-        size = self.number(0, 10**9 - 1)
+        size = self.number(1, 10**9 - 1)
         self.expect("]")
         return DataType("fixed_size_binary", size=size)
 
@@ -496,4 +573,5 @@ def parse(text):
     parsed = parser.type()
     if parser.text[parser.at :].strip():
         parser.error(f"it should end at position {parser.at}")
+    check(parsed)
     return parsed

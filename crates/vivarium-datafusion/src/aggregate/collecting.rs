@@ -7,16 +7,17 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StructArray, UInt32Array, UInt64Array,
 };
-use arrow::buffer::OffsetBuffer;
-use arrow::compute::{SortColumn, SortOptions, concat_batches, lexsort_to_indices, take, take_record_batch};
+use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use vivarium::concat_rows;
 
 use super::Shape;
 use super::guest::GuestGroups;
 use super::streaming::filtered;
+use crate::lists::{numbered, offsets};
 
 /// The type of a state: the rows of a group.
 pub(super) fn state_type(row: &Fields) -> DataType {
@@ -72,12 +73,12 @@ impl Kept {
     /// The rows of the first groups, in the order in which their function is to see them, with their groups. They are gone then, and
     /// the groups behind them get numbers from 0.
     pub fn take_first(&mut self, groups: u32) -> Result<(Vec<u32>, RecordBatch)> {
-        let all = concat_batches(&self.schema, &self.batches)?;
+        let all = concat_rows(&self.schema, &self.batches)?;
         let of = std::mem::take(&mut self.groups);
         self.batches.clear();
         self.bytes = 0;
         if of.iter().any(|&group| group >= groups) {
-            let later: Vec<u32> = (0..of.len() as u32).filter(|&row| of[row as usize] >= groups).collect();
+            let later: Vec<u32> = (0..numbered(of.len())?).filter(|&row| of[row as usize] >= groups).collect();
             let left = take_record_batch(&all, &UInt32Array::from(later.clone()))?;
             let left_groups: Vec<u32> = later.iter().map(|&row| of[row as usize] - groups).collect();
             self.add(&left_groups, left.columns())?;
@@ -87,7 +88,7 @@ impl Kept {
 
     /// All rows as the function is to see them. They stay.
     pub fn all(&self) -> Result<(Vec<u32>, RecordBatch)> {
-        let all = concat_batches(&self.schema, &self.batches)?;
+        let all = concat_rows(&self.schema, &self.batches)?;
         self.in_order(&self.groups, &all, u32::MAX)
     }
 
@@ -101,7 +102,7 @@ impl Kept {
 
     /// Rows of groups below `end`: by group, in the order asked for and otherwise as they came, each only once under `DISTINCT`.
     fn in_order(&self, of: &[u32], all: &RecordBatch, end: u32) -> Result<(Vec<u32>, RecordBatch)> {
-        let mut rows: Vec<u32> = (0..of.len() as u32).filter(|&row| of[row as usize] < end).collect();
+        let mut rows: Vec<u32> = (0..numbered(of.len())?).filter(|&row| of[row as usize] < end).collect();
         if self.shape.order.is_empty() {
             rows.sort_by_key(|&row| of[row as usize]);
         } else {
@@ -128,12 +129,11 @@ impl Kept {
 
     /// Rows in the order of their groups as states, one for each group.
     pub fn states(&self, groups: usize, of: &[u32], rows: &RecordBatch) -> Result<ArrayRef> {
-        let mut lengths = vec![0; groups];
+        let mut lengths = vec![0_usize; groups];
         of.iter().for_each(|&group| lengths[group as usize] += 1);
         let items =
             StructArray::try_new_with_length(self.shape.row.clone(), rows.columns().to_vec(), None, rows.num_rows())?;
-        let lists =
-            ListArray::try_new(item(&self.shape.row), OffsetBuffer::from_lengths(lengths), Arc::new(items), None)?;
+        let lists = ListArray::try_new(item(&self.shape.row), offsets(&lengths)?, Arc::new(items), None)?;
         Ok(Arc::new(lists))
     }
 
@@ -160,7 +160,7 @@ impl CollectedGroups {
             EmitTo::All => self.groups,
             EmitTo::First(count) => count.min(self.groups),
         };
-        let (of, rows) = self.kept.take_first(count as u32)?;
+        let (of, rows) = self.kept.take_first(numbered(count)?)?;
         self.groups -= count;
         Ok((count, of, rows))
     }
@@ -176,14 +176,14 @@ impl GroupsAccumulator for CollectedGroups {
     ) -> Result<()> {
         self.groups = self.groups.max(total_num_groups);
         let (values, groups) = filtered(values, group_indices, opt_filter)?;
-        self.kept.add(&numbers(&groups), &values)
+        self.kept.add(&numbers(&groups)?, &values)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let (count, of, rows) = self.leave(emit_to)?;
         self.guest.forget()?;
         self.guest.accumulate(&of, self.kept.arguments(&rows))?;
-        self.guest.values(&(0..count as u32).collect::<Vec<_>>())
+        self.guest.values(&(0..numbered(count)?).collect::<Vec<_>>())
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
@@ -193,7 +193,7 @@ impl GroupsAccumulator for CollectedGroups {
 
     fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total_num_groups: usize) -> Result<()> {
         self.groups = self.groups.max(total_num_groups);
-        let groups = numbers(group_indices);
+        let groups = numbers(group_indices)?;
         values.iter().try_for_each(|states| self.kept.add_states(&groups, states))
     }
 
@@ -202,7 +202,7 @@ impl GroupsAccumulator for CollectedGroups {
         let all: Vec<usize> = (0..rows).collect();
         let (values, kept) = filtered(values, &all, opt_filter)?;
         let batch = RecordBatch::try_new(Arc::clone(&self.kept.schema), values)?;
-        Ok(vec![self.kept.states(rows, &numbers(&kept), &batch)?])
+        Ok(vec![self.kept.states(rows, &numbers(&kept)?, &batch)?])
     }
 
     fn size(&self) -> usize {
@@ -210,6 +210,6 @@ impl GroupsAccumulator for CollectedGroups {
     }
 }
 
-fn numbers(groups: &[usize]) -> Vec<u32> {
-    groups.iter().map(|&group| group as u32).collect()
+fn numbers(groups: &[usize]) -> Result<Vec<u32>> {
+    Ok(groups.iter().map(|&group| numbered(group)).collect::<Result<_, _>>()?)
 }

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, new_empty_array};
-use arrow::compute::{concat, filter};
+use arrow::compute::filter;
 use datafusion::error::{DataFusionError, Result};
-use vivarium::{Accumulators, Failures};
+use vivarium::{Accumulators, Failures, concat_arrays};
 
 use crate::bridge;
 use crate::error::{Counted, Error};
+use crate::lists::numbered;
 use crate::scope::{Cancel, Scope};
 use crate::work::{Call, Rows, Work};
 
@@ -83,8 +84,7 @@ impl GuestGroups {
         }
         match &values[..] {
             [] => Ok(new_empty_array(&call.function.result)),
-            [one] => Ok(Arc::clone(one)),
-            several => Ok(concat(&several.iter().map(AsRef::as_ref).collect::<Vec<&dyn Array>>())?),
+            several => Ok(concat_arrays(several)?),
         }
     }
 
@@ -119,7 +119,7 @@ impl GuestGroups {
             return Ok(());
         }
         let (cancel, call) = (self.scope.cancel(), Arc::clone(&self.call));
-        let numbers: Vec<u32> = (0..states.len() as u32).collect();
+        let numbers: Vec<u32> = (0..numbered(states.len())?).collect();
         let accumulators = self.open()?;
         wait(&cancel, &call, None, accumulators.restore(&numbers, states.as_binary::<i64>()))
     }

@@ -9,6 +9,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 use super::guest::GuestGroups;
+use crate::lists::numbered;
 
 /// Groups that left the front of the numbering before the guest is told to forget them.
 const FORGOTTEN: u32 = 65_536;
@@ -31,28 +32,30 @@ impl StreamedGroups {
         Self { guest, groups: 0, emitted: 0, compacts: true, alone }
     }
 
-    fn numbers(&self, group_indices: &[usize]) -> Vec<u32> {
-        group_indices.iter().map(|&group| group as u32 + self.emitted).collect()
+    fn numbers(&self, group_indices: &[usize]) -> Result<Vec<u32>> {
+        let number = |&group: &usize| numbered(group.saturating_add(self.emitted as usize));
+        Ok(group_indices.iter().map(number).collect::<Result<_, _>>()?)
     }
 
     /// The groups to emit, before they leave.
-    fn leaving(&self, emit_to: EmitTo) -> Vec<u32> {
+    fn leaving(&self, emit_to: EmitTo) -> Result<Vec<u32>> {
         let count = match emit_to {
             EmitTo::All => self.groups,
             EmitTo::First(count) => count.min(self.groups),
         };
-        (self.emitted..self.emitted + count as u32).collect()
+        Ok((self.emitted..numbered(count.saturating_add(self.emitted as usize))?).collect())
     }
 
     fn left(&mut self, gone: usize) -> Result<()> {
         self.groups -= gone.min(self.groups);
-        self.emitted += gone as u32;
+        self.emitted = numbered(gone.saturating_add(self.emitted as usize))?;
         if self.groups == 0 {
             self.emitted = 0;
             return self.guest.forget();
         }
         if self.emitted > FORGOTTEN && self.compacts {
-            let kept: Vec<u32> = (self.emitted..self.emitted + self.groups as u32).collect();
+            let end = numbered(self.groups.saturating_add(self.emitted as usize))?;
+            let kept: Vec<u32> = (self.emitted..end).collect();
             // Accumulators that cannot be bytes stay where they are, and so do the places of those that left.
             match self.guest.states(&kept) {
                 Ok(states) => {
@@ -76,19 +79,19 @@ impl GroupsAccumulator for StreamedGroups {
     ) -> Result<()> {
         self.groups = self.groups.max(total_num_groups);
         let (values, group_indices) = filtered(values, group_indices, opt_filter)?;
-        let numbers = self.numbers(&group_indices);
+        let numbers = self.numbers(&group_indices)?;
         self.guest.accumulate(&numbers, &values)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let leaving = self.leaving(emit_to);
+        let leaving = self.leaving(emit_to)?;
         let values = self.guest.values(&leaving)?;
         self.left(leaving.len())?;
         Ok(values)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        let leaving = self.leaving(emit_to);
+        let leaving = self.leaving(emit_to)?;
         let states = self.guest.states(&leaving)?;
         self.left(leaving.len())?;
         Ok(vec![states])
@@ -96,7 +99,7 @@ impl GroupsAccumulator for StreamedGroups {
 
     fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total_num_groups: usize) -> Result<()> {
         self.groups = self.groups.max(total_num_groups);
-        let numbers = self.numbers(group_indices);
+        let numbers = self.numbers(group_indices)?;
         values.iter().try_for_each(|states| self.guest.merge(&numbers, states))
     }
 
@@ -104,7 +107,7 @@ impl GroupsAccumulator for StreamedGroups {
         let rows = values.first().map_or(0, |values| values.len());
         let all: Vec<usize> = (0..rows).collect();
         let (values, kept) = filtered(values, &all, opt_filter)?;
-        let numbers: Vec<u32> = (0..kept.len() as u32).collect();
+        let numbers: Vec<u32> = (0..numbered(kept.len())?).collect();
         // A panic elsewhere leaves groups behind, which are forgotten below.
         let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         alone.forget()?;

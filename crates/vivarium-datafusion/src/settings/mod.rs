@@ -9,4 +9,4 @@ mod sandbox;
 
 pub use dependencies::DependencySettings;
 pub use sandbox::SandboxSettings;
-pub(crate) use sandbox::missing_image;
+pub(crate) use sandbox::{Ceiling, missing_image};

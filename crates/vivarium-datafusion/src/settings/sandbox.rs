@@ -24,10 +24,13 @@ use crate::error::Error;
 /// | `vivarium.job_parameters` | what `open(context)` sees, in the same form |
 /// | `vivarium.env.NAME`, `.job_parameter.NAME` | one of them, for programs: SQL folds the names of settings |
 ///
-/// A tenant's own limits hold whatever is set.
-#[derive(Debug, Clone, Default)]
+/// Statements lower limits and never raise them: nothing goes beyond what the session's owner gave
+/// ([`PythonFunctionsBuilder::sandbox`](crate::PythonFunctionsBuilder::sandbox), or `ceiling` where that is more). A tenant's own
+/// limits hold whatever is set.
+#[derive(Debug, Clone)]
 pub struct SandboxSettings {
     limits: Limits,
+    ceiling: Ceiling,
     /// Otherwise batches are a part of the memory.
     batch_bytes_set: bool,
     pub(crate) instances: Option<usize>,
@@ -40,12 +43,46 @@ pub struct SandboxSettings {
     pub(crate) job_parameters: BTreeMap<String, String>,
 }
 
+/// The most that statements may set.
+#[derive(Debug, Clone)]
+pub(crate) struct Ceiling {
+    pub limits: Limits,
+    /// Instances of each function at work at the same time.
+    pub instances: usize,
+}
+
+impl Ceiling {
+    /// The owner's word, or else what a session starts with: nobody who did not ask for more gets it.
+    pub fn of(limits: Limits, most_instances: Option<usize>, instances: Option<usize>) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Self { limits, instances: most_instances.or(instances).unwrap_or_else(cores) }
+    }
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            ceiling: Ceiling::of(Limits::default(), None, None),
+            batch_bytes_set: false,
+            instances: None,
+            on_error: None,
+            image: None,
+            images: Vec::new(),
+            variables: BTreeMap::new(),
+            job_parameters: BTreeMap::new(),
+        }
+    }
+}
+
 impl SandboxSettings {
-    /// The settings that a session starts with.
-    pub(crate) fn new(config: &SandboxConfig, instances: Option<usize>, images: Vec<String>) -> Self {
+    /// The settings that a session starts with. A ceiling that is lower than they are lowers them.
+    pub(crate) fn new(config: &SandboxConfig, instances: Option<usize>, ceiling: Ceiling, images: Vec<String>) -> Self {
         let batch_bytes_set = config.limits.batch_bytes != Limits::default().batch_bytes;
-        let limits = config.limits.clone();
-        Self { limits, batch_bytes_set, instances, images, variables: config.variables.clone(), ..Self::default() }
+        let limits = config.limits.within(&ceiling.limits);
+        let instances = instances.map(|count| count.min(ceiling.instances));
+        let variables = config.variables.clone();
+        Self { limits, ceiling, batch_bytes_set, instances, images, variables, ..Self::default() }
     }
 
     /// Those of a session; the defaults where nothing was installed.
@@ -89,11 +126,15 @@ impl SandboxSettings {
             "env" => self.variables = named_values(value)?,
             "job_parameters" => self.job_parameters = named_values(value)?,
             "instances" => {
-                let count = |text: &str| text.parse().ok().filter(|count| (1..=1024).contains(count));
+                let most = self.ceiling.instances;
+                let count = |text: &str| text.parse::<usize>().ok().filter(|count| (1..=1024).contains(count));
                 self.instances = match value {
                     "" => None,
                     text => Some(count(text).ok_or("it is a number from 1 to 1024, or '' for one for each core")?),
                 };
+                if self.instances.is_some_and(|count| count > most) {
+                    return Err(beyond(&most.to_string(), value, "most_instances", "--instances"));
+                }
             }
             "image" => {
                 self.image = match value {
@@ -111,11 +152,40 @@ impl SandboxSettings {
                 };
             }
             name => {
-                self.limits = with_limit(&self.limits, name, value)?;
+                let changed = with_limit(&self.limits, name, value)?;
+                // A batch that is larger than the memory is no larger than what fits: `within` sees to that.
+                if changed.beyond(&self.ceiling.limits).contains(&name) {
+                    let most = shown(&self.ceiling.limits, name);
+                    return Err(beyond(&most, value, "ceiling", &format!("--sandbox-limit {name}=")));
+                }
+                self.limits = changed;
                 self.batch_bytes_set |= name == "batch_bytes";
             }
         }
         Ok(())
+    }
+}
+
+/// Says what the session's owner allows, and where they say so.
+fn beyond(most: &str, asked: &str, method: &str, option: &str) -> String {
+    format!(
+        "the session's owner allows at most {most}, and {asked} is more; statements can only lower it. More is given where the session is \
+         made (PythonFunctionsBuilder::{method}; wasm-run: {option})"
+    )
+}
+
+/// A limit as text.
+fn shown(limits: &Limits, name: &str) -> String {
+    let limits = serde_json::to_value(limits).unwrap_or_default();
+    text_of(name, &limits[name])
+}
+
+fn text_of(name: &str, value: &Value) -> String {
+    match (value, value.as_u64()) {
+        (Value::Null, _) => "none".to_owned(),
+        (_, Some(bytes)) if SIZES.contains(&name) => format_size(bytes),
+        (Value::String(text), _) => parse_duration(text).map(format_duration).unwrap_or_else(|_| text.clone()),
+        (other, _) => other.to_string(),
     }
 }
 
@@ -206,13 +276,7 @@ impl ExtensionOptions for SandboxSettings {
         };
         let limits = serde_json::to_value(self.limits()).unwrap_or_default();
         let limits = limits.as_object().into_iter().flatten().map(|(name, value)| {
-            let text = match (value, value.as_u64()) {
-                (Value::Null, _) => "none".to_owned(),
-                (_, Some(bytes)) if SIZES.contains(&name.as_str()) => format_size(bytes),
-                (Value::String(text), _) => parse_duration(text).map(format_duration).unwrap_or_else(|_| text.clone()),
-                (other, _) => other.to_string(),
-            };
-            entry(name, Some(text), "A limit of each sandbox that runs a Python function")
+            entry(name, Some(text_of(name, value)), "A limit of each sandbox that runs a Python function")
         });
         let mut entries: Vec<_> = limits.collect();
         let instances = self.instances.map(|count| count.to_string());
@@ -232,7 +296,15 @@ impl ExtensionOptions for SandboxSettings {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Settings of a session whose owner gave these limits.
+    fn given(limits: &Limits) -> SandboxSettings {
+        let config = SandboxConfig { limits: limits.clone(), ..SandboxConfig::default() };
+        SandboxSettings::new(&config, None, Ceiling::of(limits.clone(), Some(4), None), Vec::new())
+    }
 
     #[test]
     fn every_limit_can_be_set_and_is_listed() {
@@ -243,6 +315,7 @@ mod tests {
         let limits = settings.limits();
         assert_eq!((limits.memory, limits.batch_bytes, limits.open_files), (64 << 20, 4 << 20, 16));
         assert_eq!((limits.batch_time, limits.cpu_time), (Duration::from_secs(2), Some(Duration::from_secs(3600))));
+        // The default has none, so that it can be lifted again.
         settings.set("cpu_time", "none").unwrap();
         assert_eq!(settings.limits().cpu_time, None);
         let listed: BTreeMap<_, _> =
@@ -273,5 +346,104 @@ mod tests {
             assert!(error.contains(said) && error.contains(&format!("vivarium.{key}")), "{error}");
         }
         assert_eq!(settings.limits(), Limits::default());
+    }
+
+    #[test]
+    fn what_the_owner_gave_is_the_most() {
+        let hour = Duration::from_secs(3600);
+        let owned =
+            Limits { memory: 300 << 20, batch_time: Duration::from_secs(1), cpu_time: Some(hour), ..Limits::default() };
+        let mut settings = given(&owned);
+        for (key, value, most) in [
+            ("memory", "4GiB", "300 MiB"),
+            ("memory", "314572801", "300 MiB"),
+            ("batch_time", "1h", "1 s"),
+            ("cpu_time", "none", "3600 s"),
+            ("cpu_time", "2h", "3600 s"),
+            ("log_bytes_per_second", "none", "1 MiB"),
+            ("output_items", "16777217", "16777216"),
+            ("instances", "1024", "4"),
+            ("instances", "5", "4"),
+        ] {
+            let error = settings.set(key, value).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.contains(&format!("vivarium.{key}: the session's owner allows at most {most}, and {value}")),
+                "{said}"
+            );
+            assert_eq!(crate::find_error(&error).unwrap().class(), vivarium::ErrorClass::Usage);
+        }
+        assert_eq!(settings.limits.beyond(&owned), [""; 0]);
+        for (key, value) in
+            [("memory", "300MiB"), ("cpu_time", "1h"), ("cpu_time", "1s"), ("instances", "4"), ("instances", "")]
+        {
+            settings.set(key, value).unwrap();
+        }
+        // What was lowered can be raised again, up to what was given.
+        settings.set("batch_time", "1ms").unwrap();
+        settings.set("batch_time", "1s").unwrap();
+    }
+
+    #[test]
+    fn an_owner_can_allow_more_than_a_session_starts_with() {
+        let ceiling = Limits { memory: 1 << 30, cpu_time: Some(Duration::from_secs(9)), ..Limits::default() };
+        let ceiling = Ceiling::of(ceiling, None, Some(2));
+        let mut settings = SandboxSettings::new(&SandboxConfig::default(), Some(2), ceiling, Vec::new());
+        assert_eq!((settings.limits().memory, settings.limits().cpu_time), (256 << 20, Some(Duration::from_secs(9))));
+        settings.set("memory", "1GiB").unwrap();
+        settings.set("memory", "1025MiB").unwrap_err();
+        settings.set("instances", "3").unwrap_err();
+    }
+
+    /// The names of all limits, and whether one is a time, or may be absent.
+    fn limits_by_name() -> Vec<(String, bool, bool)> {
+        let fields = serde_json::to_value(Limits::default()).unwrap();
+        let fields = fields.as_object().unwrap().iter();
+        fields
+            .map(|(name, value)| {
+                let optional = ["cpu_time", "log_bytes_per_second"].contains(&name.as_str());
+                (name.clone(), value.is_string() || name == "cpu_time", optional)
+            })
+            .collect()
+    }
+
+    /// One limit at a value; `None` where there is none.
+    fn with(name: &str, time: bool, value: Option<u64>) -> Limits {
+        let mut fields = serde_json::to_value(Limits::default()).unwrap();
+        fields[name] = match value {
+            None => Value::Null,
+            Some(value) if time => format!("{value}ms").into(),
+            Some(value) => value.into(),
+        };
+        serde_json::from_value(fields).unwrap()
+    }
+
+    proptest! {
+        /// Whatever the limit: it is set when it is no more than what was given, and none is more than any.
+        #[test]
+        fn no_statement_goes_beyond_what_was_given(
+            field in prop::sample::select(limits_by_name()),
+            most in prop::option::weighted(0.9, 100_000..200_000_u64),
+            asked in prop::option::weighted(0.9, 50_000..250_000_u64),
+        ) {
+            let (name, time, optional) = field;
+            prop_assume!(optional || (most.is_some() && asked.is_some()));
+            let owned = with(&name, time, most);
+            let mut settings = given(&owned);
+            let text = match asked {
+                None => "none".to_owned(),
+                Some(asked) if time => format!("{asked}ms"),
+                Some(asked) => asked.to_string(),
+            };
+            let allowed = match (asked, most) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(asked), Some(most)) => asked <= most,
+            };
+            let set = settings.set(&name, &text);
+            prop_assert_eq!(set.is_ok(), allowed, "{} = {}: {:?}", name, text, set);
+            prop_assert_eq!(settings.limits().beyond(&owned), [""; 0]);
+            prop_assert_eq!(with(&name, time, asked).beyond(&owned).is_empty(), allowed);
+        }
     }
 }

@@ -100,7 +100,8 @@ def endless(x):
     while True: pass
     yield 1,
 $$";
-    run(&session, &[spins, spins_in_groups, endless, "SET vivarium.batch_time = '1h'"]).await;
+    let sink = "CREATE TABLE sink (x BIGINT)";
+    run(&session, &[spins, spins_in_groups, endless, sink, "SET vivarium.batch_time = '1h'"]).await;
     settled(&tenant).await;
     for sql in [
         "SELECT spins(value) FROM generate_series(1, 1000)",
@@ -112,8 +113,10 @@ $$";
         "SELECT spins_in_groups(value) OVER (ORDER BY value ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM generate_series(1, 9)",
         "SELECT spins_in_groups(value) FILTER (WHERE spins(value) > 0) FROM generate_series(1, 9)",
         "SELECT * FROM generate_series(1, 9) AS a(x) JOIN generate_series(1, 9) AS b(y) ON a.x > spins(b.y + a.x)",
-        // A constant: planning it gives up after a while.
+        // Constants, for which planning does not wait.
         "SELECT endless(1)",
+        "SELECT spins(1)",
+        "INSERT INTO sink VALUES (spins(1))",
     ] {
         let frame = session.sql(sql).await.unwrap();
         let mut query = tokio::spawn(async move {

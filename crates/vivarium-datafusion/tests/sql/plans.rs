@@ -36,19 +36,6 @@ async fn calls_are_awaited_by_an_operator_and_equal_ones_made_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn constants_are_folded_when_the_query_is_planned() {
-    let volatile = "CREATE FUNCTION rolled(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON VOLATILE AS $$
-def rolled(x): return x
-$$";
-    let session = session_with(&[DOUBLED, volatile, "CREATE TABLE t AS VALUES (1), (84)"]).await;
-    let folded = plan(&session, "SELECT * FROM t WHERE column1 = doubled(doubled(21))").await;
-    assert!(folded.contains("84") && !folded.contains("doubled"), "{folded}");
-    let called = plan(&session, "SELECT * FROM t WHERE column1 = rolled(84)").await;
-    assert!(called.contains("rolled(84)"), "{called}");
-    assert_eq!(rows(&session, "SELECT * FROM t WHERE column1 = doubled(42)").await.unwrap()[0].num_rows(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_without_python_is_left_alone() {
     let session = session_with(&["CREATE TABLE t AS VALUES (1)"]).await;
     let plan = plan(&session, "SELECT column1 + 1 FROM t").await;

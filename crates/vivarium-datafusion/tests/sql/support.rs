@@ -1,10 +1,12 @@
 //! Sessions to test.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use vivarium::{Image, Runtime, RuntimeConfig};
+use vivarium::{Image, Limits, Runtime, RuntimeConfig};
 use vivarium_datafusion::{PythonFunctions, PythonFunctionsBuilder};
 use vivarium_guest::ImageStore;
 
@@ -19,8 +21,10 @@ pub async fn image() -> Image {
     IMAGE.get_or_init(open).await.clone()
 }
 
+/// Statements may allow more than the defaults: some tests are about what is stopped before a limit is reached.
 pub async fn functions() -> PythonFunctionsBuilder {
-    PythonFunctions::builder(image().await)
+    let most = Limits { memory: 1 << 30, batch_time: Duration::from_secs(3600), ..Limits::default() };
+    PythonFunctions::builder(image().await).ceiling(most).most_instances(8)
 }
 
 /// Small batches and several partitions, so that results come out of many calls.

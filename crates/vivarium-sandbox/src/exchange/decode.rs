@@ -29,6 +29,9 @@ pub struct DecodeLimits {
     /// Bytes of all buffers of the result together, as they are copied to the host. Values that take no bytes (of type
     /// null, or of size 0) count as one byte each.
     pub max_bytes: usize,
+    /// Values within the rows, at all levels together: the items of lists and the fields of structs. They cost the host time and room
+    /// for what it makes of them, whether they take bytes or not.
+    pub max_items: usize,
 }
 
 /// How many rows a result must have.
@@ -56,7 +59,8 @@ pub fn decode(
     limits: &DecodeLimits,
 ) -> Result<ArrayRef, ExchangeError> {
     let path = Path::root("result");
-    let mut decoder = Decoder { memory: GuestMemory::new(memory, limits.max_bytes) };
+    let memory = GuestMemory::new(memory, limits.max_bytes);
+    let mut decoder = Decoder { memory, items: limits.max_items, max_items: limits.max_items };
     let array = decoder.array(address, data_type, rows, &path)?;
     if !nullable {
         refuse_nulls(&array, None, &path)?;
@@ -66,6 +70,9 @@ pub fn decode(
 
 struct Decoder<'m> {
     memory: GuestMemory<'m>,
+    /// How many values within rows there may still be.
+    items: usize,
+    max_items: usize,
 }
 
 /// A structure whose fields have been checked against its type.
@@ -275,6 +282,11 @@ impl Decoder<'_> {
         data_type: &DataType,
         length: usize,
     ) -> Result<ArrayRef, ExchangeError> {
+        // Before anything is allocated, or looped over, for them.
+        self.items = self.items.checked_sub(length).ok_or_else(|| ExchangeError::TooManyItems {
+            at: array.path.child(index).to_string(),
+            limit: self.max_items,
+        })?;
         let address = self.memory.pointer(array.header.children, index, "children", array.path)?;
         self.array(address, data_type, Rows::Exactly(length), &array.path.child(index))
     }

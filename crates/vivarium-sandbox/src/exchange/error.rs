@@ -112,6 +112,14 @@ pub enum ExchangeError {
         /// [`DecodeLimits::max_bytes`](super::DecodeLimits::max_bytes).
         limit: usize,
     },
+    /// The result has more values within its rows than the host is willing to look at.
+    #[error("{at} makes the result more than {limit} values within its rows; return fewer or allow more")]
+    TooManyItems {
+        /// Where the limit was crossed.
+        at: String,
+        /// [`DecodeLimits::max_items`](super::DecodeLimits::max_items).
+        limit: usize,
+    },
     /// An array with another number of values than it must have.
     #[error("{at} has {length} values where {expected} are due")]
     Length {

@@ -14,16 +14,21 @@ use super::types::OffsetWidth;
 /// The plain array that a dictionary-encoded or run-end encoded array stands for; any other array as it is.
 ///
 /// A few keys can name a large value many times, so the gathered size is bounded first, counting what lies under
-/// NULLs too.
+/// NULLs too. Each value counts as a byte at least, also where several share one.
 ///
 /// # Errors
 /// [`ExchangeError::BatchTooLarge`] before more than about `limit` bytes are gathered; [`ExchangeError::Gather`].
 pub(super) fn gather(data: ArrayData, limit: u64, path: &Path<'_>) -> Result<ArrayData, ExchangeError> {
     path.check_depth()?;
+    // One run may stand for 2^31 values. Each takes a byte at least, or counts as one; looking for them takes more.
+    let encoded = matches!(data.data_type(), DataType::Dictionary(..) | DataType::RunEndEncoded(..));
+    if encoded && data.len() as u64 > limit {
+        return Err(ExchangeError::BatchTooLarge { bytes: data.len() as u64, limit });
+    }
     let Some(mut indirect) = Indirect::of(&data) else { return Ok(data) };
     // The values can be encoded themselves, and arrow's kernels lose NULLs between two encodings.
     indirect.values = make_array(gather(indirect.values.to_data(), limit, &path.child(0))?);
-    let bytes = indirect.bits().div_ceil(8);
+    let bytes = indirect.bits(limit).div_ceil(8);
     if bytes > limit {
         return Err(ExchangeError::BatchTooLarge { bytes, limit });
     }
@@ -79,15 +84,17 @@ impl Indirect {
         Self { values: array.values().clone(), positions: positions.into() }
     }
 
-    /// Bits that the gathered values take, without validity and padding.
-    fn bits(&self) -> u64 {
+    /// Bits that the gathered values take, without validity and padding; more than `limit` bytes need not be exact.
+    fn bits(&self, limit: u64) -> u64 {
         let mut uses = vec![0u64; self.values.len()];
         for position in self.positions.iter().flatten() {
             uses[position as usize] += 1;
         }
         let values = self.values.to_data();
         let used = uses.iter().enumerate().filter(|(_, uses)| **uses > 0);
-        used.fold(0, |bits, (position, uses)| bits.saturating_add(uses.saturating_mul(bits_of(&values, position, 1))))
+        used.fold(0, |bits, (position, uses)| {
+            bits.saturating_add(uses.saturating_mul(bits_of(&values, position, 1, limit)))
+        })
     }
 
     fn take(&self) -> Result<ArrayData, ArrowError> {
@@ -112,10 +119,10 @@ impl Indirect {
     }
 }
 
-/// Bits of the values in `len` rows of an array from `start`, gathered, without validity and padding.
-fn bits_of(data: &ArrayData, start: usize, len: usize) -> u64 {
+/// Bits of the values in `len` rows of an array from `start`, gathered, without validity and padding; see [`Indirect::bits`].
+fn bits_of(data: &ArrayData, start: usize, len: usize, limit: u64) -> u64 {
     use DataType as T;
-    let child = |index: usize, start: usize, len: usize| bits_of(&data.child_data()[index], start, len);
+    let child = |index: usize, start: usize, len: usize| bits_of(&data.child_data()[index], start, len, limit);
     let first = data.offset() + start;
     match data.data_type() {
         T::Boolean => len as u64,
@@ -147,8 +154,9 @@ fn bits_of(data: &ArrayData, start: usize, len: usize) -> u64 {
         // Slicing a struct slices its children, so they start where it does.
         T::Struct(fields) => (0..fields.len()).fold(0, |bits, index| bits.saturating_add(child(index, start, len))),
         T::FixedSizeBinary(size) => 8 * len as u64 * u64::try_from(*size).unwrap_or(0),
+        T::Dictionary(..) | T::RunEndEncoded(..) if len as u64 > limit => 8 * len as u64,
         T::Dictionary(..) | T::RunEndEncoded(..) => {
-            Indirect::of(&data.slice(start, len)).map_or(0, |indirect| indirect.bits())
+            Indirect::of(&data.slice(start, len)).map_or(0, |indirect| indirect.bits(limit))
         }
         other => 8 * len as u64 * other.primitive_width().unwrap_or(0) as u64,
     }

@@ -13,7 +13,10 @@
 //! * [`Plan`] computes the size of a batch in the guest, once; [`Plan::write`] lays it out in a single pass.
 //! * [`parts`] cuts a batch that is too large for the guest into plans that fit.
 //! * [`decode`] copies an array out. The memory it reads is hostile: whatever is in it, the outcome is an array that
-//!   arrow would accept or an [`ExchangeError`], and no more than [`DecodeLimits::max_bytes`] are allocated.
+//!   arrow would accept or an [`ExchangeError`], and no more than [`DecodeLimits`] allows is allocated or looked at.
+//!
+//! Values that take no bytes (NULLs of type null, structs without fields, lists of no items) are charged as if each took one, in both
+//! directions: whatever they stand for, somebody counts them.
 //!
 //! Encodings do not cross, only values: dictionaries, run ends and views are written as the plain arrays they stand
 //! for. [`guest_type`] says what a column's type becomes.
@@ -27,6 +30,7 @@
 mod decode;
 mod error;
 mod gather;
+mod items;
 mod layout;
 mod memory;
 mod path;
@@ -41,6 +45,7 @@ mod write;
 
 pub use decode::{DecodeLimits, Rows, decode};
 pub use error::ExchangeError;
+pub use items::items_within;
 pub use plan::{MAX_BATCH_BYTES, Plan};
 pub use rows::{RowsOfRows, RowsWithin, decode_rows};
 pub use split::{Part, Parts, parts};

@@ -89,7 +89,8 @@ impl Plan {
     /// As [`Plan::new`], for a batch of at most `max_bytes` in the guest.
     pub(super) fn within(columns: &[ArrayRef], rows: usize, max_bytes: usize) -> Result<Self, ExchangeError> {
         let limit = max_bytes.min(MAX_BATCH_BYTES) as u64;
-        let mut planner = Planner { limit, nodes: Vec::new(), sources: Vec::new(), pointers: 0, buffer_bytes: 0 };
+        let mut planner =
+            Planner { limit, nodes: Vec::new(), sources: Vec::new(), pointers: 0, buffer_bytes: 0, empty: 0 };
         let batch = planner.push(rows, 0, vec![Source::Absent]);
         let path = Path::root("batch");
         for (index, column) in columns.iter().enumerate() {
@@ -119,6 +120,9 @@ struct Planner {
     sources: Vec<Source>,
     pointers: usize,
     buffer_bytes: u64,
+    /// Values that take no bytes. They count as one each: the guest makes an object of each, and its time and memory are measured by
+    /// what a batch is allowed to be.
+    empty: u64,
 }
 
 impl Planner {
@@ -132,6 +136,9 @@ impl Planner {
             return Ok(self.push(length, null_count, views(data)));
         }
         let shape = Shape::of(data.data_type(), path)?;
+        if shape.is_empty() {
+            self.empty = self.empty.saturating_add(length as u64);
+        }
         if let Shape::Null = shape {
             return Ok(self.push(length, length, Vec::new()));
         }
@@ -191,8 +198,9 @@ impl Planner {
     fn finish(self) -> Result<Plan, ExchangeError> {
         let table_bytes = padded(self.pointers * POINTER_BYTES);
         let bytes = self.buffer_bytes.saturating_add((self.nodes.len() * ARRAY_BYTES + table_bytes) as u64);
-        if bytes > self.limit {
-            return Err(ExchangeError::BatchTooLarge { bytes, limit: self.limit });
+        let charged = bytes.saturating_add(self.empty);
+        if charged > self.limit {
+            return Err(ExchangeError::BatchTooLarge { bytes: charged, limit: self.limit });
         }
         Ok(Plan { nodes: self.nodes, sources: self.sources, table_bytes, size: bytes as usize })
     }

@@ -126,6 +126,15 @@ impl<'a> Shape<'a> {
         Some(shape)
     }
 
+    /// Whether values take no bytes besides their validity, whatever they are.
+    pub(super) fn is_empty(self) -> bool {
+        match self {
+            Self::Null | Self::Fixed(0) | Self::FixedList(0, _) => true,
+            Self::Struct(fields) => fields.is_empty(),
+            Self::Bits | Self::Fixed(_) | Self::Bytes(_) | Self::List(..) | Self::FixedList(..) => false,
+        }
+    }
+
     /// Entries of the structure's table of buffers.
     pub(super) fn buffers(self) -> usize {
         match self {

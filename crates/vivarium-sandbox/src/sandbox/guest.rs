@@ -278,7 +278,9 @@ impl Guest {
 
     /// Copies a result out and checks it.
     fn decode(&self, memory: &[u8], address: u32, call: &Call<'_>) -> Result<Returned, Failure> {
-        let limits = DecodeLimits { max_bytes: usize::try_from(self.limits.output_bytes).unwrap_or(usize::MAX) };
+        let bounded = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
+        let limits =
+            DecodeLimits { max_bytes: bounded(self.limits.output_bytes), max_items: bounded(self.limits.output_items) };
         let returned = match call.expected {
             Expected::Values { data_type, nullable } => {
                 decode(memory, address, data_type, nullable, Rows::Exactly(call.batch_rows), &limits)
@@ -426,6 +428,9 @@ fn decode_failure(error: ExchangeError, limits: &Limits) -> Failure {
     match error {
         ExchangeError::TooLarge { .. } => {
             Failure::Call(LimitError::new(LimitKind::OutputBytes, limits.output_bytes).into())
+        }
+        ExchangeError::TooManyItems { .. } => {
+            Failure::Call(LimitError::new(LimitKind::OutputItems, limits.output_items).into())
         }
         error @ (ExchangeError::Utf8 { .. } | ExchangeError::Value { .. } | ExchangeError::Null { .. }) => {
             Failure::Call(error.into())

@@ -21,7 +21,14 @@ pub fn check(mut input: &[u8]) -> bool {
         rows => Rows::Exactly(usize::from(rows)),
     };
     let address = u32::from(byte(&mut input));
-    let result = decode(input, address, &data_type, nullable, rows, &DecodeLimits { max_bytes: MAX_BYTES });
+    let result = decode(
+        input,
+        address,
+        &data_type,
+        nullable,
+        rows,
+        &DecodeLimits { max_bytes: MAX_BYTES, max_items: MAX_BYTES },
+    );
     let Ok(array) = result else { return false };
     array.to_data().validate_full().expect("arrow accepts what was decoded");
     assert!(nullable || array.logical_null_count() == 0, "NULLs in an array without");

@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, RecordBatch, UInt32Array};
 use arrow_schema::DataType;
-use vivarium_sandbox::exchange::{Plan, RowsOfRows, parts};
-use vivarium_sandbox::{LimitError, LimitKind};
+use vivarium_sandbox::exchange::{Plan, RowsOfRows, items_within, parts};
 
 use super::Shared;
 use crate::chunks::CHUNK_ROWS;
@@ -132,7 +131,7 @@ impl Accumulators {
         let plan = plan(groups)?;
         let mut found = GroupRows { results: Vec::new(), failures: Failures::default() };
         let mut budget = TimeBudget::of_call(self.worker.limits());
-        let (mut sent, mut first, mut bytes) = (Some(&plan), 0, 0_u64);
+        let (mut sent, mut first, mut bytes, mut items) = (Some(&plan), 0, 0_u64, 0_u64);
         loop {
             let op = if sent.is_some() { operation::VALUE } else { operation::CONTINUE };
             let numbers = RowNumbers::Listed(rows);
@@ -151,10 +150,9 @@ impl Accumulators {
             budget.spend(start.elapsed());
             first = result.numbers.values().last().copied().unwrap_or(first);
             bytes = bytes.saturating_add(result.rows.get_buffer_memory_size() as u64);
-            if bytes > self.worker.limits().output_bytes {
-                let error = LimitError::new(LimitKind::OutputBytes, self.worker.limits().output_bytes);
-                return Err(Error::Limit { error, rows: Some(numbers.range()) });
-            }
+            items = items.saturating_add(items_within(&result.rows));
+            let within = self.worker.limits().check_collected(bytes, items);
+            within.map_err(|error| Error::Limit { error, rows: Some(numbers.range()) })?;
             found.failures.extend(failures);
             found.results.push(result);
             if !more {

@@ -20,7 +20,12 @@ pub fn parse(text: &str) -> Result<DataType, TypeError> {
     let mut parser = Parser { text, position: 0 };
     let data_type = parser.data_type(1)?;
     parser.blanks();
-    if parser.position == text.len() { Ok(data_type) } else { Err(parser.expected("the end of the type")) }
+    if parser.position != text.len() {
+        return Err(parser.expected("the end of the type"));
+    }
+    // What is read can be written: both have the same bounds.
+    super::print(&data_type)?;
+    Ok(data_type)
 }
 
 struct Parser<'a> {
@@ -52,10 +57,8 @@ impl<'a> Parser<'a> {
             "double" => DataType::Float64,
             "string" => DataType::Utf8,
             "large_string" => DataType::LargeUtf8,
-            "string_view" => DataType::Utf8View,
             "binary" => DataType::Binary,
             "large_binary" => DataType::LargeBinary,
-            "binary_view" => DataType::BinaryView,
             "fixed_size_binary" => DataType::FixedSizeBinary(self.size(1)?),
             "date32" => self.bracketed("day").map(|()| DataType::Date32)?,
             "date64" => self.bracketed("ms").map(|()| DataType::Date64)?,
@@ -63,11 +66,7 @@ impl<'a> Parser<'a> {
             "time64" => DataType::Time64(self.unit(&[TimeUnit::Microsecond, TimeUnit::Nanosecond])?),
             "duration" => DataType::Duration(self.unit(&ALL_UNITS)?),
             "timestamp" => self.timestamp()?,
-            "month_interval" => DataType::Interval(IntervalUnit::YearMonth),
-            "day_time_interval" => DataType::Interval(IntervalUnit::DayTime),
             "month_day_nano_interval" => DataType::Interval(IntervalUnit::MonthDayNano),
-            "decimal32" => self.decimal(9).map(|(precision, scale)| DataType::Decimal32(precision, scale))?,
-            "decimal64" => self.decimal(18).map(|(precision, scale)| DataType::Decimal64(precision, scale))?,
             "decimal128" => self.decimal(38).map(|(precision, scale)| DataType::Decimal128(precision, scale))?,
             "decimal256" => self.decimal(76).map(|(precision, scale)| DataType::Decimal256(precision, scale))?,
             "list" => DataType::List(self.item(depth)?),
@@ -78,7 +77,6 @@ impl<'a> Parser<'a> {
             }
             "struct" => DataType::Struct(self.fields(depth)?),
             "map" => self.map(depth)?,
-            "dictionary" => self.dictionary(depth)?,
             _ => {
                 self.position = start;
                 return Err(self.expected("the name of a type"));
@@ -96,8 +94,10 @@ impl<'a> Parser<'a> {
         self.literal(",", "',' or ']'")?;
         self.literal("tz=", "'tz='")?;
         let rest = &self.text[self.position..];
-        let end = rest.find(']').filter(|&end| end > 0).ok_or_else(|| self.expected("a time zone and ']'"))?;
-        self.position += end + 1;
+        let end = rest.find(|c: char| !super::print::stands_in_zone(c)).filter(|&end| end > 0);
+        let end = end.ok_or_else(|| self.expected("a time zone and ']'"))?;
+        self.position += end;
+        self.literal("]", "']'")?;
         Ok(DataType::Timestamp(unit, Some(Arc::from(&rest[..end]))))
     }
 
@@ -134,9 +134,9 @@ impl<'a> Parser<'a> {
         self.literal("(", "'('")?;
         let precision = self.number(1, most, "a precision that this type has")?;
         self.literal(",", "','")?;
-        let scale = self.number(i32::from(i8::MIN), precision, "a scale of at most the precision")?;
+        let scale = self.number(-most, precision, "a scale of at most the precision")?;
         self.literal(")", "')'")?;
-        // Both are in range: 1..=76 and -128..=76.
+        // Both are in range: 1..=76 and -76..=76.
         Ok((precision as u8, scale as i8))
     }
 
@@ -219,25 +219,6 @@ impl<'a> Parser<'a> {
         Ok(DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), sorted))
     }
 
-    fn dictionary(&mut self, depth: usize) -> Result<DataType, TypeError> {
-        self.literal("<", "'<'")?;
-        self.literal("values=", "'values='")?;
-        let values = self.data_type(depth + 1)?;
-        self.literal(",", "','")?;
-        self.literal("indices=", "'indices='")?;
-        let start = self.position;
-        let indices = self.data_type(depth + 1)?;
-        if !indices.is_dictionary_key_type() {
-            self.position = start;
-            return Err(self.expected("an integer type"));
-        }
-        self.literal(",", "','")?;
-        self.literal("ordered=", "'ordered='")?;
-        self.number(0, 1, "0 or 1")?;
-        self.literal(">", "'>'")?;
-        Ok(DataType::Dictionary(Box::new(indices), Box::new(values)))
-    }
-
     fn word(&mut self) -> &'a str {
         let rest = &self.text[self.position..];
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
@@ -264,11 +245,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expected(&self, expected: &'static str) -> TypeError {
-        let mut text: String = self.text.chars().take(SHOWN).collect();
-        if text.len() < self.text.len() {
-            text.push_str("...");
-        }
-        TypeError::Syntax { text, position: self.position, expected }
+        TypeError::Syntax { text: super::print::shortened(self.text, SHOWN), position: self.position, expected }
     }
 }
 

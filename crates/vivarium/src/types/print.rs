@@ -1,18 +1,40 @@
 //! Arrow type to text.
 
+use std::collections::HashSet;
+
 use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 
-use super::{MAX_TYPE_DEPTH, TypeError};
+use super::{MAX_TYPE_DEPTH, MAX_TYPE_TEXT, TypeError, size};
 
 /// Writes a type the way pyarrow prints it.
 ///
 /// # Errors
-/// [`TypeError::Unsupported`] for unions, run-end encoded arrays and list views, and for time zones that hold a `]`;
-/// [`TypeError::TooDeep`] beyond [`MAX_TYPE_DEPTH`].
+/// Whatever [`parse`](super::parse) would not read: [`TypeError::Unsupported`] for unions, list views, intervals of months or days
+/// alone, encodings, and names of time zones that cannot be written; [`TypeError::TooDeep`] beyond [`MAX_TYPE_DEPTH`];
+/// [`TypeError::LargeValue`], [`TypeError::SameName`], and [`TypeError::TooLong`].
 pub fn print(data_type: &DataType) -> Result<String, TypeError> {
+    let text = unchecked(data_type)?;
+    if text.len() > MAX_TYPE_TEXT {
+        return Err(TypeError::TooLong(text.len()));
+    }
+    size::check(data_type)?;
+    Ok(text)
+}
+
+/// The text, however long it or a value is.
+pub(super) fn unchecked(data_type: &DataType) -> Result<String, TypeError> {
     let mut text = String::new();
     write_type(&mut text, data_type, 1)?;
     Ok(text)
+}
+
+/// The first characters of a text.
+pub(super) fn shortened(text: &str, characters: usize) -> String {
+    let mut shown: String = text.chars().take(characters).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 fn write_type(text: &mut String, data_type: &DataType, depth: usize) -> Result<(), TypeError> {
@@ -35,11 +57,9 @@ fn write_type(text: &mut String, data_type: &DataType, depth: usize) -> Result<(
         DataType::Float64 => text.push_str("double"),
         DataType::Utf8 => text.push_str("string"),
         DataType::LargeUtf8 => text.push_str("large_string"),
-        DataType::Utf8View => text.push_str("string_view"),
         DataType::Binary => text.push_str("binary"),
         DataType::LargeBinary => text.push_str("large_binary"),
-        DataType::BinaryView => text.push_str("binary_view"),
-        DataType::FixedSizeBinary(size) => text.push_str(&format!("fixed_size_binary[{size}]")),
+        DataType::FixedSizeBinary(size) if *size > 0 => text.push_str(&format!("fixed_size_binary[{size}]")),
         DataType::Date32 => text.push_str("date32[day]"),
         DataType::Date64 => text.push_str("date64[ms]"),
         DataType::Time32(unit) => text.push_str(&format!("time32[{}]", unit_name(*unit))),
@@ -47,25 +67,26 @@ fn write_type(text: &mut String, data_type: &DataType, depth: usize) -> Result<(
         DataType::Duration(unit) => text.push_str(&format!("duration[{}]", unit_name(*unit))),
         DataType::Timestamp(unit, None) => text.push_str(&format!("timestamp[{}]", unit_name(*unit))),
         DataType::Timestamp(unit, Some(zone)) => {
-            if zone.is_empty() || zone.contains(']') {
-                return Err(TypeError::Unsupported(data_type.to_string()));
+            if zone.is_empty() || !zone.chars().all(stands_in_zone) {
+                return Err(unsupported(&data_type.to_string()));
             }
             text.push_str(&format!("timestamp[{}, tz={zone}]", unit_name(*unit)));
         }
-        DataType::Interval(IntervalUnit::YearMonth) => text.push_str("month_interval"),
-        DataType::Interval(IntervalUnit::DayTime) => text.push_str("day_time_interval"),
         DataType::Interval(IntervalUnit::MonthDayNano) => text.push_str("month_day_nano_interval"),
-        DataType::Decimal32(precision, scale) => text.push_str(&format!("decimal32({precision}, {scale})")),
-        DataType::Decimal64(precision, scale) => text.push_str(&format!("decimal64({precision}, {scale})")),
-        DataType::Decimal128(precision, scale) => text.push_str(&format!("decimal128({precision}, {scale})")),
-        DataType::Decimal256(precision, scale) => text.push_str(&format!("decimal256({precision}, {scale})")),
+        DataType::Decimal128(precision, scale) if digits(38, *precision, *scale) => {
+            text.push_str(&format!("decimal128({precision}, {scale})"));
+        }
+        DataType::Decimal256(precision, scale) if digits(76, *precision, *scale) => {
+            text.push_str(&format!("decimal256({precision}, {scale})"));
+        }
         DataType::List(item) => write_list(text, "list", item, depth)?,
         DataType::LargeList(item) => write_list(text, "large_list", item, depth)?,
-        DataType::FixedSizeList(item, size) => {
+        DataType::FixedSizeList(item, size) if *size >= 0 => {
             write_list(text, "fixed_size_list", item, depth)?;
             text.push_str(&format!("[{size}]"));
         }
         DataType::Struct(fields) => {
+            distinct(fields.iter().map(|field| field.name().as_str()))?;
             text.push_str("struct<");
             for (index, field) in fields.iter().enumerate() {
                 if index > 0 {
@@ -76,15 +97,31 @@ fn write_type(text: &mut String, data_type: &DataType, depth: usize) -> Result<(
             text.push('>');
         }
         DataType::Map(entries, sorted) => write_map(text, entries, *sorted, depth)?,
-        DataType::Dictionary(indices, values) => {
-            text.push_str("dictionary<values=");
-            write_type(text, values, depth + 1)?;
-            text.push_str(", indices=");
-            write_type(text, indices, depth + 1)?;
-            text.push_str(", ordered=0>");
-        }
-        DataType::ListView(_) | DataType::LargeListView(_) | DataType::Union(..) | DataType::RunEndEncoded(..) => {
-            return Err(TypeError::Unsupported(data_type.to_string()));
+        other => return Err(unsupported(&other.to_string())),
+    }
+    Ok(())
+}
+
+fn unsupported(data_type: &str) -> TypeError {
+    TypeError::Unsupported(shortened(data_type, 200))
+}
+
+/// Whether a decimal type of at most `most` digits can have these. A negative scale stands for zeros before the point.
+pub(super) fn digits(most: u8, precision: u8, scale: i8) -> bool {
+    (1..=most).contains(&precision) && scale.unsigned_abs() <= most && i16::from(scale) <= i16::from(precision)
+}
+
+/// Whether a character can be in the name of a time zone.
+pub(super) fn stands_in_zone(character: char) -> bool {
+    character != ']' && !character.is_whitespace() && !character.is_control()
+}
+
+/// Checks that no two fields have the same name.
+pub(super) fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), TypeError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(TypeError::SameName(shortened(name, 40)));
         }
     }
     Ok(())
@@ -100,10 +137,10 @@ fn write_list(text: &mut String, name: &str, item: &Field, depth: usize) -> Resu
 
 fn write_map(text: &mut String, entries: &Field, sorted: bool, depth: usize) -> Result<(), TypeError> {
     let DataType::Struct(fields) = entries.data_type() else {
-        return Err(TypeError::Unsupported(format!("map of {}", entries.data_type())));
+        return Err(unsupported(&format!("map of {}", entries.data_type())));
     };
     let [key, value] = fields.as_ref() else {
-        return Err(TypeError::Unsupported(format!("map of {} fields", fields.len())));
+        return Err(unsupported(&format!("map of {} fields", fields.len())));
     };
     text.push_str("map<");
     write_type(text, key.data_type(), depth + 1)?;

@@ -329,7 +329,14 @@ fn one_buffer_named_a_thousand_times() {
     let fields: Fields = (0..1000).map(|index| Field::new(format!("f{index}"), DataType::Int8, true)).collect();
     let data_type = DataType::Struct(fields);
     let decode = |max_bytes| {
-        decode(&guest.memory, parent, &data_type, true, Rows::Exactly(64 << 10), &DecodeLimits { max_bytes })
+        decode(
+            &guest.memory,
+            parent,
+            &data_type,
+            true,
+            Rows::Exactly(64 << 10),
+            &DecodeLimits { max_bytes, max_items: usize::MAX },
+        )
     };
     assert_eq!(
         decode(1 << 20).unwrap_err().to_string(),
@@ -356,7 +363,8 @@ fn values_without_bytes_are_limited_by_their_number() {
         let offsets = guest.i64s(&[0, 1 << 50]);
         let list = guest.honest(1, &[0, offsets], &[items]);
         let item = Arc::new(Field::new("item", data_type, true));
-        assert_says(&guest.refusal(list, &DataType::LargeList(item.clone()), 1), "larger than 1048576 bytes");
+        let says = "result.children[0] makes the result more than 1048576 values within its rows";
+        assert_says(&guest.refusal(list, &DataType::LargeList(item.clone()), 1), says);
 
         let fixed = guest.honest(1 << 50, &[0], &[items]);
         let fixed_type = DataType::FixedSizeList(item.clone(), i32::MAX);
@@ -369,6 +377,39 @@ fn values_without_bytes_are_limited_by_their_number() {
     let no_items = DataType::FixedSizeList(item, 0);
     let result = decode(&guest.memory, lists, &no_items, true, Rows::AtMost(usize::MAX), &ROOMY);
     assert!(matches!(result, Err(ExchangeError::TooLarge { .. })));
+}
+
+/// A reply of a few bytes that claims as many NULLs as offsets can name: refused before anything is made for them.
+#[test]
+fn a_list_of_two_billion_nulls() {
+    let mut guest = Guest::new();
+    let nulls = |guest: &mut Guest, count: i32| {
+        let items = guest.describe(i64::from(count), &[], &[]);
+        let items = guest.array(ArrowArray { null_count: -1, ..items });
+        let offsets = guest.i32s(&[0, count]);
+        guest.honest(1, &[0, offsets], &[items])
+    };
+    let list = |item: DataType| DataType::List(Arc::new(Field::new("item", item, true)));
+    let data_type = list(DataType::Null);
+    let decode = |guest: &Guest, address, data_type: &DataType, max_items| {
+        let limits = DecodeLimits { max_bytes: usize::MAX, max_items };
+        decode(&guest.memory, address, data_type, true, Rows::Exactly(1), &limits)
+    };
+    let address = nulls(&mut guest, i32::MAX);
+    let error = decode(&guest, address, &data_type, 1 << 24).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "result.children[0] makes the result more than 16777216 values within its rows; return fewer or allow more"
+    );
+    // The bound is exact, and one for all columns of the result.
+    let address = nulls(&mut guest, 1000);
+    assert!(decode(&guest, address, &data_type, 1000).is_ok());
+    assert!(decode(&guest, address, &data_type, 999).is_err());
+    let both = guest.honest(1, &[0], &[address, address]);
+    let fields: Fields = ["a", "b"].map(|name| Field::new(name, data_type.clone(), true)).into_iter().collect();
+    // Two lists, and their items.
+    assert!(decode(&guest, both, &DataType::Struct(fields.clone()), 2002).is_ok());
+    assert!(decode(&guest, both, &DataType::Struct(fields), 2001).is_err());
 }
 
 #[test]

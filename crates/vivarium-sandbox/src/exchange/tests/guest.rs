@@ -7,7 +7,7 @@ use crate::exchange::layout::{ARRAY_BYTES, ArrowArray};
 use crate::exchange::{DecodeLimits, ExchangeError, Rows, decode};
 
 /// More than any honest result here needs.
-pub(super) const ROOMY: DecodeLimits = DecodeLimits { max_bytes: 1 << 20 };
+pub(super) const ROOMY: DecodeLimits = DecodeLimits { max_bytes: 1 << 20, max_items: 1 << 20 };
 
 /// Linear memory with an allocator that never frees. Address 0 is left alone, as C does.
 pub(super) struct Guest {

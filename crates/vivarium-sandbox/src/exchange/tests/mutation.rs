@@ -66,7 +66,7 @@ proptest! {
         let mut honest = vec![0; ARENA as usize + plan.size()];
         plan.write(&mut honest, ARENA).unwrap();
 
-        let limits = DecodeLimits { max_bytes: 4 * plan.size() };
+        let limits = DecodeLimits { max_bytes: 4 * plan.size(), max_items: 4 * plan.size() };
         // Making the arrays is the expensive part: damage each of them in many ways.
         for _ in 0..50 {
             let mut memory = honest.clone();

@@ -24,7 +24,7 @@ fn through_memory(columns: &[ArrayRef], rows: usize, arena: u32) -> Vec<ArrayRef
 
     let field = |column: &ArrayRef| Field::new("column", guest_type(column.data_type()).unwrap(), true);
     let batch = DataType::Struct(columns.iter().map(field).collect());
-    let limits = DecodeLimits { max_bytes: usize::MAX };
+    let limits = DecodeLimits { max_bytes: usize::MAX, max_items: usize::MAX };
     let batch = decode(&memory, arena, &batch, false, Rows::Exactly(rows), &limits).unwrap();
     batch.to_data().validate_full().unwrap();
     batch.as_struct().columns().to_vec()
@@ -73,7 +73,7 @@ proptest! {
         let mut memory = vec![0; 64 + plan.size()];
         plan.write(&mut memory, 64).unwrap();
         let batch = DataType::Struct(Fields::from(vec![Field::new("column", DataType::Int64, false)]));
-        let limits = DecodeLimits { max_bytes: rows * 8 - usize::from(short) };
+        let limits = DecodeLimits { max_bytes: rows * 8 - usize::from(short), max_items: rows };
         let result = decode(&memory, 64, &batch, false, Rows::Exactly(rows), &limits);
         prop_assert_eq!(matches!(result, Err(ExchangeError::TooLarge { .. })), short);
     }

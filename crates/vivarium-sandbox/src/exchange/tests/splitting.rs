@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::types::Int8Type;
+use arrow::array::types::{Int8Type, Int32Type};
 use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
 use proptest::prelude::*;
 
 use super::arrays::{Random, any_type, sliced};
@@ -38,14 +40,14 @@ proptest! {
                     // As large as possible: another row would not fit.
                     if exact && next < rows && part.rows.len() < max_rows {
                         let more: Vec<_> = columns.iter().map(|c| c.slice(part.rows.start, part.rows.len() + 1)).collect();
-                        prop_assert!(Plan::new(&more, part.rows.len() + 1).unwrap().size() > room);
+                        prop_assert!(Plan::within(&more, part.rows.len() + 1, room).is_err());
                     }
                 }
                 Err(ExchangeError::RowTooLarge { row, bytes, .. }) => {
                     prop_assert_eq!(row, next);
                     prop_assert!(bytes > room as u64);
                     let alone: Vec<_> = columns.iter().map(|c| c.slice(row, 1)).collect();
-                    prop_assert!(!exact || Plan::new(&alone, 1).unwrap().size() > room);
+                    prop_assert!(!exact || Plan::within(&alone, 1, room).is_err());
                     next = rows;
                 }
                 Err(error) => return Err(TestCaseError::fail(error.to_string())),
@@ -83,4 +85,42 @@ fn runs_are_measured_before_they_are_gathered() {
     let large: ArrayRef = Arc::new(BinaryArray::from_iter_values([vec![7u8; 1 << 20]]));
     let column: ArrayRef = Arc::new(RunArray::try_new(&Int32Array::from(vec![1_000_000]), &large).unwrap());
     assert!(matches!(Plan::new(&[column], 1_000_000), Err(ExchangeError::BatchTooLarge { .. })));
+}
+
+/// Rows that take next to nothing, and stand for millions of values each.
+#[test]
+fn values_without_bytes_count_as_one_each() {
+    const ITEMS: usize = 60_000_000;
+    let list = |items: ArrayRef, lengths: &[usize]| -> ArrayRef {
+        let item = Arc::new(Field::new("item", items.data_type().clone(), true));
+        Arc::new(ListArray::new(item, OffsetBuffer::from_lengths(lengths.iter().copied()), items, None))
+    };
+    let nulls = |count| -> ArrayRef { Arc::new(NullArray::new(count)) };
+    let structs: ArrayRef = Arc::new(StructArray::new_empty_fields(ITEMS, None));
+    let item = Arc::new(Field::new("item", DataType::Int8, true));
+    let none: ArrayRef = Arc::new(Int8Array::from(Vec::<i8>::new()));
+    let no_items = FixedSizeListArray::try_new_with_length(item, 0, none, None, ITEMS).unwrap();
+    // One run that stands for as many values as a list can have.
+    let ends = Int32Array::from(vec![i32::MAX]);
+    let run: ArrayRef = Arc::new(RunArray::<Int32Type>::try_new(&ends, &Int8Array::from(vec![7])).unwrap());
+    let keys = Int8Array::from(vec![0; ITEMS]);
+    let dictionary = DictionaryArray::new(keys, nulls(1));
+    for (column, items) in [
+        (list(nulls(ITEMS), &[ITEMS]), ITEMS),
+        (list(structs, &[ITEMS]), ITEMS),
+        (list(Arc::new(no_items), &[ITEMS]), ITEMS),
+        (list(Arc::new(dictionary), &[ITEMS]), ITEMS),
+        (list(run, &[i32::MAX as usize]), i32::MAX as usize),
+    ] {
+        match parts(&[column], 1, 16 << 20, 8192).next() {
+            Some(Err(ExchangeError::RowTooLarge { row: 0, bytes, limit })) => {
+                assert!(bytes >= items as u64 && limit == 16 << 20, "{bytes}");
+            }
+            other => panic!("{:?}", other.map(|part| part.map(|part| part.rows))),
+        }
+    }
+    // Rows that fit one by one are sent one by one.
+    let rows = list(nulls(4_000_000), &[1_000_000; 4]);
+    let sizes: Vec<_> = parts(&[rows], 4, 2_500_000, 8192).map(|part| part.unwrap().rows.len()).collect();
+    assert_eq!(sizes, [2, 2]);
 }
