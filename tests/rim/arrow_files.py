@@ -242,6 +242,12 @@ MUTATORS = [
 ]  # fmt: skip
 
 
+ANY_ROWS = (batch_and_nodes,)
+"""Changes that give a valid file with other rows."""
+
+ANY_ROWS_IN_STREAM = (batch_and_nodes, message_order)
+
+
 # ---- Streams that are made from nothing ----
 
 
@@ -313,8 +319,19 @@ def _field(builder: Builder, at: int, name: bytes, kind: int, children: bool) ->
 def wide(count: int = 200_000) -> bytes:
     def fields(builder: Builder, at: int) -> None:
         first = builder.vector(at, count)
-        for index in range(count):
-            _field(builder, first + 4 * index, b"c%d" % index if index else b"a", INT, children=False)
+        _field(builder, first, b"a", INT, children=False)
+        builder.data += bytes(-len(builder.data) % 8)
+        # What a field refers to is behind it, so that all are alike but for the name.
+        begin = len(builder.data)
+        _field(builder, first + 4, b"c000000", INT, children=False)
+        builder.data += bytes(-len(builder.data) % 8)
+        field = bytes(builder.data[begin:])
+        table = first + 4 + struct.unpack_from("<I", builder.data, first + 4)[0]
+        before, after = field.split(b"c000000")
+        del builder.data[begin:]
+        builder.data += b"".join(before + b"c%06d" % index + after for index in range(1, count))
+        places = (table + (index - 1) * len(field) - (first + 4 * index) for index in range(1, count))
+        struct.pack_into(f"<{count - 1}I", builder.data, first + 4, *places)
 
     return _schema_message(fields) + END
 

@@ -138,6 +138,7 @@ def keep(case: Case, folder: Path, to: Path, report: str) -> None:
 COMMANDS = ("run", "count", "select")
 OUTPUTS = ("json", "json", "parquet", "arrow", "json", "csv")
 STRUCTURED = {"parquet": parquet_files, "arrow": arrow_files, "stream": arrow_files}
+ANY_ROWS = {"arrow": arrow_files.ANY_ROWS, "stream": arrow_files.ANY_ROWS_IN_STREAM}
 TEXT = {"csv": text_files.CSV, "json": text_files.JSON}
 SPECIALS: dict[str, list[Callable[[], bytes]]] = {
     "parquet": parquet_files.SPECIALS, "arrow": [], "stream": arrow_files.SPECIALS, "csv": text_files.CSV_SPECIALS,
@@ -167,7 +168,8 @@ def _mutation(format: str, rng: random.Random, seeds: list[Seed]) -> tuple[str, 
     if module and rng.randrange(5) < 3:
         mutate = rng.choice(module.MUTATORS)
         tree = parquet_files.Parquet(seed.data) if format == "parquet" else arrow_files.Ipc(seed.data)
-        return f"{mutate.__name__} of {seed.name}", mutate(tree, rng), {seed.rows}
+        rows = None if mutate in ANY_ROWS.get(format, ()) else {seed.rows}
+        return f"{mutate.__name__} of {seed.name}", mutate(tree, rng), rows
     if not module and rng.randrange(2):
         mutate = rng.choice(TEXT[format])
         rows = {seed.rows} if mutate in text_files.SAME_ROWS else None

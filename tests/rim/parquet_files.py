@@ -199,22 +199,28 @@ def _file(schema: list, rows: int = 0, groups: list | None = None) -> bytes:
     return MAGIC + footer + struct.pack("<I", len(footer)) + MAGIC
 
 
+def _wide_schema(count: int) -> list:
+    """Encoded once and cut where the name is: these are many."""
+    before, after = thrift.encode(_element(b"c000000", kind=1)).split(b"c000000")
+    columns = [before + b"c%06d" % index + after for index in range(1, count)]
+    return [_element(b"schema", children=count, repetition=None), _element(b"a", kind=1), *columns]
+
+
 def wide(count: int = 200_000) -> bytes:
-    return _file([_element(b"schema", children=count, repetition=None), *(_element(b"c%d" % i if i else b"a", kind=1) for i in range(count))])
+    return _file(_wide_schema(count))
 
 
 def wide_with_chunks(count: int = 50_000) -> bytes:
     """A row group that says it has a row in each of many columns, all at one place."""
-    schema = [_element(b"schema", children=count, repetition=None), *(_element(b"c%d" % i if i else b"a", kind=1) for i in range(count))]
     chunk = [
         [2, I64, 4],
         [3, STRUCT, [[1, I32, 1], [2, LIST, List(I32, [0])], [3, LIST, List(BINARY, [b"c"])], [4, I32, 0], [5, I64, 1], [6, I64, 8], [7, I64, 8], [9, I64, 4]]],
     ]  # fmt: skip
-    return _file(schema, 1, [[[1, LIST, List(STRUCT, [chunk] * count)], [2, I64, 8], [3, I64, 1]]])
+    return _file(_wide_schema(count), 1, [[[1, LIST, List(STRUCT, [thrift.encode(chunk)] * count)], [2, I64, 8], [3, I64, 1]]])
 
 
 def deep(levels: int = 1_000, repetition: int = 1) -> bytes:
-    nested = [_element(b"n", children=1, repetition=repetition) for _ in range(levels)]
+    nested = [thrift.encode(_element(b"n", children=1, repetition=repetition))] * levels
     return _file([_element(b"schema", children=1, repetition=None), *nested, _element(b"a", kind=1)])
 
 
@@ -253,7 +259,7 @@ def rows_without_columns() -> bytes:
 
 def many_row_groups() -> bytes:
     group = [[1, LIST, List(STRUCT, [])], [2, I64, 0], [3, I64, 0]]
-    return _file([_element(b"schema", children=1, repetition=None), _element(b"a", kind=1)], 0, [group] * 300_000)
+    return _file([_element(b"schema", children=1, repetition=None), _element(b"a", kind=1)], 0, [thrift.encode(group)] * 300_000)
 
 
 SPECIALS = [

@@ -81,7 +81,7 @@ class Runner:
         before = set(os.listdir(here))
         allowed = set(os.listdir(here / "allowed")) if case.is_query else set()
         outcome = process.run(
-            [str(self.arguments.binary), *case.arguments], here, os.environ | {"TMPDIR": str(temporary)},
+            [str(self.arguments.binary), *case.arguments], here, os.environ | {"TMPDIR": str(temporary), "RIM_SECRET": cases.SECRET},
             self.arguments.patience or UNTIL["sql" if case.is_query else "file"], here / case.stdin if case.stdin else None, case.group,
         )  # fmt: skip
         problems = properties.problems(outcome, cases.SECRET, case.is_table)

@@ -98,6 +98,8 @@ def _write(kind: int, value, out: bytearray) -> None:
             _varint(size, out)
         for each in value.values:
             _write(value.element, each, out)
+    elif kind == STRUCT and isinstance(value, bytes):
+        out += value  # Encoded already.
     elif kind == STRUCT:
         previous = 0
         for number, each_kind, each in value:
