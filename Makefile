@@ -5,12 +5,28 @@ BIN = $(or $(CARGO_TARGET_DIR),target)/debug
 WASM_RUN = $(BIN)/wasm-run
 DATA = target/example-data
 ENVIRONMENT = examples/environment
+# What the demo needs: no DataFusion, no gRPC, no plots. `unified-features` keeps the dependencies those of the whole workspace.
+FIRST = --package wasm-run --package vivarium-examples --package unified-features --no-default-features
+# The pinned toolchain; where it is only installed under the name `stable`, that one, so that nothing is downloaded.
+PINNED = $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+ifeq ($(RUSTUP_TOOLCHAIN)$(shell rustup toolchain list 2> /dev/null | grep "^$(PINNED)-"),)
+ifneq ($(shell RUSTUP_TOOLCHAIN=stable rustc --version 2> /dev/null | grep "^rustc $(PINNED) "),)
+export RUSTUP_TOOLCHAIN = stable
+endif
+endif
 
-.PHONY: demo test test-data test-shim guest environment-example sql-example packages
+# Data comes from programs that rules before it build.
+.NOTPARALLEL:
+.PHONY: demo first test test-data test-shim guest environment-example sql-example packages crates dist dist-test docs
 
-demo: guest $(DATA)/lineitem.parquet
+demo: first $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --limit 5
+
+# The program without `sql`, `flink` and `bench` (if it has not been built with them) and the guest image, both at the same time.
+first:
+	@python3 tools/first.py $(WASM_RUN) -- $(CARGO) build $(FIRST)
+	@$(WASM_RUN) guest build > /dev/null
 
 test: guest test-shim
 	$(WASM_RUN) guest info --json | python3 -B wasm-python/tests/with_pip.py $(CARGO) test --workspace
@@ -42,15 +58,37 @@ sql-example: guest $(DATA)/lineitem.parquet $(DATA)/orders.parquet
 packages: guest
 	python3 tests/packages/run.py
 
-# Builds the guest image when it is missing: a quarter of an hour once, nothing afterwards.
+# All crates, and the guest image when it is missing: once, nothing afterwards.
 guest:
-	$(CARGO) build --workspace
+	@python3 tools/first.py $(WASM_RUN) --whole -- $(CARGO) build --workspace
 	$(WASM_RUN) guest build
 
-$(DATA)/lineitem.parquet: | guest
+# Licences, sources and duplicates of dependencies; that the demo compiles none twice; tools and links of documents.
+crates:
+	python3 -m unittest discover -q -s tests/tools
+	python3 tests/crates/check.py
+	python3 tests/crates/features.py -- $(FIRST)
+
+# A tarball that runs the demo on a bare Debian 12. `make dist PROFILE=dev` packs the program that the tests use.
+PROFILE = release
+dist: guest $(DATA)/lineitem.parquet $(DATA)/orders.parquet
+ifeq ($(PROFILE),release)
+	CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo$$(printf '\037')--remap-path-prefix=$(CURDIR)=/vivarium" \
+	    $(CARGO) build --release --package wasm-run
+endif
+	python3 tools/dist.py --program $(dir $(BIN))$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/wasm-run --data $(DATA) --output target/dist
+
+dist-test: dist
+	tests/dist/run.sh target/dist/vivarium-*.tar.gz
+
+# The documentation as a site in target/book; mdBook is installed below target/tools when it is not there.
+docs:
+	python3 tools/docs.py --output target/book
+
+$(DATA)/lineitem.parquet:
 	$(BIN)/vivarium-examples --scale 0.05 --output $(DATA)
 
-$(DATA)/orders.parquet: | guest
+$(DATA)/orders.parquet:
 	$(BIN)/vivarium-examples --scale 0.05 --tables orders --output $(DATA)
 
 $(DATA)/holidays.zip: $(ENVIRONMENT)/holidays/fixed.csv

@@ -98,14 +98,14 @@ async fn snapshot_step(
 }
 
 /// A third of the size; it is only read to be compiled.
-fn write_compressed(path: &Path, module: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_compressed(path: &Path, module: &[u8]) -> std::io::Result<()> {
     let mut writer = GzEncoder::new(std::fs::File::create(path)?, Compression::default());
     writer.write_all(module)?;
     writer.finish()?.sync_all()
 }
 
 /// Fills a new folder and moves it to `folder` when it is complete.
-fn replace_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn replace_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let remove = |path: &Path| match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
         _ => Ok(()),

@@ -1,9 +1,11 @@
 //! The images there are descriptions of, `wasm-python/images/NAME/image.toml`, as far as this crate has to know them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -74,6 +76,9 @@ pub struct ImageDescription {
     /// Packages that are linked into it, by their folders in the recipe.
     #[serde(skip)]
     pub(crate) linked: Vec<String>,
+    /// Names of its pure-Python packages.
+    #[serde(skip)]
+    pub(crate) packages: Vec<String>,
 }
 
 impl ImageDescription {
@@ -93,13 +98,14 @@ pub fn images() -> &'static [ImageDescription] {
     &IMAGES
 }
 
-/// `images/NAME/image.toml`; the packages in it are only the build's concern.
+/// `images/NAME/image.toml`; versions and hashes of the packages in it are only the build's concern.
 #[derive(Deserialize)]
 struct ImageFile {
     about: String,
     python: String,
     linked: Vec<String>,
     build: Build,
+    packages: BTreeMap<String, IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -116,7 +122,7 @@ struct PythonFile {
 
 /// The files are part of this program, and its tests read them.
 fn read(name: String) -> ImageDescription {
-    let ImageFile { about, python: series, linked, build } = parse(&format!("images/{name}/image.toml"));
+    let ImageFile { about, python: series, linked, build, packages } = parse(&format!("images/{name}/image.toml"));
     let python: PythonFile = parse(&format!("pythons/{series}/python.toml"));
     ImageDescription {
         name: ImageName(name),
@@ -126,6 +132,7 @@ fn read(name: String) -> ImageDescription {
         build_gigabytes: build.gigabytes,
         series,
         linked,
+        packages: packages.into_keys().collect(),
     }
 }
 

@@ -51,6 +51,15 @@ pub enum Error {
     /// The built module cannot be initialised.
     #[error("the built guest cannot be initialised: {0}")]
     Snapshot(#[source] vivarium_sandbox::Error),
+    /// The image that came with the program is in a folder that others could write.
+    #[error("the image that was installed with this program is not used: {0}")]
+    Installed(#[source] vivarium_sandbox::ImageError),
+    /// The module of the image that came with the program does not have its recorded hash.
+    #[error("{} is damaged: it does not have the hash that its manifest records; install the program again", .path.display())]
+    Damaged {
+        /// The module.
+        path: PathBuf,
+    },
     /// The manifest is not what this version writes.
     #[error("{} is not a manifest that this version understands ({reason}); remove its folder and run `wasm-run guest build`", .path.display())]
     Manifest {

@@ -15,6 +15,8 @@
 //! served a stale image. Steps of `build.py` are keyed by their own inputs: changing the shim does not
 //! compile CPython again.
 //!
+//! A program that was installed together with images (`make dist`) has them in its cache without building: `installed`.
+//!
 //! Invariants: nothing is downloaded or compiled except by [`ImageStore::ensure`]; an image appears under its final name
 //! complete or not at all; two processes never build at once (the second one waits and says so).
 #![forbid(unsafe_code)]
@@ -23,6 +25,8 @@ mod build;
 mod description;
 mod error;
 mod image;
+mod installed;
+mod licenses;
 mod progress;
 mod recipe;
 mod script;
@@ -32,6 +36,7 @@ mod test_trees;
 pub use description::{ImageDescription, ImageName, images};
 pub use error::Error;
 pub use image::{ImageInfo, ImageLocation, Manifest};
+pub use licenses::Component;
 pub use progress::{Event, StepState};
 pub use recipe::write_sources;
 pub use store::ImageStore;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::image::{ImageInfo, ImageLocation};
 use crate::progress::Event;
 use crate::test_trees::TestTrees;
-use crate::{build, recipe};
+use crate::{build, installed, recipe};
 
 /// Images of this machine's user, built when they are first needed. It speaks of one of them at a time: [`of`](Self::of).
 #[derive(Debug, Clone)]
@@ -70,7 +70,13 @@ impl ImageStore {
         }
     }
 
-    /// The image of this version's recipe, built now if it is missing: [`Event::Plan`] says what that takes.
+    /// Whether the image was installed with this program, so that [`ensure`](Self::ensure) only copies it.
+    pub fn is_installed(&self) -> bool {
+        installed::folder().is_some_and(|folder| folder.join(build::versioned_name(self.image())).is_dir())
+    }
+
+    /// The image of this version's recipe. If it is missing it is copied from the folder that was installed with the program
+    /// (`../share/vivarium/images`, seen from it), else built now: [`Event::Plan`] says what that takes.
     ///
     /// `progress` hears of every step. Two processes never build at once: the second one says [`Event::Waiting`].
     /// Dropping the future stops the build; the next call goes on behind the last finished step.
@@ -87,7 +93,13 @@ impl ImageStore {
         if let Ok(location) = self.locate() {
             return Ok(location);
         }
-        build::build(self.image(), &self.root, &self.image_directory(), progress).await?;
+        let installed = match installed::folder() {
+            Some(folder) => installed::copy(self.image(), &folder, &self.image_directory())?,
+            None => false,
+        };
+        if !installed {
+            build::build(self.image(), &self.root, &self.image_directory(), progress).await?;
+        }
         self.locate()
     }
 

@@ -287,13 +287,14 @@ Examples:
   wasm-run guest list
   wasm-run guest build --image data
   wasm-run guest info --image data --json
+  wasm-run guest info --licenses
 
 There are several images: the default one is small and quick to start, others bring more packages.")]
 pub enum Guest {
     /// Build an image now, from pinned sources; nothing is done when it is there already.
     Build(GuestImage),
     /// Show an image's versions, hashes, bundled packages and sizes.
-    Info(GuestImage),
+    Info(GuestInfo),
     /// Print the folder that holds an image.
     Path(GuestImage),
     /// Show the images that can be built, and which of them are.
@@ -310,6 +311,17 @@ pub struct GuestImage {
 
     #[command(flatten)]
     pub messages: OutputOptions,
+}
+
+/// What to tell about an image.
+#[derive(Debug, Args)]
+pub struct GuestInfo {
+    #[command(flatten)]
+    pub wanted: GuestImage,
+
+    /// The licences of what the image contains instead; builds nothing.
+    #[arg(long)]
+    pub licenses: bool,
 }
 
 /// `FILE.py` or `FILE.py::FUNCTION`.

@@ -1,7 +1,9 @@
 //! `wasm-run`: Python functions over tables, and Python scripts, inside WebAssembly.
 //!
 //! Commands are in `commands/`, one file each; the files' tables are read and written by `files/`; `failure` decides how a
-//! command ends. Everything about Python is in the crates below: this program only connects them to files and a terminal.
+//! command ends. `sql`, `flink` and `bench` are cargo features, since each brings many crates; `left_out` stands in for them. Everything about Python is in the crates below: this program only connects them to files and a terminal.
+// What serves only a command that is left out is dead code.
+#![cfg_attr(not(all(feature = "sql", feature = "flink", feature = "bench")), allow(dead_code))]
 
 /// Writes a line to standard error. `eprintln!` would panic when nobody reads it any more.
 macro_rules! note {
@@ -19,14 +21,24 @@ mod env_command;
 mod environment;
 mod failure;
 mod files;
+#[cfg(feature = "flink")]
+mod flink;
+#[cfg(not(feature = "flink"))]
+#[path = "left_out/flink.rs"]
 mod flink;
 mod guest;
 mod guest_test;
+#[cfg(not(all(feature = "sql", feature = "flink", feature = "bench")))]
+mod left_out;
 mod log;
 mod options;
 mod panics;
 mod progress;
 mod shown;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(not(feature = "sql"))]
+#[path = "left_out/sql.rs"]
 mod sql;
 mod supervisor;
 mod table;

@@ -42,6 +42,23 @@ fn images_are_listed_whether_they_are_built_or_not() {
 }
 
 #[test]
+fn the_licences_of_an_image_are_known_before_it_is_built() {
+    let folder = Folder::new();
+    let empty = folder.path("empty");
+    let licenses = |image: &str| {
+        let mut command = folder.command(&["guest", "info", "--licenses", "--json", "--image", image]);
+        let output = command.env("VIVARIUM_CACHE_DIR", &empty).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        list.into_iter().map(|part| format!("{}: {}", part["name"], part["license"])).collect::<Vec<_>>().join("\n")
+    };
+    let base = licenses("base");
+    assert!(base.contains("CPython 3.13\": \"PSF-2.0") && base.contains("NumPy\": \"BSD-3-Clause"), "{base}");
+    assert!(!base.contains("pandas") && licenses("data").contains("pandas\": \"BSD-3-Clause"), "{base}");
+    assert!(!empty.exists(), "looking builds nothing");
+}
+
+#[test]
 fn an_image_that_there_is_not_is_refused() {
     let folder = Folder::with(&[("f.py", "")]);
     let image = ["--image", "bsae"];

@@ -129,6 +129,14 @@ impl ImageError {
     }
 }
 
+/// Resolves `directory`, and refuses it unless only this user or root can write it and everything above it.
+///
+/// # Errors
+/// [`ImageError::Untrusted`], and when it is not there.
+pub fn trusted_directory(directory: &Path) -> Result<PathBuf, ImageError> {
+    trust::check_directory(directory)
+}
+
 impl Image {
     /// Opens the image in `directory`, compiling it first if this machine has not done so yet.
     ///

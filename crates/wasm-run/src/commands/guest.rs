@@ -15,7 +15,8 @@ use crate::table::TableWriter;
 pub async fn execute(command: Guest) -> Result<ExitCode, Failure> {
     match command {
         Guest::Build(wanted) => build(&wanted).await,
-        Guest::Info(wanted) => info(&wanted).await,
+        Guest::Info(asked) if asked.licenses => licenses(&asked.wanted),
+        Guest::Info(asked) => info(&asked.wanted).await,
         Guest::Path(wanted) => path(&wanted).await,
         Guest::List(options) => list(&options),
         Guest::Test(test) => return crate::guest_test::execute(test).await,
@@ -48,18 +49,34 @@ async fn info(wanted: &GuestImage) -> Result<(), Failure> {
     written(print(&mut out, &info))
 }
 
+/// Of what is in the image once it is built; builds none.
+fn licenses(wanted: &GuestImage) -> Result<(), Failure> {
+    let components = ImageStore::open()?.of(wanted.image.clone()).image().licenses();
+    let mut out = io::stdout().lock();
+    if wanted.messages.json {
+        let text = serde_json::to_string_pretty(&components).map_err(Failure::internal)?;
+        return written(writeln!(out, "{text}"));
+    }
+    let rows: Vec<_> = components.into_iter().map(|component| vec![component.name, component.license]).collect();
+    let mut table = TableWriter::new(&mut out, &["component", "license"]);
+    written(table.rows(&rows))?;
+    written(table.finish().map(|_| ()))
+}
+
 /// The images there are descriptions of; builds none.
 fn list(options: &OutputOptions) -> Result<(), Failure> {
     let mut rows = Vec::new();
     let mut objects = Vec::new();
     for image in images() {
-        let built = match ImageStore::open()?.of(image.name.clone()).info() {
+        let store = ImageStore::open()?.of(image.name.clone());
+        let built = match store.info() {
             Ok(info) => Some(info),
             Err(vivarium_guest::Error::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
         let state = match &built {
             Some(info) => format_size(info.module_bytes + info.compiled_bytes.values().sum::<u64>()),
+            None if store.is_installed() => "installed; made ready by the first use".to_owned(),
             None => format!("not built: {} minutes, {} GB", image.build_minutes, image.build_gigabytes),
         };
         rows.push(vec![image.name.to_string(), image.python.clone(), image.about.clone(), state]);

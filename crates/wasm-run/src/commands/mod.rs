@@ -1,5 +1,9 @@
 //! What each command does.
 
+#[cfg(feature = "bench")]
+mod bench;
+#[cfg(not(feature = "bench"))]
+#[path = "../left_out/bench.rs"]
 mod bench;
 mod check;
 mod exec;
@@ -42,7 +46,8 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Check(check) => check.messages,
         Command::Bench(bench) => bench.messages,
         Command::Env(env) => env.messages(),
-        Command::Guest(Guest::Build(wanted) | Guest::Info(wanted) | Guest::Path(wanted)) => wanted.messages,
+        Command::Guest(Guest::Build(wanted) | Guest::Path(wanted)) => wanted.messages,
+        Command::Guest(Guest::Info(info)) => info.wanted.messages,
         Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
         Command::Flink(flink) => flink.messages(),

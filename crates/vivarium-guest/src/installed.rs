@@ -1,0 +1,123 @@
+//! Images that came with the program: `PREFIX/share/vivarium/images/NAME-KEY` for a program in `PREFIX/bin`.
+//!
+//! They are copied into the cache, not used where they are: machine code is kept beside an image, by each user for himself, and the rules
+//! of whom to trust stay those of the cache. A folder that others could write is left alone, and so is a module without its recorded
+//! hash; both would be a guest that somebody else chose.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::description::ImageDescription;
+use crate::error::Error;
+use crate::image::ImageLocation;
+use crate::{build, recipe};
+
+/// The folder of images of the program that runs, if its place has one.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let folder = program.parent()?.parent()?.join("share/vivarium/images");
+    folder.is_dir().then_some(folder)
+}
+
+/// Copies the image of this version's recipe from `folder` to `target`; `false` when it is not there.
+///
+/// # Errors
+/// When it is there and cannot be trusted, or not be copied.
+pub(crate) fn copy(image: &ImageDescription, folder: &Path, target: &Path) -> Result<bool, Error> {
+    let source = ImageLocation { directory: folder.join(build::versioned_name(image)) };
+    if !source.directory.is_dir() {
+        return Ok(false);
+    }
+    vivarium_sandbox::trusted_directory(&source.directory).map_err(Error::Installed)?;
+    let manifest = source.manifest()?;
+    let module = std::fs::read(source.module()).map_err(Error::io("read", &source.module()))?;
+    if manifest.image_sha256.as_deref() != Some(sha256(&module, &source)?.as_str()) {
+        return Err(Error::Damaged { path: source.module() });
+    }
+    build::replace_folder(target, |target| {
+        let target = ImageLocation { directory: target.to_owned() };
+        std::fs::write(target.module(), &module).map_err(Error::io("write", &target.module()))?;
+        manifest.write(&target.directory.join("manifest.json"))
+    })?;
+    Ok(true)
+}
+
+/// Of the module that is compressed here.
+fn sha256(module: &[u8], image: &ImageLocation) -> Result<String, Error> {
+    let (mut reader, mut hash, mut buffer) = (GzDecoder::new(module), Sha256::new(), vec![0; 64 << 10]);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(recipe::hex(&hash.finalize())),
+            Ok(length) => hash.update(&buffer[..length]),
+            Err(_) => return Err(Error::Damaged { path: image.module() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::ImageStore;
+
+    /// An image of the default description with this module, whose manifest says the hash of `recorded`.
+    fn install(folder: &Path, module: &[u8], recorded: &[u8]) -> ImageLocation {
+        let image = ImageLocation { directory: folder.join(build::versioned_name(&crate::images()[0])) };
+        std::fs::create_dir_all(&image.directory).unwrap();
+        build::write_compressed(&image.module(), module).unwrap();
+        let manifest = serde_json::json!({
+            "format": 1, "name": "base", "python": "3.13.5", "packages": {}, "inputs": {}, "guest_sha256": "", "home_sha256": "",
+            "native_python": "", "image_sha256": recipe::hex(&Sha256::digest(recorded)),
+        });
+        std::fs::write(image.directory.join("manifest.json"), manifest.to_string()).unwrap();
+        image
+    }
+
+    /// Not in `/tmp`, below which nothing is trusted.
+    fn folder() -> tempfile::TempDir {
+        let home = std::env::var_os("HOME").expect("HOME is set");
+        tempfile::Builder::new().prefix(".vivarium-test-").tempdir_in(home).unwrap()
+    }
+
+    #[test]
+    fn an_installed_image_is_copied_with_its_module_and_manifest() {
+        let (folder, cache) = (folder(), tempfile::tempdir().unwrap());
+        let image = install(folder.path(), b"module", b"module");
+        let target = cache.path().join("image");
+        assert!(copy(&crate::images()[0], folder.path(), &target).unwrap());
+        let copied = ImageLocation { directory: target };
+        assert_eq!(std::fs::read(copied.module()).unwrap(), std::fs::read(image.module()).unwrap());
+        assert_eq!(copied.manifest().unwrap(), image.manifest().unwrap());
+    }
+
+    #[test]
+    fn an_image_of_another_recipe_is_none() {
+        let (folder, cache) = (folder(), tempfile::tempdir().unwrap());
+        let image = install(folder.path(), b"module", b"module");
+        std::fs::rename(&image.directory, folder.path().join("base-0123456789abcdef")).unwrap();
+        assert!(!copy(&crate::images()[0], folder.path(), &cache.path().join("image")).unwrap());
+        assert!(ImageStore::at(cache.path().to_owned()).locate().is_err());
+    }
+
+    #[test]
+    fn a_module_without_its_recorded_hash_is_refused() {
+        let (folder, cache) = (folder(), tempfile::tempdir().unwrap());
+        install(folder.path(), b"module", b"another");
+        let error = copy(&crate::images()[0], folder.path(), &cache.path().join("image")).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        assert!(!cache.path().join("image").exists());
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused() {
+        let (folder, cache) = (folder(), tempfile::tempdir().unwrap());
+        let image = install(folder.path(), b"module", b"module");
+        std::fs::set_permissions(&image.directory, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let error = copy(&crate::images()[0], folder.path(), &cache.path().join("image")).unwrap_err();
+        assert!(matches!(error, Error::Installed(_)) && error.to_string().contains("others can write"), "{error}");
+    }
+}

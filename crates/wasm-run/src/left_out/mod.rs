@@ -1,0 +1,13 @@
+//! Stand-ins for the commands whose cargo feature is off: they parse any arguments and say how to get the command.
+//!
+//! `sql.rs`, `flink.rs` and `bench.rs` take the place of the modules of those names and have the same items, so that nothing else
+//! in the program knows which features it was built with.
+
+use crate::failure::Failure;
+
+/// What somebody is told who asks for a command that is not in this build.
+pub fn failure(command: &str) -> Failure {
+    Failure::usage(format!(
+        "this wasm-run was built without `{command}`, as `make demo` does it to be ready sooner; `cargo build --workspace` builds all of it"
+    ))
+}
