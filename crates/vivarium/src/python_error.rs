@@ -101,11 +101,13 @@ impl fmt::Display for PythonError {
 
 impl std::error::Error for PythonError {}
 
+/// Further lines of a message are indented: none of them can pass for a line of this program's, or of a log beside it.
 fn write_exception(out: &mut impl fmt::Write, error: &GuestError) -> fmt::Result {
-    match (&error.exception, error.message.is_empty()) {
+    let message = error.message.replace('\n', "\n    ");
+    match (&error.exception, message.is_empty()) {
         (Some(exception), true) => out.write_str(exception),
-        (Some(exception), false) => write!(out, "{exception}: {}", error.message),
-        (None, _) => out.write_str(&error.message),
+        (Some(exception), false) => write!(out, "{exception}: {message}"),
+        (None, _) => out.write_str(&message),
     }
 }
 
