@@ -228,11 +228,10 @@ mod tests {
         let (stream, _outgoing) = DataStream::unopened();
         let mut inbox = stream.inbox("one").unwrap();
         let closing = Closing(Arc::clone(&stream.inboxes));
-        let died = tokio::spawn(async move {
-            let _closing = closing;
-            panic!("a pump dies");
-        });
-        assert!(died.await.unwrap_err().is_panic());
+        async fn dies(_closing: Closing) {
+            panic!("a pump dies")
+        }
+        assert!(tokio::spawn(dies(closing)).await.unwrap_err().is_panic());
         assert!(inbox.recv().await.is_none());
         assert!(matches!(stream.inbox("two"), Err(Error::StreamEnded("data"))));
     }

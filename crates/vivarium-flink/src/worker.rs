@@ -250,7 +250,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_instruction_whose_work_dies_is_answered_with_an_error() {
-        let died = answered("7".to_owned(), async { panic!("a defect") }).await;
+        async fn dies() -> InstructionResponse {
+            panic!("a defect")
+        }
+        let died = answered("7".to_owned(), dies()).await;
         assert_eq!(died.instruction_id, "7");
         assert!(died.error.contains("the worker failed") && died.error.contains("a defect"), "{}", died.error);
     }
