@@ -68,6 +68,10 @@ struct State {
     constants: HashMap<(usize, Vec<ScalarValue>), Arc<Constant>>,
 }
 
+/// The most calls of a query whose instances stay between their batches. A statement may have hundreds of calls with constants, which are
+/// made one after the other, and a process has not as many sandboxes.
+const WORKS: usize = 16;
+
 /// The value of a call with constants, once somebody has asked for it.
 pub(crate) type Constant = OnceCell<ScalarValue>;
 
@@ -99,13 +103,22 @@ impl Scope {
         Arc::clone(self.state().calls.entry(key).or_insert_with(make))
     }
 
-    /// The call at work, until the query ends.
+    /// The call at work: until the query ends, or until so many others are that it has to make room when nobody waits for it.
     pub fn work(&self, call: &Arc<Call>) -> Arc<Work> {
         let mut state = self.state();
         let work = call.work(state.pool.as_ref());
+        let mut idle = Vec::new();
         if !state.work.iter().any(|kept| Arc::ptr_eq(kept, &work)) {
+            while state.work.len() >= WORKS
+                && let Some(oldest) = state.work.iter().position(|kept| Arc::strong_count(kept) == 1)
+            {
+                idle.push(state.work.remove(oldest));
+            }
             state.work.push(Arc::clone(&work));
         }
+        drop(state);
+        // Instances end here, and that may take a moment.
+        drop(idle);
         work
     }
 

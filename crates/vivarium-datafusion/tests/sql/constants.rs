@@ -59,6 +59,19 @@ async fn a_query_asks_once() {
     assert!(analyzed.contains("drawn.calls=1") && analyzed.contains("drawn.rows=1"), "{analyzed}");
 }
 
+/// More functions in one statement than the process has sandboxes: what is done makes room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_of_functions_in_one_statement() {
+    let functions: String = (0..300).map(|i| format!("@udf\ndef f{i}(x: int) -> int: return x + {i}\n")).collect();
+    let source = vivarium::FunctionSource::inline("many.py", format!("from vivarium import udf\n{functions}"));
+    let python = crate::support::functions().await.build();
+    let session = session(&python);
+    python.register(&session, source, None).await.unwrap();
+    let sum = (0..300).map(|i| format!("f{i}(0)")).collect::<Vec<_>>().join(" + ");
+    let found = shown(&session, &format!("SELECT {sum} AS sum")).await;
+    assert!(found.contains("44850"), "{found}");
+}
+
 /// A call that nobody reaches is not made, also when all that it is given is known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_reached_is_not_called() {

@@ -282,13 +282,14 @@ impl Decoder<'_> {
         data_type: &DataType,
         length: usize,
     ) -> Result<ArrayRef, ExchangeError> {
-        // Before anything is allocated, or looped over, for them.
-        self.items = self.items.checked_sub(length).ok_or_else(|| ExchangeError::TooManyItems {
-            at: array.path.child(index).to_string(),
-            limit: self.max_items,
-        })?;
         let address = self.memory.pointer(array.header.children, index, "children", array.path)?;
-        self.array(address, data_type, Rows::Exactly(length), &array.path.child(index))
+        let path = array.path.child(index);
+        // Before anything is allocated, or looped over, for them. A child of another length is refused for that.
+        if usize::try_from(self.memory.array(address, &path)?.length) == Ok(length) {
+            let too_many = || ExchangeError::TooManyItems { at: path.to_string(), limit: self.max_items };
+            self.items = self.items.checked_sub(length).ok_or_else(too_many)?;
+        }
+        self.array(address, data_type, Rows::Exactly(length), &path)
     }
 
     /// Values that take no bytes have no buffer whose size could limit their number: pay for the number itself.
