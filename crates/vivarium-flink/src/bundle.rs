@@ -139,7 +139,7 @@ impl Turn<'_> {
         Outputs::read(&answer, self.instruction, self.bundle)
     }
 
-    async fn send(&self, elements: Elements) -> Result<(), Error> {
+    async fn send(&mut self, elements: Elements) -> Result<(), Error> {
         if elements.data.is_empty() && elements.timers.is_empty() { Ok(()) } else { self.data.send(elements).await }
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use vivarium::{Error, FunctionSource};
+use vivarium::{Error, ErrorClass, FunctionSource};
 use vivarium_sandbox::{Input, Limits, Output, Sandbox, SandboxConfig};
 
 use crate::cli::Exec;
@@ -34,7 +34,11 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {
             Some(status) => Ok(exit_code(status)),
-            None => Err(Failure::internal("the guest did not say with which status the script ended")),
+            // Only a script that changes what runs it comes this far.
+            None => Err(Failure::Other {
+                class: ErrorClass::Python,
+                message: "the script did not let the interpreter say with which status it ended".to_owned(),
+            }),
         },
         // `os._exit` ends the interpreter itself.
         Err(vivarium_sandbox::Error::Exit(status)) => Ok(exit_code(status.into())),
