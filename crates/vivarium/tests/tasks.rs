@@ -181,7 +181,7 @@ class Total:
         let scalar = task("ends", OnError::Fail, instances).await;
         let table = module_of_kinds.function("twice").unwrap().bind(&schema, options()).await.unwrap();
         let total = module_of_kinds.function("Total").unwrap();
-        let total = total.bind_aggregate(&schema, &[], options()).await.unwrap();
+        let total = total.bind_aggregate(&schema, &GroupBy::default(), options()).await.unwrap();
         for batches in [0, 1, 5, 20] {
             for (kind, end) in [
                 ("scalar", end_of(scalar.run(dying(batches))).await),
