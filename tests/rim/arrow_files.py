@@ -67,7 +67,8 @@ class Ipc:
     def __init__(self, data: bytes):
         self.data = bytearray(data)
         self.is_file = data.startswith(MAGIC)
-        place, self.messages = 8 if self.is_file else 0, []
+        # Writers of files pad what is in front of the first message differently.
+        place, self.messages = max(self.data.find(b"\xff\xff\xff\xff", 6), 0) if self.is_file else 0, []
         while self.data[place : place + 4] == b"\xff\xff\xff\xff" and self.data[place : place + 8] != END:
             self.messages.append(Message(self.data, place))
             place = self.messages[-1].end

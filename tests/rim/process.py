@@ -62,15 +62,14 @@ def run(command: list[str], folder: Path, environment: dict, patience: float, st
     outcome = Outcome()
     descriptor = os.pidfd_open(process.pid)
     try:
-        if not _ended(descriptor, patience):
-            interrupted = time.monotonic()
+        if _wait(descriptor, patience) is None:
             with contextlib.suppress(ProcessLookupError):
                 (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
-            if not _ended(descriptor, UNTIL_KILLED):
-                outcome.killed = True
+            outcome.stop = _wait(descriptor, UNTIL_KILLED)
+            if outcome.stop is None:
+                outcome.killed, outcome.stop = True, UNTIL_KILLED
                 _kill(process.pid)
-                _ended(descriptor, None)
-            outcome.stop = time.monotonic() - interrupted
+                _wait(descriptor, float("inf"))
     finally:
         os.close(descriptor)
     outcome.seconds = time.monotonic() - started
@@ -87,10 +86,19 @@ def run(command: list[str], folder: Path, environment: dict, patience: float, st
     return outcome
 
 
-def _ended(descriptor: int, seconds: float | None) -> bool:
+def _wait(descriptor: int, seconds: float) -> float | None:
+    """Waits for the end of a process; returns how long that took, or None when it goes on after `seconds`. Time in which this program was
+    itself stopped, or not given a processor, does not count."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(None if seconds is None else seconds * 1000))
+    waited = 0.0
+    while waited < seconds:
+        before = time.monotonic()
+        ended = poll.poll(100)
+        waited += min(time.monotonic() - before, 0.3)
+        if ended:
+            return waited
+    return None
 
 
 def _kill(group: int) -> None:

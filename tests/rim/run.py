@@ -151,7 +151,8 @@ def _kind(case: Case, outcome: process.Outcome, problems: list[str]) -> str:
     """What failures of the same cause have in common, mostly."""
     text = outcome.stderr.decode(errors="replace")
     panic = re.search(r"panicked at ([^\n]*?:\d+)", text)
-    detail = panic[1] if panic else next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    said = re.search(r"(?m)^wasm-run: ([^\n]*)|\"message\":\"([^\"]*)", text)
+    detail = panic[1] if panic else (said[1] or said[2] or "") if said else ""
     if any(problem.startswith(("memory", "late", "rows", "file left")) for problem in problems):
         detail = detail if panic else ""
     what = case.kind.partition(" of ")[0] if case.is_query else re.sub(r" of [^,]*", "", case.kind)

@@ -19,7 +19,7 @@ EXTENSION = {"parquet": "parquet", "arrow": "arrow", "stream": "arrow", "csv": "
 CONTENT = """
 SELECT CASE WHEN value % 7 = 6 THEN NULL ELSE value * 3 - 100 END AS a, CAST(value AS INT) AS i, CAST(value AS DOUBLE) / 8 AS f,
        value % 3 = 0 AS b, CASE value % 4 WHEN 0 THEN 'north' WHEN 1 THEN 'a longer text' WHEN 2 THEN '' END AS s,
-       CAST(value AS DECIMAL(12, 2)) AS d, TIMESTAMP '2024-01-01T00:00:00' + value * INTERVAL '1 minute' AS t
+       CAST(value AS DECIMAL(12, 2)) AS d, to_timestamp(1704067200 + value * 60) AS t
 """
 NESTED = ", make_array(value, NULL, 3) AS l, named_struct('x', value, 'y', 'text') AS st"
 
