@@ -62,7 +62,9 @@ impl FunctionFactory for Factory {
         }
         // What users call it by is folded as every unquoted name is; a quoted name keeps its case.
         let name = statement.name.clone();
-        register::check_name(state, &name, "choose another name")?;
+        if !statement.or_replace {
+            register::check_name(state, &name, "write CREATE OR REPLACE FUNCTION, or choose another name")?;
+        }
         if !statement.or_replace && register::holder(state, &name).is_some() {
             let problem = "there is one of this name already; write CREATE OR REPLACE FUNCTION, or choose another name";
             return Err(Error::statement(name, problem).into());

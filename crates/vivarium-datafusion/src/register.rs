@@ -213,7 +213,8 @@ fn is_ours(table: &dyn TableFunctionImpl) -> bool {
 pub(crate) fn check_name(state: &SessionState, name: &str, advice: &str) -> Result<(), Error> {
     match holder(state, name) {
         Some(Holder::Engine(kind)) => {
-            let problem = format!("{kind} function of the engine has this name, and is not replaced; {advice}");
+            let problem =
+                format!("{kind} function of the engine has this name, and is not replaced in silence; {advice}");
             Err(Error::statement(name, problem))
         }
         Some(Holder::Python) | None => Ok(()),

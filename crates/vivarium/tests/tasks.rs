@@ -9,8 +9,8 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::Int64Type;
 use futures::{StreamExt, TryStreamExt, stream};
 use vivarium::{
-    Error, ErrorClass, Failures, FunctionSource, Image, Kind, Module, NullHandling, OnError, Runtime, RuntimeConfig,
-    SandboxConfig, Task, TaskOptions,
+    Error, ErrorClass, Failures, FunctionSource, GroupBy, Image, Kind, Module, NullHandling, OnError, Runtime,
+    RuntimeConfig, SandboxConfig, Task, TaskOptions,
 };
 use vivarium_guest::ImageStore;
 

@@ -89,7 +89,10 @@ fn work(command: cli::Command, messages: OutputOptions) -> ExitCode {
         failure.report(messages.json);
         failure.exit_code()
     };
-    let thread = std::thread::Builder::new().name("wasm-run".to_owned()).stack_size(COMMAND_STACK);
+    // Where address space is limited, a stack is a small part of it.
+    let most = rustix::process::getrlimit(rustix::process::Resource::As).current.unwrap_or(u64::MAX);
+    let stack = COMMAND_STACK.min(usize::try_from(most / 16).unwrap_or(usize::MAX));
+    let thread = std::thread::Builder::new().name("wasm-run".to_owned()).stack_size(stack);
     let thread = match thread.spawn(move || work_here(command, messages)) {
         Ok(thread) => thread,
         Err(error) => return failed(Failure::internal(format!("a thread cannot be started: {error}"))),

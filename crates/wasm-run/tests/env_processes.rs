@@ -90,7 +90,9 @@ fn processes_that_are_killed_at_any_time_leave_the_store_whole() {
             std::thread::sleep(std::time::Duration::from_millis(round * 37 % 23 * (index as u64 + 1)));
             child.kill().unwrap();
         }
-        children.iter_mut().for_each(|child| drop(child.wait().unwrap()));
+        children.iter_mut().for_each(|child| {
+            child.wait().unwrap();
+        });
     }
     let built = finished(folder.build(&["-pyarch", "many.zip"]).spawn().unwrap());
     assert_eq!(built["files"], 5052);

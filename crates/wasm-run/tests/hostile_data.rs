@@ -36,10 +36,13 @@ fn folder() -> Folder {
 fn read(folder: &Folder, name: &str) -> [Ended; 2] {
     let table = format!("t={name}");
     [
-        folder.run(&["run", "f.py", "-i", name, "--as", "r", "-o", "out.csv"]),
-        folder.run(&["sql", "SELECT * FROM t", "-t", &table, "-o", "out.csv"]),
+        folder.run(&["run", "f.py", "-i", name, "--as", "r", "-o", OUTPUTS[0]]),
+        folder.run(&["sql", "SELECT * FROM t", "-t", &table, "-o", OUTPUTS[1]]),
     ]
 }
+
+/// What the commands write.
+const OUTPUTS: [&str; 2] = ["out-run.csv", "out-sql.csv"];
 
 /// Asserts that a file is refused as damaged, and that nothing is left of an output.
 #[track_caller]
@@ -69,9 +72,9 @@ fn put(bytes: &mut [u8], at: usize, with: &[u8]) {
 fn whole_files_are_read() {
     let folder = folder();
     for name in ["t.parquet", "t.arrow", "s.arrow"] {
-        for ended in read(&folder, name) {
+        for (ended, output) in read(&folder, name).into_iter().zip(OUTPUTS) {
             ended.ok();
-            assert_eq!(folder.read("out.csv").lines().count(), ROWS + 1, "{name}");
+            assert_eq!(folder.read(output).lines().count(), ROWS + 1, "{name}");
         }
         let bytes = std::fs::read(folder.path(name)).unwrap();
         let format = Path::new(name).extension().unwrap().to_str().unwrap();
@@ -144,14 +147,13 @@ fn a_changed_byte_loses_no_rows() {
         for place in places.filter(|place| *place < length) {
             let other = format!("other.{}", name.split_once('.').unwrap().1);
             changed(&folder, name, &other, |bytes| bytes[place] ^= 0x41);
-            let _ = std::fs::remove_file(folder.path("out.csv")); // of the case before
-            for ended in read(&folder, &other) {
+            for (ended, output) in read(&folder, &other).into_iter().zip(OUTPUTS) {
                 assert!([0, 5].contains(&ended.status), "byte {place} of {name}: {ended}");
                 if ended.status == 0 {
-                    assert_eq!(folder.read("out.csv").lines().count(), ROWS + 1, "byte {place} of {name}");
-                    std::fs::remove_file(folder.path("out.csv")).unwrap();
+                    assert_eq!(folder.read(output).lines().count(), ROWS + 1, "byte {place} of {name}");
+                    std::fs::remove_file(folder.path(output)).unwrap();
                 }
-                assert!(!folder.path("out.csv").exists(), "byte {place} of {name}: {ended}");
+                assert!(!folder.path(output).exists(), "byte {place} of {name}: {ended}");
             }
         }
     }

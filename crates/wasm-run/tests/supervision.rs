@@ -56,7 +56,7 @@ fn a_kill_leaves_nothing_behind() {
 /// The one that works is lost: the command says so and has a status.
 #[test]
 fn a_worker_that_dies_is_reported() {
-    for (signal, status, says) in [(Signal::KILL, 3, "was killed"), (Signal::SEGV, 5, "t.csv cannot be read")] {
+    for (signal, status, says) in [(Signal::KILL, 3, "was killed"), (Signal::ABORT, 5, "t.csv cannot be read")] {
         let folder = Folder::with(&[("f.py", SLOW), ("t.csv", "x\n1\n")]);
         let child = started(&folder);
         let [worker] = children(child.id())[..] else { panic!("there is one worker") };

@@ -472,7 +472,9 @@ class _Parser:
         if found[1] is None:
             return found[2]
         try:
-            return json.loads(found[1])
+            name = json.loads(found[1])
+            name.encode()  # JSON may spell lone surrogates, which no text of Arrow's has
+            return name
         except ValueError:
             self.error(f"the field name at position {before} is not a JSON string")
 

@@ -144,7 +144,7 @@ mod tests {
         let expected = TestRecord {
             test: "a".into(),
             outcome: Outcome::Fail,
-            reason: "r\\u{1b}[0m".into(),
+            reason: "r\\x1b[0m".into(),
             traceback: "t\nu".into(),
         };
         assert_eq!(log.tests, [expected]);

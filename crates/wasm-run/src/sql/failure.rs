@@ -22,7 +22,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use serde_json::json;
 use vivarium::ErrorClass;
 
-use super::named_files::NotNamed;
+use super::named_files::{NotNamed, OpenError};
 use super::script::{Place, Script};
 use crate::panics::Panic;
 
@@ -173,6 +173,9 @@ pub fn plain_message(error: &DataFusionError) -> String {
     if let Some(error) = find::<NotNamed>(error) {
         return error.to_string();
     }
+    if let Some(error) = find::<OpenError>(error) {
+        return error.to_string();
+    }
     if let Some(panic) = find::<Panic>(error) {
         return match panic.is_of_reader() {
             true => format!("a file that it reads is damaged, and its reader gave up: {panic}"),
@@ -237,7 +240,9 @@ fn class(error: &DataFusionError) -> ErrorClass {
         | DataFusionError::Execution(_)
         | DataFusionError::External(_) => ErrorClass::Input,
         DataFusionError::ResourcesExhausted(_) => ErrorClass::Limit,
-        _ => ErrorClass::Internal,
+        // What DataFusion takes for a defect of its own is reached by some statements alone, such as a pattern that is none for SIMILAR TO:
+        // whoever wrote the statement can write another one, and nobody here can mend anything.
+        _ => ErrorClass::Usage,
     }
 }
 

@@ -86,7 +86,9 @@ fn every_thread_is_behind_the_second_wall() {
     let mut line = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     let status = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    // The process that was started waits for the one that works.
+    let workers = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", workers.trim())).unwrap();
     let threads: Vec<_> = tasks.map(|task| status(task.unwrap())).collect();
     child.kill().unwrap();
     child.wait().unwrap();

@@ -34,9 +34,9 @@ fn functions_have_the_jobs_environment() {
     let options = ["-t", "t=t.csv", "-u", "g.py::g", "--env", "UNIT=m", "-o", "-"];
     let ended = folder.run(&[&["sql", query, "-pyfs", "helper.py"], &options[..]].concat()).ok();
     assert_eq!(ended.stdout, "y\n21 m\n");
-    // The same as a setting, which only the beginning of a script can make.
+    // The same as a setting, which only the beginning of a script can make, and only for files that the command line lets statements reach.
     let set = "SET python.files = 'helper.py';";
-    let ended = folder.run(&[&["sql", &format!("{set} {query}")], &options[..]].concat()).ok();
+    let ended = folder.run(&[&["sql", &format!("{set} {query}"), "--allow", "."], &options[..]].concat()).ok();
     assert_eq!(ended.stdout, "y\n21 m\n");
     let late = folder.run(&["sql", &format!("SELECT 1; {set}")]);
     assert!(late.status == 2 && late.stderr.contains("python.files can be set only before"), "{late}");

@@ -178,7 +178,11 @@ impl Framed {
     /// Reads a message's header; `None` at the mark of the end. `left` is how many bytes there are, where that is known.
     fn read(source: &mut impl Read, left: Option<u64>) -> Result<Option<Self>, Misdeclared> {
         let mut word = [0; 4];
-        source.read_exact(&mut word)?;
+        // Nothing at all stands where a message or the mark of the end should.
+        if source.read(&mut word[..1])? == 0 {
+            return Err(cut());
+        }
+        source.read_exact(&mut word[1..])?;
         let mut prefix = word.len();
         if word == CONTINUATION {
             source.read_exact(&mut word)?;

@@ -319,9 +319,8 @@ impl Checked<'_> {
     /// A place in the file, and a length from there on.
     fn range(&self, offset: i64, length: i32) -> Result<(u64, usize), Misdeclared> {
         let range = u64::try_from(offset).ok().zip(usize::try_from(length).ok());
-        let within = |(offset, length): &(u64, usize)| {
-            offset.checked_add(*length as u64).is_some_and(|end| end <= self.size)
-        };
+        let within =
+            |(offset, length): &(u64, usize)| offset.checked_add(*length as u64).is_some_and(|end| end <= self.size);
         range.filter(within).ok_or_else(|| {
             Misdeclared::new(format!(
                 "{length} bytes are declared at byte {offset}, and the file has {} in all",
