@@ -48,6 +48,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -89,10 +90,7 @@ fn work(command: cli::Command, messages: OutputOptions) -> ExitCode {
         failure.report(messages.json);
         failure.exit_code()
     };
-    // Where address space is limited, a stack is a small part of it.
-    let most = rustix::process::getrlimit(rustix::process::Resource::As).current.unwrap_or(u64::MAX);
-    let stack = COMMAND_STACK.min(usize::try_from(most / 16).unwrap_or(usize::MAX));
-    let thread = std::thread::Builder::new().name("wasm-run".to_owned()).stack_size(stack);
+    let thread = std::thread::Builder::new().name("wasm-run".to_owned()).stack_size(stack(COMMAND_STACK));
     let thread = match thread.spawn(move || work_here(command, messages)) {
         Ok(thread) => thread,
         Err(error) => return failed(Failure::internal(format!("a thread cannot be started: {error}"))),
@@ -104,13 +102,19 @@ fn work(command: cli::Command, messages: OutputOptions) -> ExitCode {
     }
 }
 
+/// The size of a stack: where the process may have little memory, a small part of that.
+fn stack(wanted: usize) -> usize {
+    let limits = [Resource::As, Resource::Data].map(|limit| getrlimit(limit).current.unwrap_or(u64::MAX));
+    wanted.min(usize::try_from(limits[0].min(limits[1]) / 32).unwrap_or(usize::MAX))
+}
+
 fn work_here(command: cli::Command, messages: OutputOptions) -> Result<ExitCode, Failure> {
     let interruptible = !commands::handles_interrupts(&command);
     // A worker's log goes to Flink.
     if !matches!(&command, cli::Command::Flink(flink) if flink.is_worker()) {
         log::start(&messages);
     }
-    let runtime = runtime::Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK).build();
+    let runtime = runtime::Builder::new_multi_thread().enable_all().thread_stack_size(stack(WORKER_STACK)).build();
     let runtime = runtime.map_err(|error| Failure::internal(format!("threads cannot be started: {error}")))?;
     match runtime.block_on(until_signalled(commands::execute(command), interruptible)) {
         Ok(ended) => {

@@ -29,7 +29,7 @@ pub const CASES: &[Case] = &[
         Box::pin(refused(
             attempt,
             &[
-                ("@udf(result_type='fixed_size_binary[999999999]')\ndef f(x: int): return None", "line 3"),
+                ("@udf(result_type='fixed_size_binary[999999999]')\ndef f(x: int): return None", "line 4"),
                 ("@udf(result_type='fixed_size_binary[999999999]')\ndef f(x: int): return None", "takes 999999999 bytes"),
                 ("@udf(result_type='fixed_size_list<item: int64>[999999999]')\ndef f(x: int): return None", "at most 32768"),
                 ("@udtf(result_type='table(a fixed_size_binary[999999999])')\ndef f(x: int): yield None,", "at most 32768"),
@@ -47,7 +47,10 @@ pub const CASES: &[Case] = &[
             attempt,
             &[
                 ("@udf(input_types=['fixed_size_binary[999999999]'])\ndef f(x) -> int: return 1", "at most 32768"),
-                ("@udf\ndef f(x: 'list<item: fixed_size_list<item: int8>[99999999]>') -> int: return 1", "at most 32768"),
+                (
+                    "@udf(input_types=['list<item: fixed_size_list<item: int8>[99999999]>'])\ndef f(x) -> int: return 1",
+                    "at most 32768",
+                ),
             ],
         ))
     })

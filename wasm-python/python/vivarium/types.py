@@ -281,6 +281,8 @@ def _within(type, size):
     if size > MAX_VALUE_BYTES:
         shown = str(type)
         shown = shown if len(shown) <= 120 else shown[:120] + "..."
+        # A name may hold lone surrogates, which no message can.
+        shown = shown.encode(errors="backslashreplace").decode()
         raise TypeSpellingError(
             f"a value of type {shown} takes {size} bytes, also when it is NULL, and at most {MAX_VALUE_BYTES} are possible; "
             "use binary or a list without a fixed size"
@@ -472,9 +474,7 @@ class _Parser:
         if found[1] is None:
             return found[2]
         try:
-            name = json.loads(found[1])
-            name.encode()  # JSON may spell lone surrogates, which no text of Arrow's has
-            return name
+            return json.loads(found[1])
         except ValueError:
             self.error(f"the field name at position {before} is not a JSON string")
 

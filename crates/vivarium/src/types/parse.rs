@@ -187,7 +187,7 @@ impl<'a> Parser<'a> {
         let rest = &self.text[self.position..];
         if !rest.starts_with('"') {
             let end = rest.find([':', '<', '>', '(', ')', '[', ']', ',', '"', '\\']).unwrap_or(rest.len());
-            let name = rest[..end].trim_end();
+            let name = rest[..end].trim_end_matches(is_blank);
             if name.is_empty() {
                 return Err(self.expected("a field name"));
             }
@@ -241,12 +241,17 @@ impl<'a> Parser<'a> {
 
     fn blanks(&mut self) {
         let rest = &self.text[self.position..];
-        self.position += rest.len() - rest.trim_start_matches(' ').len();
+        self.position += rest.len() - rest.trim_start_matches(is_blank).len();
     }
 
     fn expected(&self, expected: &'static str) -> TypeError {
         TypeError::Syntax { text: super::print::shortened(self.text, SHOWN), position: self.position, expected }
     }
+}
+
+/// What may stand between the parts of a type, as Python's `\s` has it: the guest reads types, too.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
 const ALL_UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
