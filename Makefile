@@ -60,7 +60,7 @@ packages: guest
 
 # All crates, and the guest image when it is missing: once, nothing afterwards.
 guest:
-	@python3 tools/first.py $(WASM_RUN) --whole -- $(CARGO) build --workspace
+	@python3 tools/first.py --whole $(WASM_RUN) -- $(CARGO) build --workspace
 	$(WASM_RUN) guest build
 
 # Licences, sources and duplicates of dependencies; that the demo compiles none twice; tools and links of documents.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles the program and builds the base image of the guest at the same time, with one line that says how far both are.
 
-    tools/first.py PROGRAM [--whole] -- CARGO build ARGUMENTS
+    tools/first.py [--whole] PROGRAM -- CARGO build ARGUMENTS
 
 The guest's build is Python and needs nothing of ours, and each of the two has long phases on one core: together they take little more
 than two cores' share of both. It gets the folders that `PROGRAM guest build` uses afterwards, which then finds its steps done.

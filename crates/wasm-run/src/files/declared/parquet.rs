@@ -109,7 +109,7 @@ impl Schema {
             }
             Ok(true)
         })?;
-        if width < 0 || width > VALUE_BYTES {
+        if !(0..=VALUE_BYTES).contains(&width) {
             return Err(Stop::Wrong("a value of fixed size of more than 1 MiB, or less than none"));
         }
         if children < 0 {
