@@ -71,6 +71,11 @@ impl Signals {
         }
     }
 
+    /// Leaves them blocked for the rest of the process: one that comes now is late, and the status is known.
+    pub fn keep_blocked(self) {
+        std::mem::forget(self);
+    }
+
     /// The next one; `None` when none came within `patience`.
     pub fn next(&self, patience: Duration) -> Option<Arrived> {
         let timeout = libc::timespec {

@@ -66,7 +66,10 @@ pub fn run(kind: Kind, json: bool, mut work: impl FnMut() -> ExitCode) -> ExitCo
                 return work();
             }
             Ok(Forked::Parent(child)) => match wait::wait(child, kind, &record, &signals) {
-                wait::Ended::Exit(status) => return ExitCode::from(status),
+                wait::Ended::Exit(status) => {
+                    signals.keep_blocked();
+                    return ExitCode::from(status);
+                }
                 wait::Ended::Failed(failure) => {
                     failure.report(json);
                     if kind == Kind::Session && failure.class() != ErrorClass::Internal {
@@ -74,6 +77,7 @@ pub fn run(kind: Kind, json: bool, mut work: impl FnMut() -> ExitCode) -> ExitCo
                         record.clear();
                         continue;
                     }
+                    signals.keep_blocked();
                     return failure.exit_code();
                 }
             },
