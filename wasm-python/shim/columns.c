@@ -204,25 +204,28 @@ static bool same_bits(const vv_type *type, const uint8_t *one, const uint8_t *va
     return (isnan(numbers[0]) && isnan(numbers[1])) || (isnan(narrow[0]) && isnan(narrow[1]));
 }
 
-static bool same_result(const vv_builder *builder, const vv_program *program, int i) {
+/* The result of one row of the block as the builder would store it, at most eight bytes: whether there is one that fits. */
+static bool stored_alone(const vv_program *program, const vv_type *type, int i, void *stored) {
+    if (type->kind == VV_STRING || type->kind == VV_LARGE_STRING) return true;
+    vv_builder one = {.type = type, .capacity = 1, .values = {stored, 8, 8}};
+    return store(&one, program, i, 1);
+}
+
+static bool same_text(const vv_builder *builder, vv_text text, int64_t row) {
+    const bool large = builder->type->kind == VV_LARGE_STRING;
+    int64_t start = large ? ((int64_t *)builder->values.data)[row] : ((int32_t *)builder->values.data)[row];
+    return builder->data.size - (size_t)start == text.size && memcmp(builder->data.data + start, text.at, text.size) == 0;
+}
+
+static bool same_result(const vv_builder *builder, const vv_program *program, int i, const void *stored) {
     const vv_type *type = builder->type;
     int64_t row = builder->length - 1;
     bool null = builder->null_count > 0 && !vv_bit(builder->validity.data, row);
     if (scratch.without_call[i] || is_none(program, i)) return null;
     if (null) return false;
-    const void *slot = scratch.places[program->value];
-    if (type->kind == VV_STRING || type->kind == VV_LARGE_STRING) {
-        const bool large = type->kind == VV_LARGE_STRING;
-        int64_t start = large ? ((int64_t *)builder->values.data)[row] : ((int32_t *)builder->values.data)[row];
-        vv_text text = ((const vv_text *)slot)[i];
-        return builder->data.size - (size_t)start == text.size && memcmp(builder->data.data + start, text.at, text.size) == 0;
-    }
-    void *stored = PyMem_Malloc(8);
-    vv_builder one = {.type = type, .capacity = 1, .values = {stored, 8, 8}};
-    /* What does not fit is the interpreter's to refuse. */
-    bool same = stored != NULL && (!store(&one, program, i, 1) || same_bits(type, stored, builder->values.data, row));
-    PyMem_Free(stored);
-    return same;
+    if (type->kind == VV_STRING || type->kind == VV_LARGE_STRING)
+        return same_text(builder, ((const vv_text *)scratch.places[program->value])[i], row);
+    return same_bits(type, stored, builder->values.data, row);
 }
 
 static Py_ssize_t failed_rows(const vv_function *function) {
@@ -232,9 +235,14 @@ static Py_ssize_t failed_rows(const vv_function *function) {
 /* The interpreter computes every row; what the kernels gave must be the same. */
 static int shadow(vv_function *function, const vv_program *program, vv_caller *caller, int64_t first, int i, int64_t *row) {
     Py_ssize_t errors = failed_rows(function);
-    const bool ours = !scratch.fail[i] || scratch.without_call[i];
+    void *stored = PyMem_Malloc(8);
+    const bool none = scratch.without_call[i] || is_none(program, i);
+    const bool ours = stored != NULL && (scratch.without_call[i] || !scratch.fail[i]) &&
+                      (none || stored_alone(program, function->builder.type, i, stored));
     int status = vv_compute_row(function, caller, first + i, row);
-    if (!ours || (status == 0 && failed_rows(function) == errors && same_result(&function->builder, program, i))) return status;
+    bool same = status == 0 && failed_rows(function) == errors && (!ours || same_result(&function->builder, program, i, stored));
+    PyMem_Free(stored);
+    if (!ours || same) return status;
     PyObject *error = PyErr_GetRaisedException();
     *row = first + i;
     PyErr_Format(PyExc_SystemError, "%U as columns differs from the interpreter", function->name);

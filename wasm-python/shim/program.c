@@ -44,12 +44,21 @@ enum {
     GUARD_CONTENTS, /* dict, list or set; tuple of its items, of a dict's keys and values in turn */
 };
 
+/* Whether sys.monitoring watches this code alone; watching all of it changes `instrumentation`. */
+static bool is_monitored(const PyCodeObject *code) {
+#if PY_VERSION_HEX >= 0x030D0000
+    static const _Py_LocalMonitors none;
+    return code->_co_monitoring != NULL && memcmp(&code->_co_monitoring->local_monitors, &none, sizeof none) != 0;
+#else
+    (void)code;
+    return false;
+#endif
+}
+
 static bool same_code(PyObject *guard) {
     PyObject *function = PyTuple_GET_ITEM(guard, 1), *code = PyFunction_GET_CODE(function);
     PyObject *defaults = PyFunction_GET_DEFAULTS(function), *keywords = PyFunction_GET_KW_DEFAULTS(function);
-#if PY_VERSION_HEX >= 0x030C0000
-    if (((PyCodeObject *)code)->_co_monitoring != NULL) return false;
-#endif
+    if (is_monitored((PyCodeObject *)code)) return false;
     return code == PyTuple_GET_ITEM(guard, 2) && (defaults != NULL ? defaults : Py_None) == PyTuple_GET_ITEM(guard, 3) &&
            (keywords != NULL ? keywords : Py_None) == PyTuple_GET_ITEM(guard, 4);
 }

@@ -30,16 +30,15 @@ class Candidate:
         """The shim's Program, or None."""
         collecting = gc.isenabled()
         gc.disable()  # a collection might run code of the user's
+        lifter = Lifter(self.fn, self.arguments, self.result, self.bound)
         try:
-            lifter = Lifter(self.fn, self.arguments, self.result, self.bound)
-            program = lifter.lift()
-            self.reasons = [(code.line(number), why) for code, number, why in lifter.reasons]
-            return program
+            return lifter.lift()
         except NotLifted as error:
             self.why = str(error)
         except Exception as error:  # whatever it is, the interpreter can do without a program
             self.why = f"the lifter failed: {type(error).__name__}: {error}"
         finally:
+            self.reasons = [(code.line(number), why) for code, number, why in lifter.reasons]
             if collecting:
                 gc.enable()
         return None

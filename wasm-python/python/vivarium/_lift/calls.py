@@ -161,10 +161,8 @@ class Calls:
             return self._round(arguments, ts, mask)
         if count == 1 and fn in (int, float, str, bool):
             return self._converted(fn, x, ts[0], mask, state)
-        if fn is isinstance and count == 2 and isinstance(arguments[1], Const) and ts[0] in _CLASSES:
-            classes = arguments[1].v if type(arguments[1].v) is tuple else (arguments[1].v,)
-            if all(type(c) is type and c in _BUILTIN_CLASSES for c in classes):
-                return Const(issubclass(_CLASSES[ts[0]], classes))
+        if fn is isinstance and count == 2 and ts[0] in _CLASSES:
+            return self._isinstance(_CLASSES[ts[0]], arguments[1])
         if count == 1 and ts[0] in (NUMBER, FLOAT, BOOL):
             if fn in FLOAT_FUNCTIONS:
                 return Reg(FLOAT, self.emit("float_function", FLOAT, self.to_float(x).id, constant=FLOAT_FUNCTIONS[fn], mask=mask))
@@ -176,6 +174,14 @@ class Calls:
             y, x = (self.as_reg(self.to_float(v)) for v in arguments)
             return Reg(FLOAT, self.emit("float_atan2", FLOAT, y, x, mask=mask))
         raise Deopt(f"{fn.__name__}() of such values")
+
+    def _isinstance(self, found, classes):
+        if isinstance(classes, Const) and type(classes.v) is tuple:
+            classes = Tup([Const(c) for c in classes.v])
+        classes = [c.v if isinstance(c, Const) else None for c in (classes.items if isinstance(classes, Tup) else [classes])]
+        if not all(type(c) is type and c in _BUILTIN_CLASSES for c in classes):
+            raise Deopt("isinstance() of such classes")
+        return Const(issubclass(found, tuple(classes)))
 
     def _extreme(self, fn, arguments, ts):
         if len(set(ts)) != 1 or ts[0] not in (NUMBER, FLOAT):
