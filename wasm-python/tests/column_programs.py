@@ -182,7 +182,7 @@ class Function:
             [
                 lambda: f"({e('i')} {r.choice(['+', '-', '*', '//', '%', '&', '|', '^'])} {e('i')})",
                 lambda: f"({e('i')} {r.choice(['+', '-', '*', '//', '%'])} {e('i')})",
-                lambda: f"({e('i')} {r.choice(['<<', '>>'])} {r.choice(['0', '1', '3', '40', e('i')])})",
+                lambda: f"({e('i')} {r.choice(['<<', '>>'])} {self.small(e)})",
                 lambda: f"({e('i')} ** {r.choice(['0', '1', '2', '3'])})",
                 lambda: f"len({e('s')})",
                 lambda: f"int({e(r.choice('fifsb'))})",
@@ -201,6 +201,13 @@ class Function:
                 lambda: f"({e('b')} + {e('b')} * K)",
             ]
         )()
+
+    def small(self, e):
+        """A number of bits to shift by: not so many that the interpreter runs out of memory."""
+        return self.r.choice(["0", "1", "3", "40", "min(" + e("i") + ", 70)"])
+
+    def rest(self):
+        return "(" + self.var("i") + " % 5)"
 
     def float_expr(self, e):
         r = self.r
@@ -243,7 +250,7 @@ class Function:
                 lambda: f"(maybe({e('s')}) or {self.const('s')})",
                 lambda: f"{e('s')}[{self.var('i')}:]",
                 lambda: f"{e('s')}[{self.var('i')}:{self.var('i')}]",
-                lambda: f"({self.const('s')} * {r.choice(['2', '0', f"({self.var('i')} % 5)"])})",
+                lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
             ]
         )()
 

@@ -54,8 +54,8 @@ void vv_k_text_length(const vv_op *op, vv_block *block) {
 }
 
 static inline int64_t clipped(int64_t end, int64_t length) {
-    if (end < 0) end += length < -(end + 1) ? -end : length; /* without overflow, to 0 or more */
-    return end < 0 ? 0 : end > length ? length : end;
+    if (end < 0) return end < -length ? 0 : end + length;
+    return end > length ? length : end;
 }
 
 /* a[b:c]. extra: bit 0: the start is the constant's low half, bit 1: the stop is its high half. */
