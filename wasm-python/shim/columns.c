@@ -2,6 +2,7 @@
  * interpreter's. So errors, policies and messages are made by the interpreter, in row order, as without a program. */
 #include "columns.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "calls.h"
@@ -169,7 +170,7 @@ static bool store(vv_builder *builder, const vv_program *program, int start, int
     case VV_UINT16: STORE(uint16_t, int64_t, value == (uint16_t)value);
     case VV_UINT32: STORE(uint32_t, int64_t, value == (uint32_t)value);
     case VV_UINT64: STORE(uint64_t, int64_t, value >= 0);
-    case VV_FLOAT32: STORE(float, double, !isinf((float)value) || isinf(value));
+    case VV_FLOAT32: STORE(float, double, !(fabsf((float)value) > FLT_MAX) | (fabs(value) > DBL_MAX));
     case VV_FLOAT64: STORE(double, double, true);
     case VV_BOOL:
         for (int i = 0; i < rows; i++) vv_set_bit(builder->values.data, builder->length++, ((const uint8_t *)slot)[start + i]);
@@ -286,7 +287,7 @@ static int end_block(vv_function *function, vv_program *program, vv_caller *call
 
 static void forget_program(vv_function *function, bool for_good) {
     Py_CLEAR(function->program);
-    function->rows_before_lifting = VV_ROWS_BEFORE_LIFTING;
+    function->rows_before_lifting = function->rows_to_wait;
     if (for_good || ++function->lifts >= MOST_LIFTS) Py_CLEAR(function->lifter);
 }
 

@@ -112,7 +112,7 @@ static inline const uint8_t *vv_mask(const vv_op *op, const vv_block *block) {
     return op->mask < 0 ? NULL : block->slots[op->mask];
 }
 
-#define VV_ROWS(i) (int i = 0; i < block->rows; i++)
+#define VV_ROWS(i) (int i = 0, rows_##i = block->rows; i < rows_##i; i++)
 /* Rows that count and have not failed. */
 #define VV_ACTIVE(i) ((mask == NULL || mask[i]) && !block->fail[i])
 #define VV_FAIL_IF(i, condition) \

@@ -57,7 +57,6 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->dtypes = Py_NewRef(dtypes);
     self->operations = Py_NewRef(Py_None);
     self->measured = Py_NewRef(Py_None);
-    self->rows_before_lifting = VV_ROWS_BEFORE_LIFTING;
     self->mode = (vv_mode)mode;
     self->hidden = hidden;
     self->table.max_rows = max_rows;
@@ -128,6 +127,8 @@ PyDoc_STRVAR(measured_doc, "measured: called without arguments after each call, 
 
 PyDoc_STRVAR(lifter_doc, "lifter: called without arguments when enough rows were interpreted, returns the function's Program or None");
 PyDoc_STRVAR(columns_mode_doc, "columns_mode: 0: when it is worth it; 1: from the first row; 2: likewise, and compared with the interpreter");
+PyDoc_STRVAR(rows_to_wait_doc, "rows_to_wait: rows that are interpreted before lifter is called");
+PyDoc_STRVAR(rows_before_lifting_doc, "rows_before_lifting: those that are left of them");
 PyDoc_STRVAR(rows_as_columns_doc, "rows_as_columns: how many rows the program computed");
 PyDoc_STRVAR(rows_interpreted_doc, "rows_interpreted: how many rows were calls, of functions that are called once a row");
 
@@ -136,6 +137,8 @@ static PyMemberDef members[] = {
     {"measured", Py_T_OBJECT_EX, offsetof(vv_function, measured), 0, measured_doc},
     {"lifter", Py_T_OBJECT_EX, offsetof(vv_function, lifter), 0, lifter_doc},
     {"columns_mode", Py_T_INT, offsetof(vv_function, columns_mode), 0, columns_mode_doc},
+    {"rows_to_wait", Py_T_LONGLONG, offsetof(vv_function, rows_to_wait), 0, rows_to_wait_doc},
+    {"rows_before_lifting", Py_T_LONGLONG, offsetof(vv_function, rows_before_lifting), 0, rows_before_lifting_doc},
     {"rows_as_columns", Py_T_LONGLONG, offsetof(vv_function, rows_as_columns), Py_READONLY, rows_as_columns_doc},
     {"rows_interpreted", Py_T_LONGLONG, offsetof(vv_function, rows_interpreted), Py_READONLY, rows_interpreted_doc},
     {NULL, 0, 0, 0, NULL},

@@ -315,7 +315,9 @@ typedef struct {
     PyObject *program;  /* what it gave, or NULL */
     int columns_mode;   /* columns.c: lazy, forced, shadow */
     int lifts;
-    int64_t rows_before_lifting, rows_as_columns, rows_interpreted;
+    int64_t rows_to_wait;        /* that are interpreted before the function is lifted, which takes about as long as half of them do */
+    int64_t rows_before_lifting; /* those that are left of them */
+    int64_t rows_as_columns, rows_interpreted;
 } vv_function;
 
 extern PyTypeObject vv_function_type;
@@ -348,8 +350,6 @@ int vv_compute_row(vv_function *function, vv_caller *caller, int64_t i, int64_t 
 
 /* ---- columns.c ---- */
 
-/* Rows that are interpreted before a function is lifted, which costs about as much as half of them. */
-#define VV_ROWS_BEFORE_LIFTING 2000
 /* Computes rows as columns, when the function is lifted: the first row that is left, for the interpreter. */
 int64_t vv_columns_next(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row);
 /* Up to which row the interpreter goes before that is to be tried again. */

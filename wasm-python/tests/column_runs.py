@@ -26,6 +26,7 @@ def run(name, columns, mode, on_error="null", cut=None):
     from vivarium import _runtime
 
     guest = native_guest.guest()
+    before = os.environ.get("VIVARIUM_COLUMNS", "")
     os.environ["VIVARIUM_COLUMNS"] = mode
     handle = None
     try:
@@ -45,7 +46,7 @@ def run(name, columns, mode, on_error="null", cut=None):
         bound = _runtime._bound[handle]
         return results, sorted(errors, key=str), bound.function, bound.columns
     finally:
-        os.environ.pop("VIVARIUM_COLUMNS")
+        os.environ["VIVARIUM_COLUMNS"] = before
         if handle is not None:
             guest.control(op="drop", handle=handle)
 

@@ -79,7 +79,7 @@ def test_operations(expression, kinds, result):
         types = [NUMBERS[kind][turn * -1] for kind in kinds]
         head = f"@udf(input_types={types!r}, result_type={NUMBERS[result][0]!r})\ndef fn({', '.join('abc'[: len(kinds)])}):\n"
         function = written(f"{head}    return {expression}\n", *types)
-        columns = [[None if r.random() < 0.1 else column_programs.value(r, type) for _ in range(2000)] for type in types]
+        columns = [[None if r.random() < 0.1 else column_programs.value(r, type) for _ in range(1000)] for type in types]
         assert column_runs.compare(function, columns, cuts=(None,)) is None
 
 
@@ -106,9 +106,9 @@ def test_lifting_waits_for_rows(guest):
     guest.load("from vivarium import udf\n@udf\ndef fn(x: int) -> int:\n    return x + 1\n")
     column = [pa.array(range(9000))]
     *_, function, candidate = run("fn", column, "")
-    assert (function.rows_interpreted, function.rows_as_columns, candidate.why) == (2000, 7000, None)
-    *_, function, _ = run("fn", [column[0].slice(0, 1990)], "")
-    assert (function.rows_interpreted, function.rows_as_columns) == (1990, 0)
+    assert (function.rows_interpreted, function.rows_as_columns, candidate.why) == (function.rows_to_wait, 9000 - function.rows_to_wait, None)
+    *_, function, _ = run("fn", [column[0].slice(0, 2990)], "")
+    assert (function.rows_interpreted, function.rows_as_columns) == (2990, 0)
     *_, function, _ = run("fn", column, "", cut=8)
     assert function.rows_as_columns == 0  # batches of few rows are not worth it
 
@@ -120,7 +120,7 @@ def test_a_program_that_fails_is_switched_off(guest):
     assert not hasattr(function, "lifter")
 
 
-def test_switched_off(guest, monkeypatch):
+def test_switched_off(guest):
     guest.load("from vivarium import udf\n@udf(columns=False)\ndef fn(x: int) -> int:\n    return x + 1\n")
     *_, function, candidate = run("fn", [pa.array(range(9000))], "force")
     assert (function.rows_as_columns, candidate) == (0, None)
@@ -168,7 +168,7 @@ def test_what_a_row_changes_counts_for_the_next(guest, what, mode):
     name = change.split(" ")[0].split("=")[0]
     declared = f"    global {name}\n" if name.isidentifier() and what in ("a global", "a name that hides a built-in one", "a called function") else ""
     source = f"from vivarium import udf\n{before}\ndef change(x):\n{declared}    {change}\n@udf\ndef fn(x: int) -> int:\n    if x == 77: change(x)\n    {body}\n"
-    rows = [pa.array([k % 90 if k > 2500 else k % 40 for k in range(3100)])]
+    rows = [pa.array([k % 90 if k > 6500 else k % 40 for k in range(7100)])]
     found = []
     import builtins
     import math
@@ -184,16 +184,11 @@ def test_what_a_row_changes_counts_for_the_next(guest, what, mode):
     assert found[0][:2] == found[1][:2]
 
 
-def test_between_batches(guest):
+def test_between_batches(guest, monkeypatch):
     source = "from vivarium import udf\nK = [1]\n@udf\ndef fn(x: int) -> int:\n    return x + K[0]\n@udf\ndef grow(x: int) -> int:\n    K[0] += x\n    return 0\n"
     guest.load(source)
-    import os
-
-    os.environ["VIVARIUM_COLUMNS"] = "force"
-    try:
-        handles = [guest.bind(name, ["int64"])[0] for name in ("fn", "grow")]
-    finally:
-        del os.environ["VIVARIUM_COLUMNS"]
+    monkeypatch.setenv("VIVARIUM_COLUMNS", "force")
+    handles = [guest.bind(name, ["int64"])[0] for name in ("fn", "grow")]
     for turn in range(6):
         assert guest.invoke(handles[0], [pa.array([1, 2])], pa.int64())[0].to_pylist() == [2 + turn, 3 + turn]
         guest.invoke(handles[1], [pa.array([1])], pa.int64())

@@ -71,8 +71,9 @@ LOAD_TEXT(load_text, int32_t)
 LOAD_TEXT(load_large_text, int64_t)
 
 void vv_k_set_number(const vv_op *op, vv_block *block) {
+    const uint64_t constant = (uint64_t)op->constant;
     vv_bits *to = block->slots[op->to];
-    VV_VECTOR for VV_ROWS(i) to[i] = (uint64_t)op->constant;
+    VV_VECTOR for VV_ROWS(i) to[i] = constant;
 }
 
 void vv_k_set_bool(const vv_op *op, vv_block *block) { memset(block->slots[op->to], op->constant != 0, (size_t)block->rows); }

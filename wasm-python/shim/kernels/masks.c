@@ -10,8 +10,9 @@ VV_UNARY(bool_to_int, uint8_t, int64_t, u)
 
 void vv_k_fail(const vv_op *op, vv_block *block) {
     const uint8_t *mask = vv_mask(op, block);
-    if (mask == NULL) memset(block->fail, 1, (size_t)block->rows);
-    else VV_VECTOR for VV_ROWS(i) block->fail[i] |= mask[i];
+    uint8_t *restrict fail = block->fail;
+    if (mask == NULL) memset(fail, 1, (size_t)block->rows);
+    else VV_VECTOR for VV_ROWS(i) fail[i] |= mask[i];
 }
 
 /* The bits of a where c, else those of b; one of them may be the constant. */

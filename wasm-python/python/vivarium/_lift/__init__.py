@@ -14,6 +14,9 @@ from vivarium._lift.values import NotLifted
 VARIABLE = "VIVARIUM_COLUMNS"
 """off: nothing is lifted; force: from the first row on; shadow: likewise, and every row is compared with the interpreter's."""
 
+_ROWS, _ROWS_OF_A_BYTE = 3000, 5
+"""How many rows are interpreted before a function is lifted, by the bytes of its code: about twice the time that lifting takes."""
+
 _LAZY, _FORCED, _SHADOW = range(3)  # columns.c of the shim
 _MODES = {"force": _FORCED, "shadow": _SHADOW}
 
@@ -60,6 +63,7 @@ def attach(function, callable, arguments, result):
     found = None if mode == "off" else candidate(callable, arguments, result)
     if found is not None:
         function.lifter = found
+        function.rows_to_wait = function.rows_before_lifting = _ROWS + _ROWS_OF_A_BYTE * len(found.fn.__code__.co_code)
         function.columns_mode = _MODES.get(mode, _LAZY)
     return found
 

@@ -85,6 +85,7 @@ class Code:
         self.ins, at, jumps = _decode(code)
         self.target = {number: at[offset] for number, offset in jumps}
         self.leaders = set(self.target.values())
+        self.jumps_back = any(target <= k for k, target in self.target.items())
         self.succ = [self._successors(k) for k in range(len(self.ins))]
         self.doomed = self._doomed()
         self.define, self.live = self._live()
@@ -97,12 +98,13 @@ class Code:
         return found
 
     def _backwards(self, step):
-        """Calls step(k) for all instructions, last first, until it changes nothing."""
+        """Calls step(k) for all instructions, last first, until it changes nothing: once, where nothing jumps back."""
         again = True
         while again:
             again = False
             for k in range(len(self.ins) - 1, -1, -1):
                 again = step(k) or again
+            again = again and self.jumps_back
 
     def _doomed(self):
         """Instructions from which every path raises."""
@@ -137,7 +139,8 @@ class Code:
         live = [nothing] * (len(self.ins) + 1)
 
         def step(k):
-            out = nothing.union(*(live[s] for s in self.succ[k]))
+            following = self.succ[k]
+            out = live[following[0]] if len(following) == 1 else nothing.union(*(live[s] for s in following))
             new = use[k] | (out - define[k])
             if new == live[k]:
                 return False
