@@ -129,6 +129,11 @@ def test_switched_off(guest):
     assert (function.rows_as_columns, candidate) == (0, None)
 
 
+def test_what_the_switch_can_be(guest):
+    problems = guest.load("from vivarium import udf\n@udf(columns='no')\ndef fn(x: int) -> int:\n    return x\n")["problems"]
+    assert [problem["message"] for problem in problems] == ["columns='no' is not True or False"]
+
+
 def test_what_is_not_lifted_says_why(guest):
     from vivarium import _lift
     from vivarium.types import DataType
@@ -230,10 +235,14 @@ class Odd(str):
     __hash__ = str.__hash__
 class Bag(dict):
     def get(self, key, default=None): return "bag"
+class Nothing:
+    def __eq__(self, other): return other is None
+NOTHING = Nothing()
 ODD, BAG, BOX = Odd("x"), Bag(a="1"), {Odd("k"): "v"}
 @udf(input_types=["string"], result_type="string")
 def fn(x):
     if x == ODD: return BAG.get(x)
+    if NOTHING == None: return "nothing"
     return BOX.get(x, "none")
 """
     function = Written("fn", source, ["string"])

@@ -171,13 +171,13 @@ class Numbers:
 
     def compare(self, op, x, y, state):
         tx, ty = type_of(x), type_of(y)
+        if any(isinstance(v, Const) and not is_scalar(v.v) for v in (x, y)):
+            raise Deopt("a comparison of such constants")
         if op in ("==", "!=") and NONE in (tx, ty):
             result = self.is_none(y if tx == NONE else x)
             return result if op == "==" else self.negate(result)
         x, y = self.present(x, state), self.present(y, state)
         if isinstance(x, Const) and isinstance(y, Const):
-            if not is_scalar(x.v) or not is_scalar(y.v):
-                raise Deopt("a comparison of such constants")
             try:
                 return Const(_COMPARISONS[op][1](x.v, y.v))
             except Exception:
