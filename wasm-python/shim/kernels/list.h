@@ -20,6 +20,7 @@
     X(text_truth) X(text_eq) X(text_ne) X(text_lt) X(text_le) X(text_gt) X(text_ge) X(text_is)                                    \
     X(text_length) X(text_slice) X(text_index) X(text_upper) X(text_lower) X(text_strip) X(text_concat) X(text_repeat)            \
     X(text_contains) X(text_find) X(text_count) X(text_starts) X(text_ends) X(text_replace) X(text_isdigit) X(text_isalpha)       \
+    X(text_isalnum) X(text_isspace) X(text_isupper) X(text_islower) X(text_part) X(text_title) X(text_capitalize) X(text_pad)      \
     /* lookup.c */                                                                                                                \
     X(find_text) X(find_int) X(take_number) X(take_bool) X(take_text)                                                             \
     /* formats.c */                                                                                                               \

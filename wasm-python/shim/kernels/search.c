@@ -14,11 +14,40 @@ static int64_t place_of(vv_text text, vv_text constant, uint32_t from) {
     return -1;
 }
 
+/* Of the constant, or of b. */
 void vv_k_text_contains(const vv_op *op, vv_block *block) {
-    const vv_text *x = block->slots[op->a], constant = vv_constant_text(block, op->constant);
+    const vv_text *x = block->slots[op->a], *y = op->b < 0 ? NULL : block->slots[op->b];
+    vv_text sought = y != NULL ? VV_EMPTY : vv_constant_text(block, op->constant);
     uint8_t *to = block->slots[op->to];
     const uint8_t *mask = vv_mask(op, block);
-    for VV_ROWS(i) to[i] = VV_ACTIVE(i) && place_of(x[i], constant, 0) >= 0;
+    for VV_ROWS(i) {
+        if (y != NULL) sought = y[i];
+        to[i] = VV_ACTIVE(i) && (sought.size == 0 || place_of(x[i], sought, 0) >= 0);
+    }
+}
+
+/* a.split(constant)[extra] */
+void vv_k_text_part(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a], separator = vv_constant_text(block, op->constant);
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    block->ascii[op->to] = block->ascii[op->a];
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i)) continue;
+        int64_t wanted = op->extra, start = 0, found;
+        if (wanted < 0) {
+            wanted++;
+            for (found = place_of(x[i], separator, 0); found >= 0; wanted++) found = place_of(x[i], separator, (uint32_t)found + separator.size);
+        }
+        if (wanted < 0) {
+            block->fail[i] = 1;
+            continue;
+        }
+        for (; (found = place_of(x[i], separator, (uint32_t)start)) >= 0 && wanted > 0; wanted--) start = found + separator.size;
+        if (wanted > 0) block->fail[i] = 1;
+        else to[i] = (vv_text){x[i].at + start, (uint32_t)((found < 0 ? x[i].size : found) - start)};
+    }
 }
 
 void vv_k_text_find(const vv_op *op, vv_block *block) {
@@ -107,3 +136,26 @@ void vv_k_text_replace(const vv_op *op, vv_block *block) {
 
 CLASS(text_isdigit, (uint8_t)(byte - '0') < 10)
 CLASS(text_isalpha, (uint8_t)((byte | 32) - 'a') < 26)
+CLASS(text_isalnum, (uint8_t)(byte - '0') < 10 || (uint8_t)((byte | 32) - 'a') < 26)
+CLASS(text_isspace, vv_is_space(byte))
+
+#define CASE(name, wanted, other)                                            \
+    void vv_k_##name(const vv_op *op, vv_block *block) {                     \
+        const vv_text *x = block->slots[op->a];                              \
+        uint8_t *to = block->slots[op->to];                                  \
+        const uint8_t *mask = vv_mask(op, block);                            \
+        for VV_ROWS(i) {                                                     \
+            to[i] = 0;                                                       \
+            if (!VV_ACTIVE(i)) continue;                                     \
+            if (!block->ascii[op->a] && !vv_is_ascii(x[i])) block->fail[i] = 1; \
+            bool some = false, none = true;                                  \
+            for (uint32_t k = 0; k < x[i].size; k++) {                       \
+                some |= (uint8_t)(x[i].at[k] - (wanted)) < 26;               \
+                none &= (uint8_t)(x[i].at[k] - (other)) >= 26;               \
+            }                                                                \
+            to[i] = some && none;                                            \
+        }                                                                    \
+    }
+
+CASE(text_isupper, 'A', 'a')
+CASE(text_islower, 'a', 'A')

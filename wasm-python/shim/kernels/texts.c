@@ -168,6 +168,35 @@ static void change_case(const vv_op *op, vv_block *block, uint8_t lowest) {
 void vv_k_text_upper(const vv_op *op, vv_block *block) { change_case(op, block, 'a'); }
 void vv_k_text_lower(const vv_op *op, vv_block *block) { change_case(op, block, 'A'); }
 
+static inline bool is_letter(uint8_t byte) { return (uint8_t)((byte | 32) - 'a') < 26; }
+
+/* The first letter of each word, or the first character, as a capital, and all others small. */
+static void capitalize(const vv_op *op, vv_block *block, bool words) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    block->ascii[op->to] = 1;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i) || x[i].size == 0) continue;
+        uint8_t *copy = vv_is_ascii(x[i]) ? vv_room(x[i].size) : NULL;
+        if (copy == NULL) {
+            block->fail[i] = 1;
+            continue;
+        }
+        bool inside = false;
+        for (uint32_t k = 0; k < x[i].size; k++) {
+            const uint8_t byte = x[i].at[k];
+            copy[k] = !is_letter(byte) ? byte : inside ? byte | 32 : (uint8_t)(byte & ~32);
+            inside = words ? is_letter(byte) : true;
+        }
+        to[i] = (vv_text){copy, x[i].size};
+    }
+}
+
+void vv_k_text_title(const vv_op *op, vv_block *block) { capitalize(op, block, true); }
+void vv_k_text_capitalize(const vv_op *op, vv_block *block) { capitalize(op, block, false); }
+
 /* ---- Ends ---- */
 
 static inline bool is_stripped(uint8_t byte, vv_text set) {
@@ -244,5 +273,32 @@ void vv_k_text_repeat(const vv_op *op, vv_block *block) {
         }
         for (int64_t k = 0; k < x[i]; k++) vv_put(copy + (size_t)k * constant.size, constant.at, constant.size);
         to[i] = (vv_text){copy, (uint32_t)x[i] * constant.size};
+    }
+}
+
+/* To a width, the constant's low half, with the byte above it, which is ASCII. extra: 0: ljust, 1: rjust, 2: zfill. */
+void vv_k_text_pad(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    const uint32_t width = (uint32_t)op->constant;
+    const uint8_t filler = (uint8_t)(op->constant >> 32);
+    block->ascii[op->to] = block->ascii[op->a];
+    for VV_ROWS(i) {
+        to[i] = VV_ACTIVE(i) ? x[i] : VV_EMPTY;
+        const uint32_t length = vv_points(to[i].at, to[i].size);
+        if (!VV_ACTIVE(i) || length >= width) continue;
+        const uint32_t missing = width - length;
+        uint8_t *copy = vv_room((size_t)x[i].size + missing), *end = copy;
+        if (copy == NULL) {
+            block->fail[i] = 1;
+            continue;
+        }
+        const uint32_t sign = op->extra == 2 && x[i].size > 0 && (x[i].at[0] == '-' || x[i].at[0] == '+');
+        if (sign) *end++ = x[i].at[0];
+        if (op->extra == 0) vv_put(end, x[i].at, x[i].size);
+        memset(op->extra == 0 ? end + x[i].size : end, filler, missing);
+        if (op->extra != 0) vv_put(end + missing, x[i].at + sign, x[i].size - sign);
+        to[i] = (vv_text){copy, x[i].size + missing};
     }
 }

@@ -12,10 +12,12 @@ from vivarium._lift.values import (
     TEXT,
     Const,
     Deopt,
+    Fork,
     Frame,
     Method,
     RangeIter,
     Reg,
+    Split,
     Tup,
     is_plain,
     type_of,
@@ -44,7 +46,8 @@ FLOAT_FUNCTIONS = {
 }
 """By number: shim/kernels/floats.c."""
 
-_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, *FLOAT_FUNCTIONS, math.floor, math.ceil)
+_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
+_OF_SCALARS += (math.isnan, math.isinf, math.isfinite)
 _OF_CONTAINERS = (len, min, max, sum, any, all, sorted, tuple, list, set, frozenset)
 _CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool}
 _BUILTIN_CLASSES = (int, float, str, bool, complex, bytes, bytearray, tuple, list, dict, set, frozenset, object, type(None))
@@ -64,7 +67,7 @@ def _builtin(fn):
 class Calls:
     def call(self, f, arguments, keywords, state):
         """The value; or the Frame to run."""
-        if not all(isinstance(v, (Const, Reg, Tup, RangeIter)) for v in arguments):
+        if not all(isinstance(v, (Const, Reg, Tup, RangeIter, Split)) for v in arguments):
             raise Deopt("a call with such arguments")
         if isinstance(f, Method):
             return self._method(f.name, arguments[0], arguments[1:], keywords, state)
@@ -151,12 +154,16 @@ class Calls:
                 return Reg(NUMBER, self.emit("text_length", NUMBER, self.as_reg(x), mask=mask))
             if isinstance(x, Tup):
                 return Const(len(x.items))
+            if isinstance(x, Split):
+                return self.part_count(x, state)
+        if fn is divmod and count == 2:
+            return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
         if fn is abs and ts == [NUMBER]:
             return Reg(NUMBER, self.emit("int_abs", NUMBER, x.id, mask=mask))
         if (fn is abs or fn is math.fabs) and ts == [FLOAT]:
             return Reg(FLOAT, self.emit("float_abs", FLOAT, x.id))
         if fn in (max, min) and count >= 2:
-            return self._extreme(fn, arguments, ts)
+            return self._extreme(fn, arguments, ts, state)
         if fn is round:
             return self._round(arguments, ts, mask)
         if count == 1 and fn in (int, float, str, bool):
@@ -166,8 +173,12 @@ class Calls:
         if count == 1 and ts[0] in (NUMBER, FLOAT, BOOL):
             if fn in FLOAT_FUNCTIONS:
                 return Reg(FLOAT, self.emit("float_function", FLOAT, self.to_float(x).id, constant=FLOAT_FUNCTIONS[fn], mask=mask))
-            if fn in (math.floor, math.ceil) and ts[0] == NUMBER:
+            if fn in (math.floor, math.ceil, math.trunc) and ts[0] == NUMBER:
                 return x
+            if fn is math.trunc and ts[0] == FLOAT:
+                return Reg(NUMBER, self.emit("float_to_int", NUMBER, x.id, mask=mask))
+            if fn in (math.isnan, math.isinf, math.isfinite):
+                return self._classified(fn, self.to_float(x))
             if fn in (math.floor, math.ceil) and ts[0] == FLOAT:
                 return Reg(NUMBER, self.emit("float_" + fn.__name__, NUMBER, x.id, mask=mask))
         if fn is math.atan2 and count == 2 and all(t in (NUMBER, FLOAT, BOOL) for t in ts):
@@ -183,7 +194,13 @@ class Calls:
             raise Deopt("isinstance() of such classes")
         return Const(issubclass(found, tuple(classes)))
 
-    def _extreme(self, fn, arguments, ts):
+    def _extreme(self, fn, arguments, ts, state):
+        if len(ts) == 2 and set(ts) == {NUMBER, FLOAT}:  # which type it is depends on the row
+            first, second = arguments
+            later = self.compare(">" if fn is max else "<", second, first, state)
+            if isinstance(later, Const):
+                return second if later.v else first
+            return Fork([(self.m_and(state.mask, later.id), second), (self.m_and(state.mask, later.id, False), first)])
         if len(set(ts)) != 1 or ts[0] not in (NUMBER, FLOAT):
             raise Deopt(f"{fn.__name__}() of values of several types")
         kind = "int_" if ts[0] == NUMBER else "float_"
@@ -195,6 +212,13 @@ class Calls:
             a, b, constant = self._operands(result, v, check_number if ts[0] == NUMBER else float_bits)
             result = Reg(ts[0], self.emit(kind + fn.__name__, ts[0], a, b, constant=constant))
         return result
+
+    def _classified(self, fn, x):
+        if fn is math.isnan:
+            return Reg(BOOL, self.emit("float_ne", BOOL, x.id, x.id))
+        if fn is math.isinf:
+            return Reg(BOOL, self.emit("float_eq", BOOL, self.emit("float_abs", FLOAT, x.id), constant=float_bits(math.inf)))
+        return Reg(BOOL, self.emit("float_eq", BOOL, self.emit("float_sub", FLOAT, x.id, x.id), constant=0))
 
     def _round(self, arguments, ts, mask):
         digits = arguments[1].v if len(arguments) == 2 and isinstance(arguments[1], Const) else None

@@ -12,10 +12,12 @@ from vivarium._lift.values import (
     TEXT,
     Const,
     Deopt,
+    Fork,
     Iter,
     RangeIter,
     Reg,
     Slice,
+    Split,
     Tup,
     is_plain,
     is_scalar,
@@ -66,15 +68,19 @@ class Containers:
             return result
         x = self.present(x, state)
         if isinstance(x, Reg) and x.t == TEXT and constant and len(items) > _FEW:
-            return self._lookup(x, [item.v for item in items if type(item.v) is str], state)[0]
+            keys = [item.v for item in items if type(item.v) is str]
+            return self._lookup(x, keys, state)[0] if keys else Const(False)
         result = Const(False)
         for item in items:
             result = self.either(result, self.compare("==", x, item, state))
         return result
 
     def _text_contains(self, x, text, state):
-        if type_of(x) != TEXT or not isinstance(x, Const):
-            raise Deopt("in a text, of a value that is not constant")
+        x = self.present(x, state)
+        if type_of(x) != TEXT:
+            raise Deopt("in of a text")
+        if isinstance(x, Reg):
+            return Reg(BOOL, self.emit("text_contains", BOOL, self.as_reg(text), x.id, mask=self.m_reg(state.mask)))
         if isinstance(text, Const):
             return Const(x.v in text.v)
         if x.v == "":
@@ -96,8 +102,6 @@ class Containers:
     def _lookup(self, x, keys, state):
         """(whether x is one of the keys, the number of the key)"""
         keys = list(dict.fromkeys(keys))
-        if not keys:
-            return Const(False), None
         name, mask = ("find_text", self.m_reg(state.mask)) if x.t == TEXT else ("find_int", -1)
         key = (name, x.id, mask, *keys)
         if key not in self.memo:
@@ -147,15 +151,28 @@ class Containers:
         if not isinstance(x, Reg):
             raise Deopt("dict.get() with such arguments")
         keys = self._keys(mapping, x)
+        if len({type(mapping[key]) for key in keys}) != 1 or type_of(default) not in (NONE, SCALARS.get(type(mapping[keys[0]]))):
+            values, rest = self._by_type(x, mapping, keys, state)
+            return Fork([*values, (rest, default)]) if values else default
         found, number = self._lookup(x, keys, state)
-        if number is None:
-            return default
         value = self._take(number, [mapping[key] for key in keys])
         if type_of(default) == NONE:
             return Reg(value.t, value.id, none=self.emit("bool_not", BOOL, found.id))
-        if type_of(default) != value.t:
-            raise Deopt("a default of another type than the dict's values")
         return self.select(found.id, value, default)
+
+    def _by_type(self, x, mapping, keys, state):
+        """([(rows, value)] of the keys with values of each type, the rows without a key)"""
+        groups, found, rest = {}, [], state.mask
+        for key in keys:
+            groups.setdefault(type(mapping[key]), []).append(key)
+        for t, own in groups.items():
+            if t not in SCALARS:
+                raise Deopt("a dict with values of such types")
+            known, number = self._lookup(x, own, state)
+            value = Const(None) if t is type(None) else self._take(number, [mapping[key] for key in own])
+            found.append((self.m_and(rest, known.id), value))
+            rest = self.m_and(rest, known.id, False)
+        return found, rest
 
     def dict_method(self, name, mapping, arguments, state):
         if len(mapping) > _MOST_ITEMS:
@@ -178,6 +195,8 @@ class Containers:
             if isinstance(x, Slice):
                 return self.slice(box, Slice(self.present(x.start, state), self.present(x.stop, state)), state)
             return self.index(box, x, state)
+        if isinstance(box, Split):
+            return self.part(box, x, state)
         if isinstance(box, Tup):
             if isinstance(x, Const) and type(x.v) is int and -len(box.items) <= x.v < len(box.items):
                 return box.items[x.v]
@@ -192,14 +211,32 @@ class Containers:
                 return Const(box.v[x.v])
             except Exception:
                 raise Deopt("an item that is not there") from None
-        if type(box.v) is not dict or not isinstance(x, Reg):
+        if not isinstance(x, Reg):
             raise Deopt("an item by such a key")
+        if type(box.v) is not dict:
+            return self._indexed(box.v, x, state)
         keys = self._keys(box.v, x)
-        found, number = self._lookup(x, keys, state)
-        if number is None:
+        if len({type(box.v[key]) for key in keys}) > 1:
+            values, rest = self._by_type(x, box.v, keys, state)
+            self.fail_rows(rest, "a key that is not there")
+            return Fork(values)
+        if not keys:
             raise Deopt("a key that is not there")
+        found, number = self._lookup(x, keys, state)
         self.fail_rows(self.m_and(state.mask, found.id, False), "a key that is not there")
         return self._take(number, [box.v[key] for key in keys])
+
+    def _indexed(self, values, place, state):
+        """The item of a constant sequence."""
+        if place.t != NUMBER or not values:
+            raise Deopt("an item by such a key")
+        negative = self.emit("int_lt", BOOL, place.id, constant=0)
+        behind = self.emit("int_add", NUMBER, place.id, constant=len(values), mask=self.m_reg(state.mask))
+        number = self.emit("select_number", NUMBER, behind, place.id, negative)
+        low = self.emit("int_lt", BOOL, number, constant=0)
+        outside = self.emit("bool_or", BOOL, low, self.emit("int_ge", BOOL, number, constant=len(values)))
+        self.fail_rows(self.m_and(state.mask, outside), "an index that is not there")
+        return self._take(Reg(NUMBER, number), list(values))
 
     # ---- Iteration ----
 
@@ -213,7 +250,11 @@ class Containers:
             return RangeIter(v.cur, v.stop, v.step, header)
         raise Deopt("iteration over such a value")
 
-    def unpacked(self, v, count):
+    def unpacked(self, v, count, state):
+        if isinstance(v, Split):
+            wrong = self.compare("!=", self.part_count(v, state), Const(count), state)
+            self.fail_rows(self.m_and(state.mask, wrong.id), "unpacking of another number of parts")
+            return [self.part(v, Const(k), state) for k in reversed(range(count))]
         if isinstance(v, Const) and type(v.v) in (tuple, list):
             self.watch(v.v)
             v = Tup([Const(item) for item in v.v])

@@ -4,7 +4,7 @@ import functools
 import types
 
 from vivarium._lift.bytecode import OLDER
-from vivarium._lift.values import NULL, TEXT, Const, Deopt, Frame, Iter, Method, Reg, Slice, Tup, type_of
+from vivarium._lift.values import NULL, TEXT, Const, Deopt, Fork, Frame, Iter, Method, Reg, Slice, Tup, type_of
 
 _NOTHING = frozenset("RESUME NOP PRECALL MAKE_CELL COPY_FREE_VARS NOT_TAKEN".split())
 _TESTS = {"IF_FALSE": False, "IF_TRUE": True, "IF_NONE": True, "IF_NOT_NONE": False}
@@ -47,6 +47,8 @@ class Machine:
             stack.append(result)
         elif name not in _NOTHING:
             getattr(self, "do_" + name.lower(), self._unknown)(state, frame, stack, instruction)
+        if stack and isinstance(stack[-1], Fork):
+            return self._fork(state, stack.pop())
         frame.at += 1
         return state
 
@@ -54,6 +56,14 @@ class Machine:
         raise Deopt(f"the instruction {instruction.name}")
 
     # ---- Paths ----
+
+    def _fork(self, state, fork):
+        for mask, v in fork.values:
+            path = state.copy()
+            path.mask = mask
+            path.frames[-1].stack.append(v)
+            path.frames[-1].at += 1
+            self.push(path)
 
     def _branch(self, state, condition, target, when):
         """Jumps where the condition is `when`, goes on elsewhere."""
@@ -280,7 +290,7 @@ class Machine:
         stack.append(self.iterator(stack.pop(), frame.at + 1))
 
     def do_unpack_sequence(self, state, frame, stack, instruction):
-        stack.extend(self.unpacked(stack.pop(), instruction.arg))
+        stack.extend(self.unpacked(stack.pop(), instruction.arg, state))
 
     def _build(self, frame, stack, count, kind):
         items = [stack.pop() for _ in range(count)][::-1]

@@ -1,7 +1,7 @@
 """States of one place and of the same types become one: masks by or, values by select."""
 
 from vivarium._lift.emit import float_bits
-from vivarium._lift.values import BOOL, FLOAT, NUMBER, TEXT, Const, Deopt, Iter, RangeIter, Reg, Slice, Tup, is_scalar, type_of
+from vivarium._lift.values import BOOL, FLOAT, NUMBER, TEXT, Const, Deopt, Iter, RangeIter, Reg, Slice, Split, Tup, is_scalar, type_of
 
 
 class Merging:
@@ -71,6 +71,8 @@ class Merging:
                 return Iter([choose(p, q) for p, q in zip(x.items, y.items)], x.at, x.header)
             if isinstance(x, Slice):
                 return Slice(choose(x.start, y.start), choose(x.stop, y.stop))
+            if isinstance(x, Split):
+                return Split(choose(x.text, y.text), x.separator)
             if not isinstance(x, (Const, Reg, Tup)):
                 return x
             if isinstance(x, Const) and not is_scalar(x.v):

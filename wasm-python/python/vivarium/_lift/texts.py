@@ -1,13 +1,16 @@
 """Text: operators, slices, methods and f-strings."""
 
+import re
 import struct
 
 from vivarium._lift.emit import Parts
-from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, is_scalar, type_of
+from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Slice, Split, Tup, is_scalar, type_of
 
 _FOLDED = frozenset("upper lower strip lstrip rstrip title capitalize startswith endswith replace find count isdigit isalpha".split())
 """Methods of constants that are called while lifting."""
 
+_CLASSES = ("isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower")
+_PADS = ("ljust", "rjust", "zfill")
 _STRIPS = {"strip": 3, "lstrip": 1, "rstrip": 2}
 _MOST_TEXT = 4096
 
@@ -22,7 +25,62 @@ class Texts:
         if op == "*" and isinstance(x, Const) and ty == NUMBER and 0 < len(x.v) <= _MOST_TEXT:
             mask = self.m_reg(state.mask)
             return Reg(TEXT, self.emit("text_repeat", TEXT, y.id, mask=mask, constant=self.text(x.v)))
+        if op == "%" and isinstance(x, Const):
+            return self._percent(x.v, y.items if isinstance(y, Tup) and y.kind is tuple else [y], state)
         raise Deopt(f"{op} of such values")
+
+    def _percent(self, form, values, state):
+        """form % values, for %s, %d and %.2f."""
+        values, parts = list(values), []
+        for k, piece in enumerate(re.split(r"(%%|%s|%d|%\.[0-9]f|%)", form)):
+            if k % 2 == 0 or piece == "%%":
+                parts.append(Const("%" if k % 2 else piece))
+                continue
+            if piece == "%" or not values:
+                raise Deopt("formatting with % in such a way")
+            v = self.present(values.pop(0), state)
+            t = type_of(v)
+            if piece == "%s" or (piece == "%d" and t == NUMBER):
+                parts.append(self.to_str(v, state))
+            elif t == FLOAT and piece != "%d":
+                parts.append(self.format(v, Const(piece[1:]), state))
+            else:
+                raise Deopt("formatting with % in such a way")
+        if values:
+            raise Deopt("formatting with % in such a way")
+        return self.concat(parts, state)
+
+    def _braces(self, form, values, state):
+        """form.format(*values), for {} alone."""
+        pieces = form.split("{}")
+        if any("{" in piece or "}" in piece for piece in pieces) or len(pieces) != len(values) + 1:
+            raise Deopt("format() in such a way")
+        parts = [Const(pieces[0])]
+        for v, piece in zip(values, pieces[1:]):
+            parts += [self.to_str(v, state), Const(piece)]
+        return self.concat(parts, state)
+
+    def _joined(self, separator, v, state):
+        if not isinstance(v, Tup) or v.kind not in (tuple, list):
+            raise Deopt("join() of such a value")
+        items = [self.present(item, state) for item in v.items]
+        if any(type_of(item) != TEXT for item in items):
+            raise Deopt("join() of such values")
+        return self.concat([part for item in items for part in (separator, item)][1:], state)
+
+    # ---- split() ----
+
+    def part(self, split, place, state):
+        if not isinstance(place, Const) or type(place.v) is not int or abs(place.v) > 1000:
+            raise Deopt("a part by such an index")
+        constant = self.text(split.separator)
+        mask = self.m_reg(state.mask)
+        return Reg(TEXT, self.emit("text_part", TEXT, self.as_reg(split.text), mask=mask, extra=place.v, constant=constant))
+
+    def part_count(self, split, state):
+        mask = self.m_reg(state.mask)
+        found = self.emit("text_count", NUMBER, self.as_reg(split.text), mask=mask, constant=self.text(split.separator))
+        return Reg(NUMBER, self.emit("int_add", NUMBER, found, constant=1, mask=mask))
 
     def text_compare(self, op, name, x, y, state):
         tx, ty = type_of(x), type_of(y)
@@ -125,6 +183,17 @@ class Texts:
 
     # ---- Methods ----
 
+    def _any_end(self, name, text, ends, state):
+        """startswith() and endswith() of a tuple."""
+        if isinstance(ends, Const) and type(ends.v) is tuple:
+            ends = Tup([Const(end) for end in ends.v])
+        if not isinstance(ends, Tup) or ends.kind is not tuple or any(not isinstance(end, Const) or type(end.v) is not str for end in ends.items):
+            raise Deopt(f"str.{name}() with such arguments")
+        result = Const(False)
+        for end in ends.items:
+            result = self.either(result, self.text_method(name, text, [end], state))
+        return result
+
     def folded_method(self, text, name, arguments):
         values = [v.v for v in arguments]
         if name not in _FOLDED or len(text) > _MOST_TEXT or not all(is_scalar(value) for value in values):
@@ -140,6 +209,10 @@ class Texts:
     def text_method(self, name, text, arguments, state):
         if isinstance(text, Const) and all(isinstance(v, Const) for v in arguments):
             return self.folded_method(text.v, name, arguments)
+        if name == "join" and len(arguments) == 1:
+            return self._joined(text, arguments[0], state)
+        if name == "format" and isinstance(text, Const):
+            return self._braces(text.v, arguments, state)
         text = Reg(TEXT, self.as_reg(text))
         arguments = [self.present(v, state) for v in arguments]
         constants = [v.v if isinstance(v, Const) and type(v.v) is str else None for v in arguments]
@@ -148,10 +221,23 @@ class Texts:
         def emitted(t, kernel, **options):
             return Reg(t, self.emit(kernel, t, text.id, mask=mask, **options))
 
-        if name in ("upper", "lower") and count == 0:
+        if name in ("upper", "lower", "title", "capitalize") and count == 0:
             return emitted(TEXT, "text_" + name)
-        if name in ("isdigit", "isalpha") and count == 0:
+        if name in _CLASSES and count == 0:
             return emitted(BOOL, "text_" + name)
+        if name == "split" and count == 1 and constants[0]:
+            return Split(text, constants[0])
+        if name in _PADS and 1 <= count <= 2 - (name == "zfill") and isinstance(arguments[0], Const) and type(arguments[0].v) is int:
+            filler = "0" if name == "zfill" else constants[1] if count == 2 else " "
+            if 0 <= arguments[0].v <= 1000 and filler and len(filler) == 1 and filler.isascii():
+                return emitted(TEXT, "text_pad", extra=_PADS.index(name), constant=arguments[0].v | ord(filler) << 32)
+        if name in ("removeprefix", "removesuffix") and count == 1 and constants[0]:
+            size, front = len(constants[0]), name == "removeprefix"
+            there = emitted(BOOL, "text_starts" if front else "text_ends", constant=self.text(constants[0]))
+            rest = self.slice(text, Slice(Const(size), Const(None)) if front else Slice(Const(0), Const(-size)), state)
+            return self.select(there.id, rest, text)
+        if name in ("startswith", "endswith") and count == 1 and isinstance(arguments[0], (Tup, Const)) and constants[0] is None:
+            return self._any_end(name, text, arguments[0], state)
         if name in _STRIPS and count <= 1:
             if count == 0 or type_of(arguments[0]) == NONE:
                 return emitted(TEXT, "text_strip", extra=_STRIPS[name])

@@ -80,6 +80,24 @@ class Slice:
         self.start, self.stop = start, stop
 
 
+class Split:
+    """text.split(separator): the parts are made when they are asked for."""
+
+    __slots__ = ("text", "separator")
+
+    def __init__(self, text, separator):
+        self.text, self.separator = text, separator
+
+
+class Fork:
+    """What an instruction gives where its type depends on the row: [(mask, value)], for all rows of the state that have not failed."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values):
+        self.values = values
+
+
 class _Null:
     """The interpreter's empty place on the stack."""
 
@@ -116,6 +134,8 @@ def type_of(v):
         return ("range", v.header, v.step.v, type_of(v.cur), type_of(v.stop))
     if isinstance(v, Method):
         return ("method", v.name)
+    if isinstance(v, Split):
+        return ("split", v.separator, type_of(v.text))
     if isinstance(v, Slice):
         return ("slice", type_of(v.start), type_of(v.stop))
     return "null"
