@@ -64,7 +64,7 @@ def _link(build: Build) -> None:
     folder, linked = build.folder(LINK), build.image.linked
     modules = folder / "image_modules.c"
     modules.write_text(_image_modules(tuple(name for module in linked for name in module.MODULES)))
-    shim = sorted((SOURCES / "shim").glob("*.c"))
+    shim = sorted((SOURCES / "shim").rglob("*.c"))
     if not shim:
         raise BuildError(f"there are no sources of the shim in {SOURCES / 'shim'}")
     support = [SOURCES / "support" / f"{name}.c" for name in _SUPPORT]

@@ -86,6 +86,8 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->errors);
     Py_VISIT(self->operations);
     Py_VISIT(self->measured);
+    Py_VISIT(self->lifter);
+    Py_VISIT(self->program);
     Py_VISIT(self->table.iterator);
     Py_VISIT(self->table.columns);
     return 0;
@@ -97,6 +99,8 @@ static int function_clear(PyObject *object) {
     Py_CLEAR(self->dtypes);
     Py_CLEAR(self->operations);
     Py_CLEAR(self->measured);
+    Py_CLEAR(self->lifter);
+    Py_CLEAR(self->program);
     vv_table_end(self);
     vv_function_release(self);
     return 0;
@@ -121,9 +125,22 @@ static void function_dealloc(PyObject *object) {
 PyDoc_STRVAR(operations_doc, "operations: dict of an operation's number to the Function that is it, or None");
 PyDoc_STRVAR(measured_doc, "measured: called without arguments after each call, returns the metrics that changed or None; or None");
 
+PyDoc_STRVAR(lifter_doc, "lifter: called without arguments when enough rows were interpreted, returns the function's Program or None");
+PyDoc_STRVAR(columns_mode_doc, "columns_mode: 0: when it is worth it; 1: from the first row; 2: likewise, and compared with the interpreter");
+PyDoc_STRVAR(rows_to_wait_doc, "rows_to_wait: rows that are interpreted before lifter is called");
+PyDoc_STRVAR(rows_before_lifting_doc, "rows_before_lifting: those that are left of them");
+PyDoc_STRVAR(rows_as_columns_doc, "rows_as_columns: how many rows the program computed");
+PyDoc_STRVAR(rows_interpreted_doc, "rows_interpreted: how many rows were calls, of functions that are called once a row");
+
 static PyMemberDef members[] = {
     {"operations", Py_T_OBJECT_EX, offsetof(vv_function, operations), 0, operations_doc},
     {"measured", Py_T_OBJECT_EX, offsetof(vv_function, measured), 0, measured_doc},
+    {"lifter", Py_T_OBJECT_EX, offsetof(vv_function, lifter), 0, lifter_doc},
+    {"columns_mode", Py_T_INT, offsetof(vv_function, columns_mode), 0, columns_mode_doc},
+    {"rows_to_wait", Py_T_LONGLONG, offsetof(vv_function, rows_to_wait), 0, rows_to_wait_doc},
+    {"rows_before_lifting", Py_T_LONGLONG, offsetof(vv_function, rows_before_lifting), 0, rows_before_lifting_doc},
+    {"rows_as_columns", Py_T_LONGLONG, offsetof(vv_function, rows_as_columns), Py_READONLY, rows_as_columns_doc},
+    {"rows_interpreted", Py_T_LONGLONG, offsetof(vv_function, rows_interpreted), Py_READONLY, rows_interpreted_doc},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -1,5 +1,5 @@
 /* `_vivarium`: what the Python half sees. */
-#include "vivarium.h"
+#include "columns.h"
 
 static PyObject *functions; /* list: handle -> Function, or None when the handle is free */
 
@@ -77,6 +77,13 @@ static struct PyModuleDef definition = {
     .m_methods = methods,
 };
 
+static int add_kernels(PyObject *module) {
+    PyObject *names = vv_kernel_names();
+    int status = PyModule_AddObjectRef(module, "KERNELS", names);
+    Py_XDECREF(names);
+    return status;
+}
+
 PyMODINIT_FUNC PyInit__vivarium(void) {
     if (vv_errors_init() < 0 || vv_temporal_prepare() < 0 || vv_decimal_prepare() < 0) return NULL;
     if (functions == NULL) functions = PyList_New(0);
@@ -85,6 +92,7 @@ PyMODINIT_FUNC PyInit__vivarium(void) {
     if (module == NULL) return NULL;
     if (PyType_Ready(&vv_arena_type) < 0 || PyModule_AddType(module, &vv_function_type) < 0 ||
         PyModule_AddType(module, &vv_groups_type) < 0 || PyModule_AddType(module, &vv_group_method_type) < 0 ||
+        PyModule_AddType(module, &vv_program_type) < 0 || add_kernels(module) < 0 ||
         PyModule_AddObjectRef(module, "ResultError", vv_result_error) < 0 ||
         PyModule_AddObjectRef(module, "ArgumentError", vv_argument_error) < 0) {
         Py_DECREF(module);

@@ -7,6 +7,9 @@
 #include <structmember.h>
 
 #define Py_T_OBJECT_EX T_OBJECT_EX
+#define Py_T_INT T_INT
+#define Py_T_LONGLONG T_LONGLONG
+#define Py_READONLY READONLY
 
 static inline PyObject *PyErr_GetRaisedException(void) {
     PyObject *type, *value, *traceback;

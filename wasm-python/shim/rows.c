@@ -37,16 +37,29 @@ static int row_failed(vv_function *function, int64_t row) {
     return vv_append(&function->builder, Py_None);
 }
 
+int vv_compute_row(vv_function *function, vv_caller *caller, int64_t i, int64_t *row) {
+    if (compute_row(function, caller->direct, caller->arguments + 1, i) == 0) return 0;
+    int status = row_failed(function, i);
+    if (status < 0) *row = i;
+    return status;
+}
+
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row) {
-    vectorcallfunc direct = vv_direct(function->callable);
-    PyObject **arguments = vv_argument_places(function);
-    if (arguments == NULL) return -1;
+    vv_caller caller = {vv_direct(function->callable), vv_argument_places(function)};
+    if (caller.arguments == NULL) return -1;
     int status = vv_builder_start(&function->builder, rows);
-    for (int64_t i = 0; i < rows && status == 0; i++) {
-        if (compute_row(function, direct, arguments + 1, i) == 0) continue;
-        status = row_failed(function, i);
-        if (status < 0) *row = i;
+    int64_t i = 0;
+    while (i < rows && status == 0) {
+        i = vv_columns_next(function, &caller, i, rows, &status, row);
+        int64_t first = i, stop = vv_columns_wait(function, i, rows);
+        for (; i < stop && status == 0; i++) {
+            if (compute_row(function, caller.direct, caller.arguments + 1, i) == 0) continue;
+            status = row_failed(function, i);
+            if (status < 0) *row = i;
+        }
+        function->rows_before_lifting -= i - first;
+        function->rows_interpreted += i - first;
     }
-    vv_free_argument_places(function, arguments);
+    vv_free_argument_places(function, caller.arguments);
     return status;
 }

@@ -10,6 +10,7 @@
  *   function.c      a vv_function: a callable bound to argument types and a result type
  *   calls.h         one call of a function with the values of a row
  *   rows.c          calls a function once a row
+ *   columns.c       computes such a function's rows as columns (columns.h); program.c: what it was lifted to; kernels/: the work
  *   arrays.c        columns as NumPy arrays
  *   vectors.c       calls a function once a batch, with numpy arrays (VV_NUMPY: images with numpy)
  *   strings.c       strings as numpy's StringDType
@@ -310,6 +311,13 @@ typedef struct {
     PyObject *held;     /* what keeps the last result's memory alive besides the builder */
     PyObject *errors;   /* list of described row errors of this call (the first 100), or NULL */
     PyObject *error_rows; /* list of the rows that failed, or NULL */
+    PyObject *lifter;   /* called without arguments: the function as columns (columns.h), or None; NULL or None: there is none */
+    PyObject *program;  /* what it gave, or NULL */
+    int columns_mode;   /* columns.c: lazy, forced, shadow */
+    int lifts;
+    int64_t rows_to_wait;        /* that are interpreted before the function is lifted, which takes about as long as half of them do */
+    int64_t rows_before_lifting; /* those that are left of them */
+    int64_t rows_as_columns, rows_interpreted;
 } vv_function;
 
 extern PyTypeObject vv_function_type;
@@ -330,6 +338,22 @@ struct ArrowArray *vv_function_resume(vv_function *function, int64_t *row);
 /* Makes NumPy's C interface available; -1 with an exception set when NumPy cannot be imported. */
 int vv_vectors_prepare(void);
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row);
+
+/* What the calls of a batch's rows share: calls.h. */
+typedef struct {
+    PyObject *(*direct)(PyObject *, PyObject *const *, size_t, PyObject *);
+    PyObject **arguments;
+} vv_caller;
+
+/* Calls the function for a row and appends its result, or what its policy makes of an error. */
+int vv_compute_row(vv_function *function, vv_caller *caller, int64_t i, int64_t *row);
+
+/* ---- columns.c ---- */
+
+/* Computes rows as columns, when the function is lifted: the first row that is left, for the interpreter. */
+int64_t vv_columns_next(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row);
+/* Up to which row the interpreter goes before that is to be tried again. */
+int64_t vv_columns_wait(vv_function *function, int64_t first, int64_t rows);
 /* arrays.c: the argument that a column becomes; `index` is an array of the rows to take, or None. */
 PyObject *vv_column_array(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row);
 /* An array of bytes that looks into memory which its owner keeps; None for NULL. */

@@ -19,7 +19,7 @@ import pyarrow as pa
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
 SNAPSHOT_ONLY = {"interpreter.c", "settle.c"}  # they start a CPython of their own
-SOURCES = sorted(path for path in (ROOT / "shim").glob("*.c") if path.name not in SNAPSHOT_ONLY)
+SOURCES = sorted(path for path in (ROOT / "shim").rglob("*.c") if path.name not in SNAPSHOT_ONLY)
 from vivarium import types  # noqa: E402  found through the path above
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-Wno-unused-parameter"]

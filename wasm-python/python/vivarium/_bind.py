@@ -1,7 +1,7 @@
 """Binding: a signature and the types of columns become functions that the host can call."""
 
 import _vivarium
-from vivarium import _aggregates, _annotations
+from vivarium import _aggregates, _annotations, _lift
 from vivarium._context import FunctionContext
 from vivarium._errors import DefinitionError, ProtocolError
 from vivarium.types import DataType, Field, TypeSpellingError, parse
@@ -113,6 +113,7 @@ class Bound:
         self.policy = policy
         self.output = output
         self.context = context
+        self.columns = None  # how the function runs as columns: a _lift.Candidate
         self.instance = signature.target.make()
         if self.instance is not None:
             self._call_if_defined("open", context)
@@ -175,7 +176,10 @@ class Bound:
                 callable = _frames.table(callable, signature.result, signature.iterated)
             else:
                 callable = _series.function(callable, signature.result, signature.options.pyflink, signature.iterated)
-        return self.make(callable, arguments, signature.result, mode, vectorized)
+        function = self.make(callable, arguments, signature.result, mode, vectorized)
+        if mode == _ROWS and not vectorized and signature.options.columns is not False:
+            self.columns = _lift.attach(function, callable, [(argument.type, argument.nullable) for argument in arguments], signature.result)
+        return function
 
     def _pandas_aggregate(self, arguments):
         """An aggregate function whose groups are kept whole."""

@@ -20,6 +20,7 @@ class Declaration:
     deterministic: typing.Any = True
     on_error: typing.Any = None
     vectorized: typing.Any = False
+    columns: typing.Any = True
     pyflink: bool = False  # declared with PyFlink's decorators: its rules for NULL, for results and for types that are not given
     func_type: typing.Any = "general"  # PyFlink's
 
@@ -97,6 +98,7 @@ def udf(
     null_handling=None,
     deterministic=True,
     on_error=None,
+    columns=True,
 ):
     """Declares a function of one value per row, as ``@udf`` or ``@udf(...)``.
 
@@ -114,10 +116,11 @@ def udf(
     deterministic: whether equal arguments give equal results, so that calls may be saved or repeated.
     on_error: what an exception does: "fail" ends the query, "null" makes the result NULL, "skip" drops the row into the error table.
         Left out, the caller decides.
+    columns: False keeps a function that is called once a row from running as columns, which changes how fast it is and nothing else.
 
     Any result may be None, which is NULL.
     """
-    said = Declaration("scalar", name, result_type, input_types, null_handling, deterministic, on_error, vectorized)
+    said = Declaration("scalar", name, result_type, input_types, null_handling, deterministic, on_error, vectorized, columns)
     return decorate(f, said, "udf")
 
 

@@ -323,6 +323,8 @@ class _Reader:
         on_error = self.choice("on_error", ("fail", "null", "skip"))
         for problem in _vectorized_problems(self.options):
             self.problem(problem)
+        if not isinstance(self.options.columns, bool):
+            self.problem(f"columns={self.options.columns!r:.100} is not True or False")
         parameters = self.parameters(handling)
         if self.options.vectorized and not parameters:
             self.problem("a vectorized function has at least one parameter: the number of rows is that of its arguments")

@@ -6,7 +6,8 @@ import sys
 
 import pyflink.table  # noqa: F401  imported for the snapshot
 
-from vivarium import _await, _environment, _runtime  # noqa: F401  likewise
+from vivarium import _await, _environment, _lift, _runtime  # noqa: F401  likewise
+from vivarium.types import DataType
 
 try:
     import numpy.random
@@ -64,6 +65,17 @@ _ROUNDS = 32
 """After so many calls the interpreter has specialised the instructions of a request's path, and no longer rewrites them."""
 
 
+def _lifted(text, number):
+    """What a function does that is lifted: instances find the lifter as it is after use."""
+    kind = 0.5
+    for word, value in (("a", 1.5), ("b", 2.5)):
+        if text.strip().upper() == word:
+            kind = value
+    while number > 10:
+        number -= 3
+    return f"{text[:2]}-{number * kind:.2f}" if number in (1, 2) and kind > 1 else None
+
+
 def _rehearse():
     """What every instance does first: what that imports lazily, compiles and caches is then part of the snapshot."""
     _ask(op="start", seed="00" * 32, variables={}, path=[], directory="/tmp")
@@ -78,6 +90,7 @@ def _rehearse():
         handles.append(_ask(op="bind", function=name, arguments=[{"type": "int64", "nullable": False}])["handle"])
     for handle in handles:
         _ask(op="drop", handle=handle)
+    _lift.explain(_lifted, [(DataType("string"), False), (DataType("int64"), True)], DataType("string"))
     _runtime._signatures.clear()
     _runtime._bound.clear()
     _runtime._load.forget("_rehearsal")

@@ -1,0 +1,77 @@
+"""Plain functions of a row as columns: their bytecode becomes a program that the shim runs over blocks of rows.
+
+The interpreter computes every row whose exact answer the program does not know, so what a function returns, raises and does is the same
+with and without. What is lifted is in ../../../../docs/columns.md.
+"""
+
+import gc
+import os
+import types
+
+from vivarium._lift.lifter import Lifter
+from vivarium._lift.values import NotLifted
+
+VARIABLE = "VIVARIUM_COLUMNS"
+"""off: nothing is lifted; force: from the first row on; shadow: likewise, and every row is compared with the interpreter's."""
+
+_ROWS, _ROWS_OF_A_BYTE = 3000, 5
+"""How many rows are interpreted before a function is lifted, by the bytes of its code: about twice the time that lifting takes."""
+
+_LAZY, _FORCED, _SHADOW = range(3)  # columns.c of the shim
+_MODES = {"force": _FORCED, "shadow": _SHADOW}
+
+
+class Candidate:
+    """A function that may be lifted, for the shim to call when it is worth it; why it was not, and for what rows are the interpreter's."""
+
+    def __init__(self, fn, bound, arguments, result):
+        self.fn, self.bound, self.arguments, self.result = fn, bound, arguments, result
+        self.why = None
+        self.reasons = []
+
+    def __call__(self):
+        """The shim's Program, or None."""
+        collecting = gc.isenabled()
+        gc.disable()  # a collection might run code of the user's
+        lifter = Lifter(self.fn, self.arguments, self.result, self.bound)
+        try:
+            return lifter.lift()
+        except NotLifted as error:
+            self.why = str(error)
+        except Exception as error:  # whatever it is, the interpreter can do without a program
+            self.why = f"the lifter failed: {type(error).__name__}: {error}"
+        finally:
+            self.reasons = [(code.line(number), why) for code, number, why in lifter.reasons]
+            if collecting:
+                gc.enable()
+        return None
+
+
+def candidate(callable, arguments, result):
+    """A Candidate, or None. arguments: (type, whether a NULL reaches the function) each; result: a type."""
+    bound = ()
+    if type(callable) is types.MethodType:
+        bound, callable = (callable.__self__,), callable.__func__
+    if type(callable) is not types.FunctionType:
+        return None
+    return Candidate(callable, bound, [(type.id, nullable) for type, nullable in arguments], result.id)
+
+
+def attach(function, callable, arguments, result):
+    """Lets a Function of the shim, which is called once a row, run as columns. The Candidate, or None."""
+    mode = os.environ.get(VARIABLE, "")
+    found = None if mode == "off" else candidate(callable, arguments, result)
+    if found is not None:
+        function.lifter = found
+        function.rows_to_wait = function.rows_before_lifting = _ROWS + _ROWS_OF_A_BYTE * len(found.fn.__code__.co_code)
+        function.columns_mode = _MODES.get(mode, _LAZY)
+    return found
+
+
+def explain(callable, arguments, result):
+    """(whether the function runs as columns, why not or None, [(line, why rows that come there are the interpreter's)])"""
+    found = candidate(callable, arguments, result)
+    if found is None:
+        return False, "it is not a plain function", []
+    lifted = found() is not None
+    return lifted, found.why, found.reasons

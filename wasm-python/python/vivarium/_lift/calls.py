@@ -1,0 +1,256 @@
+"""Calls: of built-in functions, of methods, and of plain functions, which become part of the program."""
+
+import math
+import types
+
+from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.values import (
+    BOOL,
+    CONTAINERS,
+    FLOAT,
+    NUMBER,
+    TEXT,
+    Const,
+    Deopt,
+    Fork,
+    Frame,
+    Method,
+    RangeIter,
+    Reg,
+    Split,
+    Tup,
+    is_plain,
+    type_of,
+)
+
+FLOAT_FUNCTIONS = {
+    function: number
+    for number, function in enumerate(
+        (
+            math.sqrt,
+            math.exp,
+            math.log,
+            math.sin,
+            math.cos,
+            math.tan,
+            math.asin,
+            math.acos,
+            math.atan,
+            math.log10,
+            math.log2,
+            math.radians,
+            math.degrees,
+            math.fabs,
+        )
+    )
+}
+"""By number: shim/kernels/floats.c."""
+
+_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
+_OF_SCALARS += (math.isnan, math.isinf, math.isfinite)
+_OF_CONTAINERS = (len, min, max, sum, any, all, sorted, tuple, list, set, frozenset)
+_CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool}
+_BUILTIN_CLASSES = (int, float, str, bool, complex, bytes, bytearray, tuple, list, dict, set, frozenset, object, type(None))
+
+VARIADIC = 0x20 | 0x80 | 0x100 | 0x200 | 0x04 | 0x08
+"""Flags of code: generators, coroutines, *args and **kwargs."""
+
+_DEEPEST = 8
+_UNROLLED = 32
+
+
+def _builtin(fn):
+    """Whether comparing and hashing the object runs no code of the user's."""
+    return type(fn) in (types.BuiltinFunctionType, type)
+
+
+class Calls:
+    def call(self, f, arguments, keywords, state):
+        """The value; or the Frame to run."""
+        if not all(isinstance(v, (Const, Reg, Tup, RangeIter, Split)) for v in arguments):
+            raise Deopt("a call with such arguments")
+        if isinstance(f, Method):
+            return self._method(f.name, arguments[0], arguments[1:], keywords, state)
+        if not isinstance(f, Const):
+            raise Deopt("a call of such a value")
+        fn = f.v
+        if type(fn) is types.FunctionType:
+            return self._inlined(fn, arguments, keywords, state)
+        if keywords or not _builtin(fn):
+            raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
+        if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
+            arguments = arguments[0].items
+        folded = self._folded(fn, arguments)
+        if folded is not None:
+            return folded
+        if fn is range:
+            return self._range(arguments)
+        return self._builtin_call(fn, [self.present(v, state) for v in arguments], state)
+
+    def _folded(self, fn, arguments):
+        """The call of constants, or None."""
+        values = []
+        for v in arguments:
+            if isinstance(v, Const):
+                values.append(v.v)
+            elif isinstance(v, Tup) and all(isinstance(item, Const) for item in v.items):
+                values.append((tuple if v.kind is range else v.kind)(item.v for item in v.items))
+            else:
+                return None
+        containers = [value for value in values if type(value) in CONTAINERS]
+        known = _OF_CONTAINERS if containers else _OF_SCALARS
+        if fn not in known or not all(map(is_plain, values)) or (containers and len(values) > 1):
+            return None
+        for value in containers:
+            self.watch(value)
+        if any(type(value) in (int, str) and (value.bit_length() if type(value) is int else len(value)) > 4096 for value in values):
+            raise Deopt("a large constant")
+        try:
+            result = fn(*values)
+        except Exception:
+            raise Deopt(f"{fn.__name__}() raises") from None
+        return Const(result)
+
+    def _inlined(self, fn, arguments, keywords, state):
+        code = fn.__code__
+        count = code.co_argcount
+        if code.co_flags & VARIADIC or code.co_cellvars or code.co_kwonlyargcount or len(state.frames) > _DEEPEST:
+            raise Deopt(f"a call of {fn.__name__}()")
+        if any(frame.code.code is code for frame in state.frames):
+            raise Deopt("recursion")
+        names = code.co_varnames[:count]
+        given = dict(zip(names, arguments))
+        if len(arguments) > count or any(name not in names[code.co_posonlyargcount :] or name in given for name in keywords):
+            raise Deopt("a call that raises")
+        self.guards.code(fn)
+        given.update(keywords)
+        defaults = fn.__defaults__ or ()
+        for name, value in zip(names[max(count - len(defaults), 0) :], defaults[max(len(defaults) - count, 0) :]):
+            given.setdefault(name, Const(value))
+        if len(given) != count:
+            raise Deopt("a call that raises")
+        return Frame(self.code_of(code), fn, 0, given, [])
+
+    def _range(self, arguments):
+        if not 1 <= len(arguments) <= 3 or any(type_of(v) != NUMBER for v in arguments):
+            raise Deopt("range() of such values")
+        start, stop, step = {
+            1: lambda: (Const(0), *arguments, Const(1)),
+            2: lambda: (*arguments, Const(1)),
+            3: lambda: arguments,
+        }[len(arguments)]()
+        if not isinstance(step, Const) or step.v == 0:
+            raise Deopt("range() with such a step")
+        if isinstance(start, Const) and isinstance(stop, Const) and abs(stop.v - start.v) <= _UNROLLED * abs(step.v):
+            return Tup([Const(number) for number in range(start.v, stop.v, step.v)], range)
+        return RangeIter(start, stop, step)
+
+    def _builtin_call(self, fn, arguments, state):
+        ts = [type_of(v) for v in arguments]
+        count, x = len(arguments), arguments[0] if arguments else None
+        mask = self.m_reg(state.mask)
+        if fn is len and count == 1:
+            if ts[0] == TEXT:
+                return Reg(NUMBER, self.emit("text_length", NUMBER, self.as_reg(x), mask=mask))
+            if isinstance(x, Tup):
+                return Const(len(x.items))
+            if isinstance(x, Split):
+                return self.part_count(x, state)
+        if fn is divmod and count == 2:
+            return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
+        if fn is abs and ts == [NUMBER]:
+            return Reg(NUMBER, self.emit("int_abs", NUMBER, x.id, mask=mask))
+        if (fn is abs or fn is math.fabs) and ts == [FLOAT]:
+            return Reg(FLOAT, self.emit("float_abs", FLOAT, x.id))
+        if fn in (max, min) and count >= 2:
+            return self._extreme(fn, arguments, ts, state)
+        if fn is round:
+            return self._round(arguments, ts, mask)
+        if count == 1 and fn in (int, float, str, bool):
+            return self._converted(fn, x, ts[0], mask, state)
+        if fn is isinstance and count == 2 and ts[0] in _CLASSES:
+            return self._isinstance(_CLASSES[ts[0]], arguments[1])
+        if count == 1 and ts[0] in (NUMBER, FLOAT, BOOL):
+            if fn in FLOAT_FUNCTIONS:
+                return Reg(FLOAT, self.emit("float_function", FLOAT, self.to_float(x).id, constant=FLOAT_FUNCTIONS[fn], mask=mask))
+            if fn in (math.floor, math.ceil, math.trunc) and ts[0] == NUMBER:
+                return x
+            if fn is math.trunc and ts[0] == FLOAT:
+                return Reg(NUMBER, self.emit("float_to_int", NUMBER, x.id, mask=mask))
+            if fn in (math.isnan, math.isinf, math.isfinite):
+                return self._classified(fn, self.to_float(x))
+            if fn in (math.floor, math.ceil) and ts[0] == FLOAT:
+                return Reg(NUMBER, self.emit("float_" + fn.__name__, NUMBER, x.id, mask=mask))
+        if fn is math.atan2 and count == 2 and all(t in (NUMBER, FLOAT, BOOL) for t in ts):
+            y, x = (self.as_reg(self.to_float(v)) for v in arguments)
+            return Reg(FLOAT, self.emit("float_atan2", FLOAT, y, x, mask=mask))
+        raise Deopt(f"{fn.__name__}() of such values")
+
+    def _isinstance(self, found, classes):
+        if isinstance(classes, Const) and type(classes.v) is tuple:
+            classes = Tup([Const(c) for c in classes.v])
+        classes = [c.v if isinstance(c, Const) else None for c in (classes.items if isinstance(classes, Tup) else [classes])]
+        if not all(type(c) is type and c in _BUILTIN_CLASSES for c in classes):
+            raise Deopt("isinstance() of such classes")
+        return Const(issubclass(found, tuple(classes)))
+
+    def _extreme(self, fn, arguments, ts, state):
+        if len(ts) == 2 and set(ts) == {NUMBER, FLOAT}:  # which type it is depends on the row
+            first, second = arguments
+            later = self.compare(">" if fn is max else "<", second, first, state)
+            if isinstance(later, Const):
+                return second if later.v else first
+            return Fork([(self.m_and(state.mask, later.id), second), (self.m_and(state.mask, later.id, False), first)])
+        if len(set(ts)) != 1 or ts[0] not in (NUMBER, FLOAT):
+            raise Deopt(f"{fn.__name__}() of values of several types")
+        kind = "int_" if ts[0] == NUMBER else "float_"
+        result = arguments[0]
+        for v in arguments[1:]:
+            if isinstance(result, Const) and isinstance(v, Const):
+                result = Const(fn(result.v, v.v))
+                continue
+            a, b, constant = self._operands(result, v, check_number if ts[0] == NUMBER else float_bits)
+            result = Reg(ts[0], self.emit(kind + fn.__name__, ts[0], a, b, constant=constant))
+        return result
+
+    def _classified(self, fn, x):
+        if fn is math.isnan:
+            return Reg(BOOL, self.emit("float_ne", BOOL, x.id, x.id))
+        if fn is math.isinf:
+            return Reg(BOOL, self.emit("float_eq", BOOL, self.emit("float_abs", FLOAT, x.id), constant=float_bits(math.inf)))
+        return Reg(BOOL, self.emit("float_eq", BOOL, self.emit("float_sub", FLOAT, x.id, x.id), constant=0))
+
+    def _round(self, arguments, ts, mask):
+        digits = arguments[1].v if len(arguments) == 2 and isinstance(arguments[1], Const) else None
+        whole = type(digits) is int and digits >= 0
+        if ts == [FLOAT]:
+            return Reg(NUMBER, self.emit("float_round", NUMBER, arguments[0].id, mask=mask))
+        if ts == [FLOAT, NUMBER] and whole and digits <= 15 and isinstance(arguments[0], Reg):
+            return Reg(FLOAT, self.emit("float_round_digits", FLOAT, arguments[0].id, constant=digits, mask=mask))
+        if ts == [NUMBER] or (ts == [NUMBER, NUMBER] and whole):
+            return arguments[0]
+        raise Deopt("round() of such values")
+
+    def _converted(self, fn, x, t, mask, state):
+        if fn is str:
+            return self.to_str(x, state)
+        if fn is bool:
+            return self.truth(x, state)
+        if t == TEXT:
+            to, name = (NUMBER, "text_to_int") if fn is int else (FLOAT, "text_to_float")
+            return Reg(to, self.emit(name, to, x.id, mask=mask))
+        if t not in (NUMBER, FLOAT, BOOL):
+            raise Deopt(f"{fn.__name__}() of such a value")
+        if fn is float:
+            return self.to_float(x)
+        return Reg(NUMBER, self.emit("float_to_int", NUMBER, x.id, mask=mask)) if t == FLOAT else self.to_int(x)
+
+    def _method(self, name, v, arguments, keywords, state):
+        v = self.present(v, state)
+        if keywords:
+            raise Deopt(f"{name}() with keywords")
+        if isinstance(v, Const) and type(v.v) is dict:
+            return self.dict_method(name, v.v, arguments, state)
+        if type_of(v) == TEXT:
+            return self.text_method(name, v, arguments, state)
+        raise Deopt(f"{name}() of such a value")

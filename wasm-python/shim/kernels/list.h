@@ -1,0 +1,27 @@
+/* All kernels, by name: C's table (program.c) and the names that vivarium._lift uses (`_vivarium.KERNELS`) are made of this list. */
+#define VV_KERNELS(X)                                                                                                             \
+    X(loop) X(fail)                                                                                                               \
+    /* loads.c */                                                                                                                 \
+    X(load_int8) X(load_int16) X(load_int32) X(load_int64) X(load_uint8) X(load_uint16) X(load_uint32) X(load_uint64)             \
+    X(load_float32) X(load_float64) X(load_bool) X(load_text) X(load_large_text) X(load_null)                                     \
+    X(set_number) X(set_bool) X(set_text) X(copy_number) X(copy_bool) X(copy_text)                                                \
+    /* ints.c */                                                                                                                  \
+    X(int_add) X(int_sub) X(int_mul) X(int_floordiv) X(int_mod) X(int_neg) X(int_abs) X(int_and) X(int_or) X(int_xor)             \
+    X(int_shl) X(int_shr) X(int_pow) X(int_div) X(int_max) X(int_min)                                                             \
+    X(int_lt) X(int_le) X(int_eq) X(int_ne) X(int_gt) X(int_ge) X(int_truth) X(int_to_float) X(int_to_float_exact)                \
+    /* floats.c */                                                                                                                \
+    X(float_add) X(float_sub) X(float_mul) X(float_div) X(float_floordiv) X(float_mod) X(float_pow) X(float_neg) X(float_abs)     \
+    X(float_max) X(float_min) X(float_lt) X(float_le) X(float_eq) X(float_ne) X(float_gt) X(float_ge) X(float_truth)              \
+    X(float_to_int) X(float_round) X(float_floor) X(float_ceil) X(float_round_digits) X(float_function) X(float_atan2)            \
+    /* masks.c */                                                                                                                 \
+    X(bool_and) X(bool_and_not) X(bool_or) X(bool_xor) X(bool_not) X(bool_to_int)                                                 \
+    X(select_number) X(select_bool) X(select_text)                                                                                \
+    /* texts.c, search.c */                                                                                                       \
+    X(text_truth) X(text_eq) X(text_ne) X(text_lt) X(text_le) X(text_gt) X(text_ge) X(text_is)                                    \
+    X(text_length) X(text_slice) X(text_index) X(text_upper) X(text_lower) X(text_strip) X(text_concat) X(text_repeat)            \
+    X(text_contains) X(text_find) X(text_count) X(text_starts) X(text_ends) X(text_replace) X(text_isdigit) X(text_isalpha)       \
+    X(text_isalnum) X(text_isspace) X(text_isupper) X(text_islower) X(text_part) X(text_title) X(text_capitalize) X(text_pad)      \
+    /* lookup.c */                                                                                                                \
+    X(find_text) X(find_int) X(take_number) X(take_bool) X(take_text)                                                             \
+    /* formats.c */                                                                                                               \
+    X(int_to_text) X(float_to_text) X(float_fixed) X(text_to_int) X(text_to_float)

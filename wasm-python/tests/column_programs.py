@@ -1,0 +1,410 @@
+"""Random functions and nasty values, for the tests of functions as columns (test_columns.py).
+
+    python column_programs.py FIRST_SEED COUNT [ROWS]
+
+runs so many functions with columns and without, for as long as it takes, and prints those whose results, errors or row numbers differ.
+"""
+
+import random
+import struct
+import sys
+
+INTS = [0, 1, -1, 2, 3, 4, 5, 7, 9, 10, 11, 20, 21, 40, 41, 100, 255, 256, 2**31 - 1, 2**31, -(2**31), 2**32, 2**53, 2**53 + 1]
+INTS += [-(2**53) - 1, 2**62, 2**63 - 1, -(2**63), -(2**63) + 1, 10**18]
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, 0.05, 0.1, 0.25, 0.26, 2.675, 1.005, 0.125, 0.375, 1e15, 1e16, 4503599627370495.5]
+FLOATS += [9007199254740993.0, 2**52 + 0.5, 1e300, -1e300, 5e-324, 1e-310, float("inf"), -float("inf"), float("nan"), 249.99, 250.0, 99.99]
+FLOATS += [1 / 3, 9.2e18, 9.3e18, -9.3e18, 9.223372036854775e18, -0.4, -0.004]
+WORDS = ["", "A", "N", "O", "R", "AIR", "MAIL", " air ", "rail\n", "\tShip", "\x1ctruck\x1f", "TRUCK", "x", "ab", "abc", "hello world"]
+WORDS += ["0", "42", " -7 ", "+5", "1_000", "3.14", "1e5", "-0", "-0.0", ".5", "5.", ".", "nan", "inf", "é", "Straße", "ＡＩＲ", "ﬀ", "İ"]
+WORDS += ["\u00a0air\u00a0", "日本語テキストです", "😀😀", "a" * 8, "a" * 9, "b" * 17, "A.B,C;D", "1" * 21, "٣", "0x10", "aXbXc", "MAILMAIL"]
+WORDS += ["\x85", "\0", "a\0b", "AIR\0", "00000000", "12345678", "123456789", "u=a://x", "555-1234", "aé", "éa", "aaaaaaé", "x\u3000", "￿", "\U00010000"]
+
+TYPES = {
+    "i": ("int8", "int16", "int32", "int64", "int64", "int64", "int64", "uint8", "uint16", "uint32", "uint64"),
+    "f": ("double", "double", "double", "float"),
+    "b": ("bool",),
+    "s": ("string", "string", "large_string"),
+}
+PYTHON = {"i": "int", "f": "float", "b": "bool", "s": "str"}
+
+PRELUDE = """
+import math
+from math import sqrt as root
+from vivarium import udf
+
+D1 = {"AIR": 4.5, "MAIL": 2.25, "a": -1.0, "": 0.0}
+D2 = {"A": "alpha", "N": "beta", "abc": "", "R": "x", "é": "ß"}
+D3 = {1: 10, 2: -20, 5: 0}
+D4 = {"A": True, "x": False}
+L1 = ((1000.0, 0.08), (500.0, 0.05), (0.0, -1.5))
+L2 = [1, 5, -3]
+D5 = {"A": 1, "AIR": 2.5, "x": None, "R": -3, "é": 1e300}
+D6 = {1: "one", 2: 2, 5: None}
+T1, T2, T3 = ("a", "é", "", "long text"), [1, -2, 3], (0.5, -0.0)
+S1 = {"A", "AIR", "é", "x", "12"}
+K = 7
+
+def helper(a, b=2):
+    if a > b:
+        return a - b
+    return b
+
+def maybe(s):
+    if len(s) > 3:
+        return None
+    return s.strip()
+
+def make(n):
+    return lambda x: x * n + n
+
+twice, thrice = make(2), make(3)
+"""
+
+
+def value(r, type):
+    """A value of an Arrow type, often a nasty one."""
+    k = r.random()
+    if type == "bool":
+        return k < 0.5
+    if type in ("double", "float"):
+        if k < 0.4:
+            number = r.choice(FLOATS)
+        elif k < 0.8:
+            number = round(r.uniform(-50, 2000), r.randint(0, 4))
+        else:
+            number = struct.unpack("<d", r.randbytes(8))[0] if k < 0.9 else r.uniform(-1, 1)
+        if type == "float":
+            try:
+                number = struct.unpack("<f", struct.pack("<f", number))[0]
+            except OverflowError:
+                number = 3.4028234663852886e38
+        return number
+    if "int" in type:
+        bits = int(type.removeprefix("u").removeprefix("int"))
+        low, high = (0, 2**bits - 1) if type[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        number = r.choice(INTS) + r.choice((0, 0, 0, 1, -1)) if k < 0.4 else r.randint(-50, 60) if k < 0.8 else r.randint(low, high)
+        return max(low, min(high, number))
+    word = r.choice(WORDS)
+    if k < 0.5:
+        return word
+    return word + r.choice(WORDS) if k < 0.7 else "".join(r.choice("abcXYZ019 .,-_AIRMLNé") for _ in range(r.randint(0, 24)))
+
+
+class Function:
+    """The source of a random function, the types of its columns and of its result."""
+
+    def __init__(self, seed):
+        self.r = r = random.Random(seed)
+        self.loops = self.fresh = 0
+        self.fixed = set()
+        kinds = [r.choice("iffssb") for _ in range(r.randint(1, 4))]
+        self.result_kind = r.choice("ifsb")
+        self.types = [r.choice(TYPES[kind]) for kind in kinds]
+        self.result = r.choice(TYPES[self.result_kind])
+        self.optional = [r.random() < 0.25 for _ in kinds]
+        self.vars = {f"a{k}": kind for k, kind in enumerate(kinds)}
+        self.name = f"fn{seed}"
+        parameters = ", ".join(f"a{k}: {PYTHON[kind]}" + " | None" * self.optional[k] for k, kind in enumerate(kinds))
+        body = []
+        for k, kind in enumerate(kinds):
+            if self.optional[k]:
+                body += self.unwrapped(k, kind)
+        body += self.block(1, r.randint(2, 6))
+        body.append(f"    return {self.expr(self.result_kind)}" if r.random() < 0.85 else f"    return {self.maybe_none()}")
+        head = f"@udf(input_types={self.types!r}, result_type={self.result!r})\ndef {self.name}({parameters}):\n"
+        self.source = head + "\n".join(body) + "\n"
+
+    def maybe_none(self):
+        return f"{self.expr(self.result_kind)} if {self.expr('b')} else None"
+
+    def unwrapped(self, k, kind):
+        """What functions do with an argument that may be None."""
+        name = f"a{k}"
+        return self.r.choice(
+            [
+                [f"    if {name} is None:", f"        return {self.r.choice(['None', self.const(self.result_kind)])}"],
+                [f"    if {name} is None:", f"        {name} = {self.const(kind)}"],
+                [f"    {name} = {name} or {self.const(kind)}"],
+                [f"    {name} = {name} if {name} is not None else {self.const(kind)}"],
+                [f"    if not {name}:", "        return None"],
+                [f"    if {name} == None or {self.expr('b')}:", "        return None"],
+                [],
+            ]
+        )
+
+    def const(self, kind):
+        r = self.r
+        if kind == "i":
+            return str(r.choice([0, 1, 2, 3, 5, 7, 10, -1, -4, 100, 2**31, 2**53 + 1, 2**62]))
+        if kind == "f":
+            return r.choice(["0.0", "-0.0", "0.5", "1.5", "2.0", "0.1", "-3.25", "100.0", "1e16", "1e-5"])
+        if kind == "b":
+            return r.choice(["True", "False"])
+        return repr(r.choice(["", "a", "A", "AIR", "abc", ", ", "12", "x9", "Z", "é"]))
+
+    def var(self, kind):
+        names = [name for name, other in self.vars.items() if other == kind]
+        return self.r.choice(names) if names else self.const(kind)
+
+    def expr(self, kind, depth=0):
+        if depth > 3 or self.r.random() < 0.22:
+            return self.var(kind) if self.r.random() < 0.75 else self.const(kind)
+
+        def e(kind):
+            return self.expr(kind, depth + 1)
+
+        return {"b": self.bool_expr, "i": self.int_expr, "f": self.float_expr, "s": self.text_expr}[kind](e)
+
+    def bool_expr(self, e):
+        r = self.r
+        s = r.choice("iifffs")
+        tests = ["isdigit()", "isalpha()", f"startswith({r.choice(['a', 'A', 'AI', 'é'])!r})", f"endswith({r.choice(['L', 'x', 'bc'])!r})"]
+        return r.choice(
+            [
+                lambda: f"({e(s)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {e(s)})",
+                lambda: f"({e(s)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {e(s)})",
+                lambda: f"({e('i')} {r.choice(['<', '==', '>=', '!='])} {e('f')})",
+                lambda: f"({e('b')} {r.choice(['and', 'or', '&', '|', '^'])} {e('b')})",
+                lambda: f"(not {e(r.choice('bifs'))})",
+                lambda: f"({e('f')} <= {e('f')} < {e('f')})",
+                lambda: f"({e('s')} {r.choice(['in', 'not in'])} {r.choice(['D1', 'D2', 'S1', repr(('A', 'N', 'R')), repr(['AIR', 'a', 'abc', 'x', 'MAIL'])])})",
+                lambda: f"({self.const('s')} in {e('s')})",
+                lambda: f"{e('s')}.{r.choice(tests)}",
+                lambda: f"({e('i')} in {r.choice(['(1, 2, 5)', 'D3', 'L2', '{0, 3}', '(1.0, 2, True)'])})",
+                lambda: f"D4.get({e('s')}, {self.const('b')})",
+                lambda: f"(maybe({e('s')}) is {r.choice(['', 'not '])}None)",
+                lambda: f"isinstance({e(r.choice('ifsb'))}, {r.choice(['int', 'str', '(int, float)', 'bool'])})",
+                lambda: f"bool({e(r.choice('ifsb'))})",
+                lambda: f"({e('s')} in {e('s')})",
+                lambda: f"{e('s')}.{r.choice(['isalnum', 'isspace', 'isupper', 'islower'])}()",
+                lambda: f"{e('s')}.{r.choice(['startswith', 'endswith'])}(('A', 'é', 'x'))",
+                lambda: f"math.{r.choice(['isnan', 'isinf', 'isfinite'])}({e(r.choice('fi'))})",
+                lambda: f"(D6.get({e('i')}) == {self.const(r.choice('is'))})",
+                lambda: f"({e('b')} is {r.choice(['True', 'False', 'not True'])})",
+            ]
+        )()
+
+    def int_expr(self, e):
+        r = self.r
+        return r.choice(
+            [
+                lambda: f"({e('i')} {r.choice(['+', '-', '*', '//', '%', '&', '|', '^'])} {e('i')})",
+                lambda: f"({e('i')} {r.choice(['+', '-', '*', '//', '%'])} {e('i')})",
+                lambda: f"({e('i')} {r.choice(['<<', '>>'])} {self.small(e)})",
+                lambda: f"({e('i')} ** {r.choice(['0', '1', '2', '3'])})",
+                lambda: f"len({e('s')})",
+                lambda: f"int({e(r.choice('fifsb'))})",
+                lambda: f"abs({e('i')})",
+                lambda: f"{r.choice(['max', 'min'])}({e('i')}, {e('i')}{r.choice(['', ', 4'])})",
+                lambda: f"round({e('f')})",
+                lambda: f"({e('i')} if {e('b')} else {e('i')})",
+                lambda: f"({r.choice('-~')}{e('i')})",
+                lambda: f"D3.get({e('i')}, {self.const('i')})",
+                lambda: f"D3[{e('i')}]",
+                lambda: f"helper({e('i')}, {e('i')})",
+                lambda: f"{r.choice(['twice', 'thrice'])}({e('i')})",
+                lambda: f"({r.choice(['twice', 'thrice'])} if {e('b')} else {r.choice(['twice', 'helper'])})({e('i')})",
+                lambda: f"math.{r.choice(['floor', 'ceil'])}({e('f')})",
+                lambda: f"{e('s')}.{r.choice(['find', 'count', 'index'])}({r.choice(['a', 'A', 'IR', 'é', 'aa'])!r})",
+                lambda: f"({e('b')} + {e('b')} * K)",
+                lambda: f"divmod({e('i')}, {e('i')})[{r.choice('01')}]",
+                lambda: f"T2[{e('i')}]",
+                lambda: f"len({e('s')}.split({r.choice([' ', ',', 'A', 'é'])!r}))",
+                lambda: f"int({r.choice(['max', 'min'])}({e('i')}, {e('f')}))",
+            ]
+        )()
+
+    def small(self, e):
+        """A number of bits to shift by: not so many that the interpreter runs out of memory."""
+        return self.r.choice(["0", "1", "3", "40", "min(" + e("i") + ", 70)"])
+
+    def rest(self):
+        return "(" + self.var("i") + " % 5)"
+
+    def float_expr(self, e):
+        r = self.r
+        return r.choice(
+            [
+                lambda: f"({e('f')} {r.choice(['+', '-', '*', '/', '//', '%'])} {e(r.choice('ffi'))})",
+                lambda: f"({e('f')} {r.choice(['+', '-', '*', '/'])} {e(r.choice('ffi'))})",
+                lambda: f"({e('i')} / {e('i')})",
+                lambda: f"({e('f')} ** {r.choice(['2', '0.5', '-1', e('f')])})",
+                lambda: f"float({e(r.choice('ifs'))})",
+                lambda: f"abs({e('f')})",
+                lambda: f"{r.choice(['max', 'min'])}({e('f')}, {e('f')})",
+                lambda: f"round({e('f')}, {r.randrange(6)})",
+                lambda: f"({e('f')} if {e('b')} else {e('f')})",
+                lambda: f"D1.get({e('s')}, {self.const('f')})",
+                lambda: f"D1[{e('s')}]",
+                lambda: f"(-{e('f')})",
+                lambda: f"{r.choice(['root', 'math.exp', 'math.log', 'math.sin', 'math.atan', 'math.radians', 'math.log10'])}({e(r.choice('fi'))})",
+                lambda: f"math.atan2({e('f')}, {e('f')})",
+                lambda: f"({e('f')} * {e('b')})",
+                lambda: f"max(D1.values()) - {e('f')}",
+                lambda: f"({r.choice(['max', 'min'])}({self.const('i')}, {e('f')}) + {e('f')})",
+                lambda: f"{r.choice(['max', 'min'])}({e('f')}, {e('i')})",
+                lambda: f"(D5.get({e('s')}, {r.choice(['0', '1.5', 'True', 'None'])}) or {self.const('f')})",
+                lambda: f"(D5[{e('s')}] * {e('f')})",
+                lambda: f"T3[{e('i')} % 3]",
+                lambda: f"divmod({e('f')}, {e(r.choice('if'))})[{r.choice('01')}]",
+            ]
+        )()
+
+    def text_expr(self, e):
+        r = self.r
+        separators = [" ", ",", "A", "é", "aa"]
+        strips = ["title()", "capitalize()", "zfill(7)", "rjust(6)", "ljust(8, '.')", "zfill(3)", "removeprefix('A')", "removesuffix('é')"]
+        strips += ["upper()", "lower()", "strip()", "lstrip()", "rstrip()", "strip('A ')", "lstrip('0')"]
+        return r.choice(
+            [
+                lambda: f"({e('s')} + {e('s')})",
+                lambda: f"{e('s')}.{r.choice(strips)}",
+                lambda: f"{e('s')}[{r.choice(['', '0', '1', '2', '-3'])}:{r.choice(['', '3', '5', '-1', '0'])}]",
+                lambda: f"{e('s')}[{r.choice(['0', '1', '-1', self.var('i')])}]",
+                lambda: f"str({e(r.choice('iifsb'))})",
+                lambda: f'f"{{{self.var("s")}}}-{{{self.var("i")}}}{r.choice(["", ":{" + self.var("f") + ":.2f}", "é{" + self.var("f") + "}", "{" + self.var("b") + "!s}"])}"',
+                lambda: f"{e('s')}.replace({r.choice(['A', 'IR', 'a', 'é'])!r}, {r.choice(['', 'zz', '-', 'ß'])!r})",
+                lambda: f"({e('s')} if {e('b')} else {e('s')})",
+                lambda: f"D2.get({e('s')}, {self.const('s')})",
+                lambda: f"({e('s')} or {self.const('s')})",
+                lambda: f"(maybe({e('s')}) or {self.const('s')})",
+                lambda: f"{e('s')}[{self.var('i')}:]",
+                lambda: f"{e('s')}.split({r.choice(separators)!r})[{r.choice(['0', '1', '-1', '-2', '2'])}]",
+                lambda: f"{r.choice(separators)!r}.join(({e('s')}, {e('s')}, {self.const('s')}))",
+                lambda: f"('{r.choice(['%s-%d', '%s%%%s', 'é%s %s'])}' % ({e(r.choice('sif'))}, {e('i')}))",
+                lambda: f"('%.3f' % {e('f')})",
+                lambda: f"'{r.choice(['{}{}', '{} é {}.', '<{}|{}>'])}'.format({e(r.choice('sifb'))}, {e(r.choice('si'))})",
+                lambda: f"T1[{e('i')}]",
+                lambda: f"str(D5.get({e('s')}, {r.choice(['0', repr('no')])}))",
+                lambda: f"{e('s')}[{self.var('i')}:{self.var('i')}]",
+                lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
+            ]
+        )()
+
+    def block(self, depth, count):
+        return [line for _ in range(count) for line in self.statement(depth)]
+
+    def assign(self, depth):
+        r = self.r
+        kind = r.choice("iffsb")
+        names = [name for name, other in self.vars.items() if other == kind and name not in self.fixed]
+        if names and r.random() < 0.6:
+            name = r.choice(names)
+        else:
+            name = f"v{self.fresh}"
+            self.fresh += 1
+        text = f"{name} = {self.expr(kind)}"
+        if name in self.vars and kind in "if" and r.random() < 0.3:
+            text = f"{name} {r.choice(['+=', '-=', '*='])} {self.expr(kind, 1)}"
+        self.vars[name] = kind
+        return ["    " * depth + text]
+
+    def scoped(self, make):
+        known = set(self.vars)
+        lines = make()
+        self.vars = {name: kind for name, kind in self.vars.items() if name in known}
+        return lines
+
+    def statement(self, depth):
+        r, p = self.r, "    " * depth
+        k = r.random()
+        if depth > 3 or k < 0.45:
+            return self.assign(depth)
+        if k < 0.48:
+            a, b = self.var("i"), self.var("i")
+            if a in self.vars and b in self.vars and not {a, b} & self.fixed:
+                return [p + f"{a}, {b} = {b}, {a}"]
+            return self.assign(depth)
+        if k < 0.50:
+            a, b = f"v{self.fresh}", f"v{self.fresh + 1}"
+            self.fresh += 2
+            line = p + f"{a}, {b} = {r.choice([self.expr('s') + '.split(' + repr(r.choice([' ', 'A', 'é'])) + ')', '(' + self.expr('s') + ', ' + self.expr('s') + ')'])}"
+            self.vars[a] = self.vars[b] = "s"
+            return [line]
+        if k < 0.72:
+            lines = [p + f"if {self.expr('b')}:"] + self.scoped(lambda: self.block(depth + 1, r.randint(1, 2)))
+            if r.random() < 0.3:
+                lines += [p + f"elif {self.expr('b')}:"] + self.scoped(lambda: self.block(depth + 1, 1))
+            if r.random() < 0.5:
+                lines += [p + "else:"] + self.scoped(lambda: self.block(depth + 1, r.randint(1, 2)))
+            return lines
+        if k < 0.80:
+            return [p + f"if {self.expr('b')}:", p + f"    return {self.expr(self.result_kind)}"]
+        if k < 0.83:
+            return [p + f"if {self.expr('b')}:", p + f"    raise ValueError({self.expr('s')})"]
+        if k < 0.88:
+            return self.constant_loop(depth)
+        if k < 0.96 and self.loops < 2:
+            return self.loop(depth)
+        lines = [p + "try:"] + self.scoped(lambda: self.block(depth + 1, 2))
+        return lines + [p + f"except {r.choice(['Exception', 'ValueError', '(KeyError, ZeroDivisionError)'])}:"] + self.scoped(lambda: self.block(depth + 1, 1))
+
+    def constant_loop(self, depth):
+        r, p = self.r, "    " * depth
+        a, b = f"v{self.fresh}", f"v{self.fresh + 1}"
+        self.fresh += 2
+
+        def body():
+            self.vars[a] = self.vars[b] = "f"
+            lines = self.block(depth + 1, 1)
+            if r.random() < 0.6:
+                lines += [p + f"    if {self.expr('b')}:", p + f"        {r.choice(['break', 'continue'])}"] + self.block(depth + 1, 1)
+            return lines
+
+        return [p + f"for {a}, {b} in L1:"] + self.scoped(body)
+
+    def loop(self, depth):
+        r, p = self.r, "    " * depth
+        name = f"v{self.fresh}"
+        self.fresh += 1
+        self.loops += 1
+        ranged = r.random() < 0.5
+
+        def body():
+            if ranged:
+                self.vars[name] = "i"
+            lines = self.block(depth + 1, r.randint(1, 2))
+            if r.random() < 0.5:
+                out = r.choice(["break", "continue", "return " + self.expr(self.result_kind)])
+                lines += [p + f"    if {self.expr('b')}:", p + f"        {out}"] + self.block(depth + 1, 1)
+            return lines
+
+        if ranged:
+            stop = r.choice(["4", "9", f"min({self.expr('i', 2)}, 12)", f"min({self.expr('i', 2)}, 40), -3"])
+            start = r.choice(["", "1, ", "3, "]) if not stop.endswith("-3") else "12, "
+            stop = stop if not stop.endswith("-3") else stop.replace("min(", "max(").replace(", 40)", ", -9)")
+            lines = [p + f"for {name} in range({start}{stop}):"] + self.scoped(body)
+        else:
+            self.fixed.add(name)
+            start = f"{name} = {r.choice(['0', '1'])}"
+            lines = [p + start, p + f"while {name} < {r.choice(['3', '6', '11'])} and {self.expr('b')}:", p + f"    {name} += {r.choice(['1', '2'])}"]
+            lines += self.scoped(body)
+            if r.random() < 0.2:
+                lines += [p + "else:"] + self.scoped(lambda: self.block(depth + 1, 1))
+        self.loops -= 1
+        return lines
+
+    def columns(self, rows):
+        """Lists of values."""
+        r = self.r
+        return [[None if r.random() < 0.12 else value(r, type) for _ in range(rows)] for type in self.types]
+
+
+def main():
+    from column_runs import compare, summary
+
+    first, count = int(sys.argv[1]), int(sys.argv[2])
+    rows = int(sys.argv[3]) if len(sys.argv) > 3 else 700
+    wrong = 0
+    for seed in range(first, first + count):
+        function = Function(seed)
+        differences = compare(function, function.columns(rows))
+        if differences:
+            wrong += 1
+            print(f"seed {seed}: {differences}\n{function.source}", flush=True)
+    print(summary(), f"{wrong} functions wrong")
+    return wrong != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

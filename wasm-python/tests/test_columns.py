@@ -1,0 +1,373 @@
+"""Functions as columns: what they give is what the interpreter gives, whatever changes under them; column_programs.py makes the functions
+that nobody would think of."""
+
+import sys
+import types
+
+import column_programs
+import column_runs
+import pyarrow as pa
+import pytest
+from column_runs import run
+
+ROWS = 700
+SEEDS = range(250)
+
+
+class Written:
+    """A function with its types, for column_runs."""
+
+    def __init__(self, name, source, types):
+        self.name, self.source, self.types = name, source, types
+
+
+def written(source, *types):
+    name = source.split("def ")[1].split("(")[0]
+    return Written(name, "\n" + source, types)
+
+
+@pytest.mark.parametrize("first", range(0, len(SEEDS), 25))
+def test_generated_functions(first):
+    for seed in SEEDS[first : first + 25]:
+        function = column_programs.Function(seed)
+        found = column_runs.compare(function, function.columns(ROWS))
+        assert found is None, f"seed {seed}: {found}\n{function.source}"
+
+
+NUMBERS = {"i": ("int64", "int8", "uint32", "uint64"), "f": ("double", "float"), "b": ("bool",), "s": ("string", "large_string")}
+OPERATIONS = [
+    *((f"a {op} b", "ii", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%", "&", "|", "^", "<<", ">>")),
+    *((f"a {op} {k}", "i", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%") for k in (3, -7, 2**40)),
+    *((f"{k} {op} a", "i", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%", ">>") for k in (5, -(2**62))),
+    *((f"a {op} b", "ff", "f") for op in ("+", "-", "*", "/", "//", "%", "**")),
+    *((f"a {op} {k}", "f", "f") for op in ("+", "-", "*", "/", "//", "%", "**") for k in (0.5, -3.0, 2, -0.0)),
+    *((f"{k} {op} a", "f", "f") for op in ("-", "/", "//", "%", "**") for k in (0.5, -3.0)),
+    *((f"a {op} b", kinds, "b") for op in ("<", "<=", "==", "!=", ">", ">=") for kinds in ("ii", "ff", "ss", "bb", "if", "ib", "fb")),
+    *((f"a {op} b", "bb", "b") for op in ("&", "|", "^", "and", "or")),
+    *((f"a ** {k}", "i", "i") for k in (0, 1, 2, 5, 63)),
+    *((f"{fn}(a)", "f", "i") for fn in ("int", "round", "math.floor", "math.ceil")),
+    *((f"round(a, {k})", "f", "f") for k in range(16)),
+    *((f"format(a, '.{k}f')" if False else f"f'{{a:.{k}f}}'", "f", "s") for k in range(10)),
+    *((f"math.{fn}(a)", "f", "f") for fn in "sqrt exp log sin cos tan asin acos atan log10 log2 radians degrees fabs".split()),
+    *((f"math.{fn}(a)", "i", "f") for fn in "sqrt log exp".split()),
+    ("math.atan2(a, b)", "ff", "f"),
+    ("-a", "i", "i"), ("~a", "i", "i"), ("abs(a)", "i", "i"), ("-a", "f", "f"), ("abs(a)", "f", "f"), ("float(a)", "i", "f"), ("int(a)", "b", "i"),
+    *((f"{fn}(a, b)", kinds, kinds[0]) for fn in ("max", "min") for kinds in ("ii", "ff")),
+    *((f"{fn}(a, {k})", "f", "f") for fn in ("max", "min") for k in (0.0, -0.0, 1.5)),
+    *((f"not a", kind, "b") for kind in "bifs"), *((f"bool(a)", kind, "b") for kind in "bifs"),
+    *((f"str(a)", kind, "s") for kind in "bifs"),
+    ("int(a)", "s", "i"), ("float(a)", "s", "f"), ("len(a)", "s", "i"), ("a + b", "ss", "s"), ("f'{a}é{b}{c}'", "sif", "s"),
+    *((f"a.{method}", "s", "s") for method in ("upper()", "lower()", "strip()", "lstrip()", "rstrip()", "strip('A ')", "rstrip('é')")),
+    *((f"a.{method}", "s", "b") for method in ("isdigit()", "isalpha()", "startswith('A')", "endswith('R')", "startswith('')", "endswith('é')")),
+    *((f"a.{method}({k!r})", "s", "i") for method in ("find", "index", "count") for k in ("A", "aa", "é", "IR", "1")),
+    *((f"a.replace({old!r}, {new!r})", "s", "s") for old in ("A", "aa", "é") for new in ("", "x", "ßß", "long text")),
+    *((f"a[{part}]", "s", "s") for part in ("0", "1", "-1", "7", "-3", "1:", ":3", "1:4", "-4:", ":-2", "-5:-1", "3:1", "9:15", "100:", ":")),
+    *((f"a[{part}]", "si", "s") for part in ("b", "b:", ":b", "b:b+2", "-b:")),
+    *((f"{k!r} in a", "s", "b") for k in ("A", "", "é", "AIR", "ab")),
+    *((f"a in {box}", "s", "b") for box in ("D1", "S1", "('A', 'é')", "('A', 'N', 'R', 'AIR', '12345678', '123456789')", "['x', None, 3]")),
+    *((f"a in {box}", "i", "b") for box in ("D3", "(1, 2.0, 5)", "{0, 3}", "[]", "(True, 7)")),
+    ("D1.get(a, 9.5)", "s", "f"), ("D2.get(a)", "s", "s"), ("D3.get(a)", "i", "i"), ("D4.get(a)", "s", "b"), ("D1[a]", "s", "f"),
+    *((f"a.{method}()", "s", "s") for method in ("title", "capitalize")),
+    *((f"a.{method}", "s", "s") for method in ("zfill(6)", "rjust(7)", "ljust(9, '*')", "removeprefix('A')", "removesuffix('R')", "removeprefix('é')")),
+    *((f"a.{method}()", "s", "b") for method in ("isalnum", "isspace", "isupper", "islower")),
+    *((f"a.split({k!r})[{i}]", "s", "s") for k in (" ", "A", "aa", "é") for i in (0, 1, 2, -1, -2)),
+    *((f"len(a.split({k!r}))", "s", "i") for k in (" ", "A", "aa", "é")),
+    *((f"math.{fn}(a)", "f", "b") for fn in ("isnan", "isinf", "isfinite")), ("math.trunc(a)", "f", "i"),
+    *((f"divmod(a, b)[{i}]", kinds, kinds[0]) for kinds in ("ii", "ff") for i in (0, 1)),
+    *((f"{fn}(a, b)", kinds, "f") for fn in ("max", "min") for kinds in ("if", "fi")), *((f"{fn}(a, 0)", "f", "f") for fn in ("max", "min")),
+    ("a in b", "ss", "b"), ("'x'.join((a, b))", "ss", "s"), ("'%s-%d' % (a, b)", "si", "s"), ("'%.2f' % a", "f", "s"), ("'{}:{}'.format(a, b)", "fs", "s"),
+    ("T1[a]", "i", "s"), ("T2[a]", "i", "i"), ("T3[a]", "i", "f"), ("D5.get(a, 7)", "s", "f"), ("D5[a]", "s", "f"), ("D6.get(a)", "i", "s"),
+    ("a.startswith(('A', 'é'))", "s", "b"), ("a.endswith(('R', ''))", "s", "b"),
+    ("a if b else None", "ib", "i"), ("a and b", "ss", "s"), ("a or b", "ff", "f"), ("'ab' * (a % 50 - 9)", "i", "s"), ("sum((1, 2)) + a", "i", "i"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expression, kinds, result", OPERATIONS)
+def test_operations(expression, kinds, result):
+    """Each kernel against the operation, on types of every width."""
+    r = column_programs.random.Random(expression)
+    for turn in range(2):
+        types = [NUMBERS[kind][turn * -1] for kind in kinds]
+        head = f"@udf(input_types={types!r}, result_type={NUMBERS[result][0]!r})\ndef fn({', '.join('abc'[: len(kinds)])}):\n"
+        function = written(f"{head}    return {expression}\n", *types)
+        columns = [[None if r.random() < 0.1 else column_programs.value(r, type) for _ in range(1000)] for type in types]
+        assert column_runs.compare(function, columns, cuts=(None,)) is None
+
+
+@pytest.mark.parametrize("cut", [1, 7, 255, 256, 257, 1024])
+@pytest.mark.parametrize("policy", ["fail", "null", "skip"])
+def test_cuts_and_policies(guest, cut, policy):
+    """However rows are cut into batches, errors are those of the same rows."""
+    source = """
+@udf(input_types=["int64", "string"], result_type="int32")
+def fn(a, b):
+    if b == "stop":
+        raise ValueError(f"at {a}")
+    return a * 3 + int(b)
+"""
+    guest.load(column_programs.PRELUDE + source)
+    texts = [str(k) if k % 97 else "stop" if k % 2 else "x" for k in range(1, 2100)]
+    columns = [pa.array([2**62 if k % 501 == 0 else None if k % 50 == 0 else k for k in range(1, 2100)]), pa.array(texts)]
+    expected, found = (run("fn", columns, mode, policy, cut)[:2] for mode in ("off", "force"))
+    assert found == expected
+    assert len(expected[1]) >= 2
+
+
+def test_lifting_waits_for_rows(guest):
+    guest.load("from vivarium import udf\n@udf\ndef fn(x: int) -> int:\n    return x + 1\n")
+    column = [pa.array(range(9000))]
+    *_, function, candidate = run("fn", column, "")
+    assert (function.rows_interpreted, function.rows_as_columns, candidate.why) == (function.rows_to_wait, 9000 - function.rows_to_wait, None)
+    *_, function, _ = run("fn", [column[0].slice(0, 2990)], "")
+    assert (function.rows_interpreted, function.rows_as_columns) == (2990, 0)
+    *_, function, _ = run("fn", column, "", cut=8)
+    assert function.rows_as_columns == 0  # batches of few rows are not worth it
+
+
+def test_a_program_that_fails_is_switched_off(guest):
+    guest.load("from vivarium import udf\n@udf\ndef fn(x: str) -> str:\n    return x.upper()\n")
+    *_, function, _ = run("fn", [pa.array(["é"] * 50000)], "")
+    assert function.rows_as_columns == 0
+    assert not hasattr(function, "lifter")
+
+
+def test_switched_off(guest):
+    guest.load("from vivarium import udf\n@udf(columns=False)\ndef fn(x: int) -> int:\n    return x + 1\n")
+    *_, function, candidate = run("fn", [pa.array(range(9000))], "force")
+    assert (function.rows_as_columns, candidate) == (0, None)
+    guest.load("from vivarium import udf\n@udf\ndef fn(x: int) -> int:\n    return x + 1\n")
+    *_, function, candidate = run("fn", [pa.array(range(9000))], "off")
+    assert (function.rows_as_columns, candidate) == (0, None)
+
+
+def test_what_the_switch_can_be(guest):
+    problems = guest.load("from vivarium import udf\n@udf(columns='no')\ndef fn(x: int) -> int:\n    return x\n")["problems"]
+    assert [problem["message"] for problem in problems] == ["columns='no' is not True or False"]
+
+
+def test_what_is_not_lifted_says_why(guest):
+    from vivarium import _lift
+    from vivarium.types import DataType
+
+    def explained(fn, *types):
+        return _lift.explain(fn, [(DataType(type), False) for type in types], DataType("int64"))
+
+    assert explained(lambda x: x + 1, "int64") == (True, None, [])
+    lifted, why, reasons = explained(lambda x: print(x), "int64")
+    assert (lifted, why) == (False, "every path is the interpreter's") and "print" in reasons[0][1]
+    assert explained(len, "string") == (False, "it is not a plain function", [])
+    assert explained(lambda *x: 1, "int64")[0] is False
+    assert explained(lambda x: x, "decimal128")[1] == "arguments of type decimal128"
+
+
+CHANGES = {
+    "a global": ("K = 1", "return x + K", "K += 1"),
+    "a name that hides a built-in one": ("", "return abs(x)", "abs = lambda x: 7"),
+    "a built-in name": ("import builtins", "return abs(x)", "builtins.abs = lambda x: 7 if x != 3 else 1"),
+    "an attribute of a module": ("import math", "return math.floor(x / 2)", "math.floor = lambda x: 5"),
+    "a dict": ("D = {1: 10, 2: 20}", "return D.get(x, 0)", "D[3] = 5"),
+    "a value of a dict": ("D = {1: 10, 2: 20}", "return D.get(x, 0)", "D[1] = 5"),
+    "a list": ("L = [1, 2]", "return 1 if x in L else 0", "L.append(x)"),
+    "a set": ("S = {1, 2}", "return 1 if x in S else 0", "S.add(9)"),
+    "code": ("def g(y): return y\ndef h(y): return y * 2", "return g(x)", "g.__code__ = h.__code__"),
+    "defaults": ("def g(y, z=1): return y + z", "return g(x)", "g.__defaults__ = (5,)"),
+    "a called function": ("def g(y): return y", "return g(x)", "g = lambda y: -y"),
+    "a cell": ("def make():\n    n = 1\n    def g(y): return y + n\n    def more():\n        nonlocal n\n        n += 1\n    return g, more\ng, more = make()", "return g(x)", "more()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("mode", ["force", "shadow", ""])
+def test_what_a_row_changes_counts_for_the_next(guest, what, mode):
+    """A row that the interpreter computes changes what the program took for granted, in the middle of a batch."""
+    before, body, change = CHANGES[what]
+    name = change.split(" ")[0].split("=")[0]
+    declared = f"    global {name}\n" if name.isidentifier() and what in ("a global", "a name that hides a built-in one", "a called function") else ""
+    source = f"from vivarium import udf\n{before}\ndef change(x):\n{declared}    {change}\n@udf\ndef fn(x: int) -> int:\n    if x == 77: change(x)\n    {body}\n"
+    rows = [pa.array([k % 90 if k > 6500 else k % 40 for k in range(7100)])]
+    found = []
+    import builtins
+    import math
+
+    kept = builtins.abs, math.floor
+    for columns in ("off", mode):
+        guest.load(source)
+        try:
+            found.append(run("fn", rows, columns))
+        finally:
+            builtins.abs, math.floor = kept
+    assert found[1][2].rows_as_columns > 0
+    assert found[0][:2] == found[1][:2]
+
+
+def test_between_batches(guest, monkeypatch):
+    source = "from vivarium import udf\nK = [1]\n@udf\ndef fn(x: int) -> int:\n    return x + K[0]\n@udf\ndef grow(x: int) -> int:\n    K[0] += x\n    return 0\n"
+    guest.load(source)
+    monkeypatch.setenv("VIVARIUM_COLUMNS", "force")
+    handles = [guest.bind(name, ["int64"])[0] for name in ("fn", "grow")]
+    for turn in range(6):
+        assert guest.invoke(handles[0], [pa.array([1, 2])], pa.int64())[0].to_pylist() == [2 + turn, 3 + turn]
+        guest.invoke(handles[1], [pa.array([1])], pa.int64())
+    for handle in handles:
+        guest.control(op="drop", handle=handle)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in 3.12")
+def test_a_tool_sees_every_call(guest):
+    guest.load("from vivarium import udf\n@udf\ndef fn(x: int) -> int:\n    return x + 1\n")
+    seen = []
+    sys.monitoring.use_tool_id(4, "test")
+    try:
+        sys.monitoring.register_callback(4, sys.monitoring.events.PY_START, lambda code, offset: seen.append(code.co_name))
+        sys.monitoring.set_events(4, sys.monitoring.events.PY_START)
+        run("fn", [pa.array(range(100))], "force")
+    finally:
+        sys.monitoring.set_events(4, 0)
+        sys.monitoring.free_tool_id(4)
+    assert seen.count("fn") == 100
+
+
+def test_a_tracer_sees_every_call(guest):
+    guest.load("from vivarium import udf\n@udf\ndef fn(x: int) -> int:\n    return x + 1\n")
+    seen = []
+    before = sys.gettrace()
+    sys.settrace(lambda frame, event, argument: seen.append(frame.f_code.co_name))
+    try:
+        run("fn", [pa.array(range(100))], "force")
+    finally:
+        sys.settrace(before)
+    assert seen.count("fn") == 100
+
+
+def test_subclasses_are_not_taken_for_what_they_look_like():
+    source = """
+class Odd(str):
+    def __eq__(self, other): return True
+    __hash__ = str.__hash__
+class Bag(dict):
+    def get(self, key, default=None): return "bag"
+class Nothing:
+    def __eq__(self, other): return other is None
+NOTHING = Nothing()
+ODD, BAG, BOX = Odd("x"), Bag(a="1"), {Odd("k"): "v"}
+@udf(input_types=["string"], result_type="string")
+def fn(x):
+    if x == ODD: return BAG.get(x)
+    if NOTHING == None: return "nothing"
+    return BOX.get(x, "none")
+"""
+    function = Written("fn", source, ["string"])
+    assert column_runs.compare(function, [["x", "k", "a", "", None] * 100]) is None
+
+
+def test_loops_that_never_end_do_not_hide_errors(guest):
+    """The interpreter would have come to the row that raises first."""
+    source = """
+@udf(input_types=["int64"], result_type="int64")
+def fn(x):
+    if x == 5:
+        raise ValueError("five")
+    n = x
+    while n != 1 and n < 1000000:
+        n = n // 2 if n % 2 == 0 else n + 1
+        if x == 1000003:
+            n = 2
+    return n
+"""
+    guest.load(column_programs.PRELUDE + source)
+    *_, errors, function, _ = [None, *run("fn", [pa.array([7, 5, 1000003])], "force", "fail")]
+    assert "five" in str(errors)
+
+
+class DamagedCode(types.SimpleNamespace):
+    __hash__ = object.__hash__
+
+
+class Damaged:
+    """A function with bytecode that CPython itself would not survive."""
+
+    def __init__(self, fn, raw):
+        code = fn.__code__
+        names = ("co_consts", "co_names", "co_varnames", "co_cellvars", "co_freevars", "co_flags", "co_argcount", "co_kwonlyargcount")
+        self.__code__ = DamagedCode(co_code=bytes(raw), co_lines=code.co_lines, co_firstlineno=1, **{n: getattr(code, n) for n in names})
+        self.__defaults__ = self.__kwdefaults__ = self.__closure__ = None
+        self.__globals__, self.__builtins__ = fn.__globals__, fn.__builtins__
+
+
+BYTECODE = [b"", b"\x00", bytes(range(256)), b"\x97\x00" * 5000, b"d\x00" * 3000, bytes([149, 0, 116, 255, 1, 0]), b"\xff" * 100]
+
+
+@pytest.mark.parametrize("raw", BYTECODE)
+def test_any_bytecode_is_at_worst_not_lifted(raw):
+    from vivarium import _lift
+
+    assert _lift.Candidate(Damaged(lambda x: x + 1, raw), (), [("int64", False)], "int64")() is None
+
+
+def test_bytecode_that_was_damaged():
+    """Bytes of good functions changed at random: there is no program, or one; nothing crashes or hangs."""
+    from vivarium import _lift
+
+    r = column_programs.random.Random(5)
+    for seed in range(150):
+        function = column_programs.Function(seed)
+        space = {}
+        exec(column_programs.PRELUDE + function.source, space)
+        fn = space[function.name]
+        raw = bytearray(fn.__code__.co_code)
+        for _ in range(r.randint(1, 6)):
+            raw[r.randrange(len(raw))] = r.randrange(256)
+        _lift.Candidate(Damaged(fn, raw), (), [(type, True) for type in function.types], function.result)()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def fn(x):\n" + "".join(f"    if x == {k}: return {k * 7}\n" for k in range(3000)) + "    return x\n",
+        "def fn(x):\n" + "".join(f"    v{k} = x + {k}\n" for k in range(250)) + "    return x\n",
+        "def fn(x):\n    return " + "(" * 80 + "x" + " + 1)" * 80 + "\n",
+        "def fn(x):\n    return 10 ** 10 ** 8 + x\n",
+        "def fn(x):\n    y = 10 ** 8\n    return 10 ** y % 7 + x\n",
+        "def fn(x):\n    y = 'ab'\n    z = 10 ** 9\n    return len(y * z) + x\n",
+        "L = []\nL.append(L)\ndef fn(x):\n    return x if x not in L else 2\n",
+        "def fn(x):\n" + "".join("    " * (k + 1) + f"for i{k} in range(x):\n" for k in range(15)) + "    " * 16 + "x += 1\n    return x\n",
+    ],
+    ids=["branches", "variables", "depth", "power", "folded power", "repetition", "recursive list", "loops"],
+)
+def test_extremes_are_lifted_in_no_time(source):
+    from vivarium import _lift
+    from vivarium.types import DataType
+
+    space = {}
+    if "10 ** 10 ** 8" in source:
+        source = source.replace("10 ** 10 ** 8", "int('1' * 4000) ** 3000")
+    exec(source, space)
+    _lift.explain(space["fn"], [(DataType("int64"), False)], DataType("int64"))
+
+
+def test_methods_of_objects(guest):
+    source = """
+@udf(input_types=["int64"], result_type="int64")
+class fn:
+    def __init__(self):
+        self.calls = 0
+    def eval(self, x):
+        if x > 90:
+            self.calls += 1
+            return self.calls
+        return x * 2
+"""
+    guest.load(column_programs.PRELUDE + source)
+    rows = [pa.array([k % 100 for k in range(4000)])]
+    expected, found = run("fn", rows, "off"), run("fn", rows, "force")
+    assert found[:2] == expected[:2] and found[2].rows_as_columns > 3000
+
+
+
+
+def test_what_the_snapshot_rehearses_is_lifted():
+    from vivarium import _lift, _snapshot
+    from vivarium.types import DataType
+
+    arguments = [(DataType("string"), False), (DataType("int64"), True)]
+    assert _lift.explain(_snapshot._lifted, arguments, DataType("string"))[:2] == (True, None)
