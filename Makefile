@@ -71,7 +71,7 @@ crates:
 	python3 -m unittest discover -q -s tests/tools
 	python3 tests/crates/check.py
 	python3 tests/crates/features.py -- $(FIRST)
-	$(CARGO) package --workspace $(addprefix --exclude ,$(UNPUBLISHED)) --no-verify --allow-dirty --quiet 2> /dev/null
+	$(CARGO) package --workspace $(addprefix --exclude ,$(UNPUBLISHED)) --no-verify --allow-dirty --quiet
 	$(CARGO) check --package vivarium --package unified-features --no-default-features --quiet
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --quiet
 
