@@ -40,13 +40,11 @@ static int row_failed(vv_function *function, int64_t row) {
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row) {
     vectorcallfunc direct = vv_direct(function->callable);
     PyObject **arguments = vv_argument_places(function);
-    if (arguments == NULL) return -1;
     int status = vv_builder_start(&function->builder, rows);
     for (int64_t i = 0; i < rows && status == 0; i++) {
         if (compute_row(function, direct, arguments + 1, i) == 0) continue;
         status = row_failed(function, i);
         if (status < 0) *row = i;
     }
-    vv_free_argument_places(function, arguments);
     return status;
 }
