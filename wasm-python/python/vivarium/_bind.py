@@ -54,6 +54,8 @@ def _argument(signature, index, given):
     if type is None:
         raise ProtocolError("an argument is an object with a type")
     if parameter.type is not None:
+        if not parameter.told and not _annotations.accepts(parameter.type, type):
+            raise DefinitionError(f"parameter '{parameter.name}' of {signature.name} takes {parameter.type}, and its column is a {type}")
         type = _annotations.graft(type, parameter.type)
     if signature.options.pyflink and not signature.options.vectorized:
         type = _with_rows(type)
