@@ -15,14 +15,14 @@ static PyObject *begin(vv_function *function, PyObject **arguments, int64_t row)
         Py_DECREF(awaitable);
         PyErr_SetString(vv_result_error, "result: None; an async function returns an awaitable");
     }
-    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return NULL;
+    if (vv_ends_the_call()) return NULL;
     return PyErr_GetRaisedException();
 }
 
 /* A list of one outcome a row: (value, None) or (None, exception). */
 static PyObject *outcomes(vv_function *function, int64_t rows, int64_t *row) {
     PyObject **arguments = vv_argument_places(function);
-    PyObject *calls = arguments == NULL ? NULL : PyList_New((Py_ssize_t)rows);
+    PyObject *calls = PyList_New((Py_ssize_t)rows);
     for (int64_t i = 0; calls != NULL && i < rows; i++) {
         PyObject *call = begin(function, arguments + 1, i);
         if (call == NULL) {
@@ -32,7 +32,6 @@ static PyObject *outcomes(vv_function *function, int64_t rows, int64_t *row) {
             PyList_SET_ITEM(calls, (Py_ssize_t)i, call);
         }
     }
-    vv_free_argument_places(function, arguments);
     if (calls == NULL) return NULL;
     PyObject *module = PyImport_ImportModule("vivarium._await"), *answer = NULL;
     if (module != NULL) answer = PyObject_CallMethod(module, "together", "O", calls);

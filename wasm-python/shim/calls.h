@@ -18,20 +18,12 @@ static inline PyObject *vv_call_direct(vectorcallfunc direct, PyObject *callable
     return direct(callable, arguments, flags, NULL);
 }
 
-/* Places for the arguments of a call and a free one in front: vv_call_row takes the second. */
-static inline PyObject **vv_argument_places(const vv_function *function) {
-    PyObject **arguments = PyMem_Calloc((size_t)function->n_arguments + 1, sizeof *arguments);
-    if (arguments == NULL) PyErr_NoMemory();
-    return arguments;
-}
+/* Places for the arguments of a call and a free one in front: vv_call_row takes the second. They are the function's, of which only one
+ * call runs at a time, and between two calls they hold nothing but numbers as below. */
+static inline PyObject **vv_argument_places(const vv_function *function) { return function->places; }
 
-static inline void vv_free_argument_places(const vv_function *function, PyObject **arguments) {
-    for (Py_ssize_t i = 1; arguments != NULL && i <= function->n_arguments; i++) Py_XDECREF(arguments[i]);
-    PyMem_Free(arguments);
-}
-
-/* A number that only its place holds after a call is nobody's: it stays there, and the next row's value is written into it, which saves
- * giving memory back and taking it again. */
+/* A number that only its place holds after a call is nobody's: it stays there, and the next row's value is written into it, also when that
+ * is in another batch, which saves giving memory back and taking it again. */
 static inline void vv_let_go(const vv_column *column, PyObject **place) {
     if (column->type->renew != NULL && Py_REFCNT(*place) == 1) return;
     Py_CLEAR(*place);

@@ -22,7 +22,7 @@ int vv_errors_init(void) {
 PyObject *vv_shown(PyObject *value) {
     PyObject *text = PyObject_Repr(value);
     if (text == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_MemoryError)) return NULL;
+        if (vv_ends_the_call()) return NULL;
         PyErr_Clear();
         return PyUnicode_FromFormat("<%.100s>", Py_TYPE(value)->tp_name);
     }
@@ -113,7 +113,7 @@ PyObject *vv_error_describe(PyObject *name, int64_t row) {
 }
 
 /* The description of last resort: kind and type, from static memory. */
-static PyObject *bare_reply(PyObject *exception, int64_t row) {
+static const char *bare_reply(PyObject *exception, int64_t row) {
     static char text[512];
     char type[101], number[24] = "null";
     const char *name = exception != NULL ? Py_TYPE(exception)->tp_name : "MemoryError";
@@ -125,19 +125,18 @@ static PyObject *bare_reply(PyObject *exception, int64_t row) {
     }
     type[length] = '\0';
     if (row >= 0) snprintf(number, sizeof number, "%lld", (long long)row);
-    int size = snprintf(text, sizeof text,
-                        "{\"error\": {\"kind\": \"%s\", \"type\": \"%s\", \"message\": \"%s\", \"function\": null, \"row\": %s, "
-                        "\"traceback\": [], \"cause\": null}}",
-                        memory ? "memory" : "exception", type,
-                        memory ? "out of memory" : "the exception could not be described", number);
-    return PyBytes_FromStringAndSize(text, size);
+    snprintf(text, sizeof text,
+             "{\"error\": {\"kind\": \"%s\", \"type\": \"%s\", \"message\": \"%s\", \"function\": null, \"row\": %s, "
+             "\"traceback\": [], \"cause\": null}}",
+             memory ? "memory" : "exception", type, memory ? "out of memory" : "the exception could not be described", number);
+    return text;
 }
 
-PyObject *vv_error_reply(PyObject *name, int64_t row) {
+PyObject *vv_error_reply(PyObject *name, int64_t row, const char **bare) {
     PyObject *exception, *answer = with_exception("reply", name, row, &exception);
     if (answer == NULL || !PyBytes_Check(answer)) {
-        Py_XDECREF(answer);
-        answer = bare_reply(exception, row);
+        Py_CLEAR(answer);
+        *bare = bare_reply(exception, row);
     }
     let_go(exception);
     return answer;

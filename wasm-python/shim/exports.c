@@ -31,6 +31,7 @@ static void release_previous(void) {
 }
 
 static struct vv_result *finish(uint32_t status, PyObject *reply) {
+    memset(&result, 0, sizeof result);
     result.status = status;
     Py_XSETREF(held_reply, reply);
     if (reply != NULL) {
@@ -40,16 +41,30 @@ static struct vv_result *finish(uint32_t status, PyObject *reply) {
     return &result;
 }
 
-static struct vv_result *protocol_error(const char *reply) {
-    result.status = 1;
-    result.reply = reply;
-    result.reply_len = (uint32_t)strlen(reply);
+/* The exception being raised is the result. */
+static struct vv_result *fail(PyObject *name, int64_t row) {
+    const char *bare = NULL;
+    finish(1, vv_error_reply(name, row, &bare));
+    if (bare != NULL) {
+        result.reply = bare;
+        result.reply_len = (uint32_t)strlen(bare);
+    }
     return &result;
 }
 
 #define BUSY                                                                                                                 \
     "{\"error\": {\"kind\": \"protocol\", \"type\": null, \"message\": \"the guest is running another call\", \"function\": null, " \
     "\"row\": null, \"traceback\": [], \"cause\": null}}"
+
+/* The answer to a call within a call, whose own result it leaves alone. */
+static struct vv_result *busy(void) {
+    static struct vv_result answer;
+    memset(&answer, 0, sizeof answer);
+    answer.status = 1;
+    answer.reply = BUSY;
+    answer.reply_len = (uint32_t)strlen(BUSY);
+    return &answer;
+}
 
 /* The variables of `sys`. Its own functions that look one up make a str of the name each time, and this is done twice a call. */
 static PyObject *sys_variables(void) {
@@ -107,21 +122,22 @@ static PyObject *control(PyObject *request, uint32_t *status) {
 }
 
 VV_EXPORT(vv_control) struct vv_result *vv_control(char *request, size_t size) {
-    if (running) return protocol_error(BUSY);
+    if (running) {
+        PyMem_RawFree(request);
+        return busy();
+    }
     running = true;
     release_previous();
     PyObject *bytes = PyBytes_FromStringAndSize(request, (Py_ssize_t)size);
     PyMem_RawFree(request);
     uint32_t status = 1;
     PyObject *reply = control(bytes, &status);
-    if (reply == NULL) {
-        status = 1;
-        reply = vv_error_reply(NULL, -1);
-    }
+    if (reply == NULL) fail(NULL, -1);
+    else finish(status, reply);
     Py_XDECREF(bytes);
     flush();
     running = false;
-    return finish(status, reply);
+    return &result;
 }
 
 /* ---- Batches ---- */
@@ -139,7 +155,9 @@ VV_EXPORT(vv_batch) void *vv_batch(size_t size) {
 
 /* What is to be said besides the result: rows that failed, that there is more of it, metrics that changed. */
 static int report(vv_function *owner, vv_function *function, PyObject **reply) {
-    PyObject *metrics = owner->measured != NULL && owner->measured != Py_None ? PyObject_CallNoArgs(owner->measured) : Py_NewRef(Py_None);
+    bool none = owner->measured == NULL || owner->measured == Py_None ||
+                (owner->registry != NULL && PyDict_Check(owner->registry) && PyDict_GET_SIZE(owner->registry) == 0);
+    PyObject *metrics = none ? Py_NewRef(Py_None) : PyObject_CallNoArgs(owner->measured);
     if (metrics == NULL) return -1;
     *reply = NULL;
     if (function->error_rows != NULL || function->more || metrics != Py_None) {
@@ -195,7 +213,7 @@ static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch
     }
     if (array == NULL || PyErr_Occurred()) {
         Py_XDECREF(reply);
-        return finish(1, vv_error_reply(name, row));
+        return fail(name, row);
     }
     finish(0, reply);
     result.array = array;
@@ -203,7 +221,7 @@ static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch
 }
 
 VV_EXPORT(vv_invoke) struct vv_result *vv_invoke(uint32_t handle, uint32_t operation, void *batch) {
-    if (running) return protocol_error(BUSY);
+    if (running) return busy();
     running = true;
     release_previous();
     invoke(handle, operation, batch);

@@ -10,7 +10,16 @@
 int vv_frames_begin(vv_function *function, int64_t rows, PyObject *owner, int64_t *row) {
     vv_table *table = &function->table;
     VV_TRY(vv_table_begin(function, rows, owner));
-    table->columns = vv_vectors_arguments(function, rows, owner, &table->computed, &table->numbers, row);
+    vv_selection selection = {.owner = owner};
+    table->columns = vv_vectors_arguments(function, rows, &selection, row);
+    if (table->columns != NULL) {
+        table->computed = selection.count;
+        table->numbers = selection.rows;
+        table->unread = selection.unread;
+        selection.rows = NULL;
+        selection.unread = NULL;
+    }
+    vv_selection_clear(&selection);
     if (table->columns == NULL) {
         vv_table_end(function);
         return -1;
@@ -82,7 +91,7 @@ static int range_failed(vv_function *function, int64_t *row) {
     PyErr_SetRaisedException(exception);
     if (function->on_error == VV_FAIL) return -1;
     vv_builder_truncate(&function->builder, table->start);
-    if (table->span > 1 && PyErr_ExceptionMatches(PyExc_Exception) && !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+    if (table->span > 1 && !vv_ends_the_call()) {
         PyErr_Clear();
         table->span /= 2;
         return 0;
@@ -94,11 +103,32 @@ static int range_failed(vv_function *function, int64_t *row) {
     return 0;
 }
 
+/* The row of the batch that could not be read and is the next one of those, behind all rows when there is none. */
+static int64_t next_unread(const vv_table *table) {
+    bool any = table->unread != NULL && table->unread_next < PyList_GET_SIZE(table->unread);
+    return any ? vv_unread_row(table->unread, table->unread_next) : table->rows;
+}
+
+/* A call's rows are those in front of it: what takes its place then follows theirs. */
+static int64_t bounded_span(const vv_table *table, int64_t unread) {
+    int64_t most = table->computed - table->next, span = table->span < most ? table->span : most;
+    while (span > 1 && number_of(table, table->next + span - 1) > unread) span--;
+    return span;
+}
+
+/* What the policy makes of a row that could not be read. */
+static int pass_unread(vv_function *function, int64_t unread) {
+    vv_table *table = &function->table;
+    VV_TRY(vv_unread_failed(function, table->unread, &table->unread_next, unread + 1));
+    table->row = unread;
+    return function->on_error == VV_MAKE_NULL ? vv_table_emit(function, NULL) : 0;
+}
+
 int vv_frames_continue(vv_function *function, int64_t *row) {
     vv_table *table = &function->table;
     function->more = false;
     VV_TRY(vv_builder_start(&function->builder, 0));
-    while (table->next < table->computed) {
+    while (table->next < table->computed || next_unread(table) < table->rows) {
         int status = 0;
         if (table->iterator == NULL) {
             if (vv_table_is_full(function)) {
@@ -107,7 +137,13 @@ int vv_frames_continue(vv_function *function, int64_t *row) {
             }
             table->start = function->builder.length;
             table->start_bytes = vv_builder_bytes(&function->builder);
-            if (table->span > table->computed - table->next) table->span = table->computed - table->next;
+            int64_t unread = next_unread(table);
+            if (table->next == table->computed || unread < number_of(table, table->next)) {
+                if (pass_unread(function, unread) == 0) continue;
+                vv_table_end(function);
+                return -1;
+            }
+            table->span = bounded_span(table, unread);
             status = begin_range(function);
         }
         if (status == 0) status = drain(function, row);

@@ -7,7 +7,8 @@ static int compile_arguments(vv_function *self, PyObject *plans, PyObject *names
     Py_ssize_t count = PyTuple_GET_SIZE(plans);
     self->arguments = PyMem_Calloc((size_t)count + 1, sizeof *self->arguments);
     self->columns = PyMem_Calloc((size_t)count + 1, sizeof *self->columns);
-    if (self->arguments == NULL || self->columns == NULL) {
+    self->places = PyMem_Calloc((size_t)count + 1, sizeof *self->places);
+    if (self->arguments == NULL || self->columns == NULL || self->places == NULL) {
         PyErr_NoMemory();
         return -1;
     }
@@ -80,22 +81,30 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
 
 static int function_traverse(PyObject *object, visitproc visit, void *arg) {
     vv_function *self = (vv_function *)object;
+    for (Py_ssize_t i = 0; i < self->n_arguments; i++) VV_VISIT_TYPE(&self->arguments[i]);
+    VV_VISIT_TYPE(&self->result);
     Py_VISIT(self->callable);
+    Py_VISIT(self->spoil);
+    Py_VISIT(self->registry);
     Py_VISIT(self->dtypes);
     Py_VISIT(self->held);
     Py_VISIT(self->errors);
+    Py_VISIT(self->error_rows);
     Py_VISIT(self->operations);
     Py_VISIT(self->measured);
     Py_VISIT(self->lifter);
     Py_VISIT(self->program);
     Py_VISIT(self->table.iterator);
     Py_VISIT(self->table.columns);
+    Py_VISIT(self->table.unread);
     return 0;
 }
 
 static int function_clear(PyObject *object) {
     vv_function *self = (vv_function *)object;
     Py_CLEAR(self->callable);
+    Py_CLEAR(self->spoil);
+    Py_CLEAR(self->registry);
     Py_CLEAR(self->dtypes);
     Py_CLEAR(self->operations);
     Py_CLEAR(self->measured);
@@ -112,9 +121,11 @@ static void function_dealloc(PyObject *object) {
     function_clear(object);
     Py_CLEAR(self->name);
     for (Py_ssize_t i = 0; i < self->n_arguments; i++) {
+        Py_XDECREF(self->places[i + 1]);
         vv_column_clear(&self->columns[i]);
         vv_type_clear(&self->arguments[i]);
     }
+    PyMem_Free(self->places);
     PyMem_Free(self->columns);
     PyMem_Free(self->arguments);
     vv_builder_clear(&self->builder);
@@ -122,6 +133,8 @@ static void function_dealloc(PyObject *object) {
     Py_TYPE(object)->tp_free(object);
 }
 
+PyDoc_STRVAR(spoil_doc, "spoil: called with the group of a row that failed under the policy \"null\"; or None");
+PyDoc_STRVAR(registry_doc, "registry: the dict of metrics, which says when there is nothing to ask `measured` for; or None");
 PyDoc_STRVAR(operations_doc, "operations: dict of an operation's number to the Function that is it, or None");
 PyDoc_STRVAR(measured_doc, "measured: called without arguments after each call, returns the metrics that changed or None; or None");
 
@@ -133,6 +146,8 @@ PyDoc_STRVAR(rows_as_columns_doc, "rows_as_columns: how many rows the program co
 PyDoc_STRVAR(rows_interpreted_doc, "rows_interpreted: how many rows were calls, of functions that are called once a row");
 
 static PyMemberDef members[] = {
+    {"spoil", Py_T_OBJECT_EX, offsetof(vv_function, spoil), 0, spoil_doc},
+    {"registry", Py_T_OBJECT_EX, offsetof(vv_function, registry), 0, registry_doc},
     {"operations", Py_T_OBJECT_EX, offsetof(vv_function, operations), 0, operations_doc},
     {"measured", Py_T_OBJECT_EX, offsetof(vv_function, measured), 0, measured_doc},
     {"lifter", Py_T_OBJECT_EX, offsetof(vv_function, lifter), 0, lifter_doc},
@@ -212,21 +227,17 @@ struct ArrowArray *vv_function_resume(vv_function *self, int64_t *row) {
     return status < 0 ? NULL : vv_builder_finish(&self->builder);
 }
 
-/* Exhausted memory and an exit are never a matter of one row: when they strike depends on what else is in the batch. */
-static bool ends_the_call(void) {
-    return PyErr_ExceptionMatches(PyExc_MemoryError) || !PyErr_ExceptionMatches(PyExc_Exception);
-}
-
-/* Adds what the function was called with to the description of an error: a list of reprs, cut. */
+/* Adds what the function was called with to the description of an error: a list of reprs, cut. Arguments are read once more for it, and
+ * what cannot be read is shown as "?": the error may be about this very value. */
 static int describe_arguments(const vv_function *self, PyObject *description, int64_t row) {
     PyObject *list = PyList_New(0);
     int status = list == NULL ? -1 : 0;
     for (Py_ssize_t i = self->hidden; i < self->n_arguments && status == 0; i++) {
         PyObject *value = vv_read(&self->columns[i], row);
         PyObject *text = value == NULL ? NULL : vv_shown(value);
-        if (value == NULL && PyErr_ExceptionMatches(vv_argument_error)) {
+        if (value == NULL && !vv_ends_the_call()) {
             PyErr_Clear();
-            text = PyUnicode_FromString("?"); /* the error is about this very value */
+            text = PyUnicode_FromString("?");
         }
         status = text == NULL ? -1 : PyList_Append(list, text);
         Py_XDECREF(text);
@@ -237,8 +248,18 @@ static int describe_arguments(const vv_function *self, PyObject *description, in
     return status;
 }
 
+/* The group of a row is told that it has no value any more. */
+static int spoil(const vv_function *self, int64_t row) {
+    if (self->spoil == NULL || self->spoil == Py_None) return 0;
+    PyObject *group = vv_read(&self->columns[0], row);
+    PyObject *done = group == NULL ? NULL : PyObject_CallOneArg(self->spoil, group);
+    Py_XDECREF(group);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 int vv_function_row_failed(vv_function *self, int64_t row) {
-    if (self->on_error == VV_FAIL || ends_the_call()) return -1;
+    if (self->on_error == VV_FAIL || vv_ends_the_call()) return -1;
     if (self->errors == NULL) self->errors = PyList_New(0);
     if (self->error_rows == NULL) self->error_rows = PyList_New(0);
     if (self->errors == NULL || self->error_rows == NULL) return -1;
@@ -258,7 +279,7 @@ int vv_function_row_failed(vv_function *self, int64_t row) {
     if (number == NULL) return -1;
     int status = PyList_Append(self->error_rows, number);
     Py_DECREF(number);
-    return status;
+    return status < 0 ? -1 : spoil(self, row);
 }
 
 void vv_function_release(vv_function *self) {

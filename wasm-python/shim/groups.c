@@ -11,7 +11,7 @@
 typedef struct {
     PyObject_HEAD
     PyObject *create;       /* makes a new accumulator */
-    PyObject *spoilt;       /* stands for the accumulator of a group whose result is NULL because a row of it failed */
+    PyObject *spoilt;       /* stands for the accumulator of a group whose result is NULL because a row of it failed; no method gets it */
     PyObject **accumulators;/* owned; NULL where no row has come yet */
     size_t size, capacity;
 } vv_groups;
@@ -22,7 +22,6 @@ typedef struct {
     vv_groups *groups;
     PyObject *method;
     bool replaces; /* what the method returns, unless it is None, is the accumulator from then on */
-    bool spoils;   /* an exception makes the group's accumulator the spoilt one */
 } vv_group_method;
 
 /* ---- The accumulators ---- */
@@ -32,8 +31,9 @@ static PyObject **place(vv_groups *self, PyObject *number) {
     size_t group = PyLong_AsSize_t(number);
     if (group == (size_t)-1 && PyErr_Occurred()) return NULL;
     if (group >= self->capacity) {
-        size_t capacity = self->capacity * 2 > group ? self->capacity * 2 : group + 64;
-        PyObject **larger = capacity > PY_SSIZE_T_MAX / sizeof *larger ? NULL : PyMem_RawRealloc(self->accumulators, capacity * sizeof *larger);
+        size_t most = PY_SSIZE_T_MAX / sizeof(PyObject *); /* which also keeps the sums below from wrapping */
+        size_t capacity = group >= most ? SIZE_MAX : self->capacity * 2 > group ? self->capacity * 2 : group + 64;
+        PyObject **larger = capacity > most ? NULL : PyMem_RawRealloc(self->accumulators, capacity * sizeof *larger);
         if (larger == NULL) {
             PyErr_NoMemory();
             return NULL;
@@ -79,6 +79,7 @@ static PyObject *groups_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 static int groups_traverse(PyObject *object, visitproc visit, void *arg) {
     vv_groups *self = (vv_groups *)object;
     Py_VISIT(self->create);
+    Py_VISIT(self->spoilt);
     for (size_t i = 0; i < self->size; i++) Py_VISIT(self->accumulators[i]);
     return 0;
 }
@@ -145,14 +146,7 @@ PyTypeObject vv_groups_type = {
 /* ---- Methods ---- */
 
 static int keep(vv_group_method *self, PyObject *number, PyObject *result) {
-    if (result == NULL) {
-        if (!self->spoils || !PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
-        PyObject *exception = PyErr_GetRaisedException();
-        int status = put(self->groups, number, self->groups->spoilt);
-        if (status < 0) Py_DECREF(exception);
-        else PyErr_SetRaisedException(exception);
-        return -1;
-    }
+    if (result == NULL) return -1;
     return self->replaces && result != Py_None ? put(self->groups, number, result) : 0;
 }
 
@@ -182,15 +176,14 @@ static PyObject *method_call(PyObject *object, PyObject *const *arguments, size_
 
 static PyObject *method_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *groups, *method;
-    int replaces, spoils;
-    if (kwargs != NULL || !PyArg_ParseTuple(args, "O!Opp:GroupMethod", &vv_groups_type, &groups, &method, &replaces, &spoils)) return NULL;
+    int replaces;
+    if (kwargs != NULL || !PyArg_ParseTuple(args, "O!Op:GroupMethod", &vv_groups_type, &groups, &method, &replaces)) return NULL;
     vv_group_method *self = (vv_group_method *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;
     self->vectorcall = method_call;
     self->groups = (vv_groups *)Py_NewRef(groups);
     self->method = Py_NewRef(method);
     self->replaces = replaces;
-    self->spoils = spoils;
     return (PyObject *)self;
 }
 
@@ -215,7 +208,7 @@ static void method_dealloc(PyObject *object) {
 PyTypeObject vv_group_method_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "_vivarium.GroupMethod",
-    .tp_doc = "GroupMethod(groups, method, replaces, spoils): called with a group and values.",
+    .tp_doc = "GroupMethod(groups, method, replaces): called with a group and values.",
     .tp_basicsize = sizeof(vv_group_method),
     .tp_vectorcall_offset = offsetof(vv_group_method, vectorcall),
     .tp_call = PyVectorcall_Call,

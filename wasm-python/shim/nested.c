@@ -51,6 +51,7 @@ static PyObject *read_struct(const vv_column *column, int64_t row) {
         if (value == NULL) complete = false;
         else PyTuple_SET_ITEM(fields, i, value);
     }
+    if (complete && type->constructor == (PyObject *)&PyTuple_Type) return fields;
     if (complete) object = PyObject_CallObject(type->constructor, fields);
     Py_XDECREF(fields);
     return object;
@@ -126,23 +127,58 @@ static int write_list(vv_builder *builder, PyObject *value) {
 
 static int append_dict(vv_builder *builder, PyObject *value) {
     const vv_type *type = builder->type;
+    Py_ssize_t known = 0;
     for (Py_ssize_t i = 0; i < type->n_children; i++) {
         PyObject *field;
         int found = PyDict_GetItemRef(value, type->children[i].name, &field);
         VV_TRY(found);
-        if (!found) return vv_misfit(builder, value, "the field '%U' is missing", type->children[i].name);
+        known += found;
+        if (!found) {
+            int optional = type->optional != NULL ? PySet_Contains(type->optional, type->children[i].name) : 0;
+            VV_TRY(optional);
+            if (!optional) return vv_misfit(builder, value, "the field '%U' is missing", type->children[i].name);
+            field = Py_NewRef(Py_None);
+        }
         int status = append_child(&builder->children[i], field);
         Py_DECREF(field);
         VV_TRY(status);
     }
-    /* Every field was found, so more keys than fields means keys that are none. */
-    if (PyDict_GET_SIZE(value) != type->n_children) return vv_misfit(builder, value, "it has keys that are not fields");
+    if (PyDict_GET_SIZE(value) != known) return vv_misfit(builder, value, "it has keys that are not fields");
+    return 0;
+}
+
+/* Whether a tuple is one with names, of which at least one is a field's: then names decide, and order means nothing. One that has names
+ * of its own throughout is as good as a plain tuple. */
+static int has_field_names(const vv_builder *builder, PyObject *value) {
+    const vv_type *type = builder->type;
+    if (PyTuple_CheckExact(value) || (PyObject *)Py_TYPE(value) == type->constructor) return 0;
+    PyObject *names;
+    VV_TRY(PyObject_GetOptionalAttrString((PyObject *)Py_TYPE(value), "_fields", &names));
+    int found = 0;
+    for (Py_ssize_t i = 0; names != NULL && PyTuple_Check(names) && found == 0 && i < type->n_children; i++)
+        found = PySequence_Contains(names, type->children[i].name);
+    Py_XDECREF(names);
+    return found;
+}
+
+static int append_attributes(vv_builder *builder, PyObject *value) {
+    for (Py_ssize_t i = 0; i < builder->type->n_children; i++) {
+        PyObject *name = builder->type->children[i].name, *field;
+        VV_TRY(PyObject_GetOptionalAttr(value, name, &field));
+        if (field == NULL) return vv_misfit(builder, value, "the field '%U' is missing", name);
+        int status = append_child(&builder->children[i], field);
+        Py_DECREF(field);
+        VV_TRY(status);
+    }
     return 0;
 }
 
 static int append_tuple(vv_builder *builder, PyObject *value) {
     if (PyTuple_GET_SIZE(value) != builder->type->n_children)
         return vv_misfit(builder, value, "it has %zd items", PyTuple_GET_SIZE(value));
+    int named = has_field_names(builder, value);
+    VV_TRY(named);
+    if (named) return append_attributes(builder, value);
     for (Py_ssize_t i = 0; i < builder->type->n_children; i++)
         VV_TRY(append_child(&builder->children[i], PyTuple_GET_ITEM(value, i)));
     return 0;
@@ -153,15 +189,7 @@ static int append_dataclass(vv_builder *builder, PyObject *value) {
     VV_TRY(PyObject_GetOptionalAttrString((PyObject *)Py_TYPE(value), "__dataclass_fields__", &fields));
     if (fields == NULL) return vv_misfit(builder, value, "a dict, a tuple or a dataclass is expected");
     Py_DECREF(fields);
-    for (Py_ssize_t i = 0; i < builder->type->n_children; i++) {
-        PyObject *name = builder->type->children[i].name, *field;
-        VV_TRY(PyObject_GetOptionalAttr(value, name, &field));
-        if (field == NULL) return vv_misfit(builder, value, "the field '%U' is missing", name);
-        int status = append_child(&builder->children[i], field);
-        Py_DECREF(field);
-        VV_TRY(status);
-    }
-    return 0;
+    return append_attributes(builder, value);
 }
 
 /* An object that says what it is as a struct: its class has __arrow_struct__, which returns a dict or a tuple. */

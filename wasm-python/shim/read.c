@@ -143,6 +143,13 @@ static PyObject *read_fixed_binary(const vv_column *column, int64_t row) {
     return PyBytes_FromStringAndSize((const char *)column->values + row * width, width);
 }
 
+PyObject *vv_read_made(const vv_column *column, int64_t row) {
+    PyObject *value = column->type->read_plain(column, row);
+    PyObject *made = value == NULL ? NULL : PyObject_CallOneArg(column->type->constructor, value);
+    Py_XDECREF(value);
+    return made;
+}
+
 vv_reader vv_reader_of(const vv_type *type) {
     switch (type->kind) {
     case VV_NULL: return read_null;

@@ -46,7 +46,6 @@ int vv_compute_row(vv_function *function, vv_caller *caller, int64_t i, int64_t 
 
 int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row) {
     vv_caller caller = {vv_direct(function->callable), vv_argument_places(function)};
-    if (caller.arguments == NULL) return -1;
     int status = vv_builder_start(&function->builder, rows);
     int64_t i = 0;
     while (i < rows && status == 0) {
@@ -60,6 +59,5 @@ int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row) {
         function->rows_before_lifting -= i - first;
         function->rows_interpreted += i - first;
     }
-    vv_free_argument_places(function, caller.arguments);
     return status;
 }

@@ -13,6 +13,8 @@ void vv_table_end(vv_function *function) {
     vv_table *table = &function->table;
     Py_CLEAR(table->iterator);
     Py_CLEAR(table->columns);
+    Py_CLEAR(table->unread);
+    table->unread_next = 0;
     PyMem_RawFree(table->numbers);
     table->numbers = NULL;
     Py_CLEAR(table->owner);
@@ -93,9 +95,7 @@ static bool is_iterated(const vv_function *function, PyObject *result) {
 static int begin_row(vv_function *function) {
     vv_table *table = &function->table;
     PyObject **arguments = vv_argument_places(function);
-    if (arguments == NULL) return -1;
     PyObject *result = vv_call_row(function, vv_direct(function->callable), arguments + 1, table->row);
-    vv_free_argument_places(function, arguments);
     if (result == NULL) return -1;
     int status = 0;
     if (is_iterated(function, result)) {

@@ -147,14 +147,27 @@ int vv_type_compile(vv_type *type, PyObject *plan, const char *path) {
     if (type->path == NULL) return -1;
     VV_TRY(parse_format(type, format));
     if (extra != Py_None && type->kind == VV_TIMESTAMP) type->zone = Py_NewRef(extra);
-    if (extra != Py_None && (type->kind == VV_STRUCT || type->kind == VV_INTERVAL)) type->constructor = Py_NewRef(extra);
+    if (type->kind == VV_STRUCT && PyFrozenSet_Check(extra)) type->optional = Py_NewRef(extra);
+    else if (extra != Py_None && type->kind != VV_TIMESTAMP) type->constructor = Py_NewRef(extra);
     if (Py_EnterRecursiveCall(" in a nested type")) return -1;
     int status = compile_children(type, children, path);
     Py_LeaveRecursiveCall();
     VV_TRY(status);
     type->read = vv_reader_of(type);
-    type->renew = vv_renewer_of(type);
+    type->renew = type->constructor == NULL ? vv_renewer_of(type) : NULL;
+    if (type->constructor != NULL && type->kind != VV_STRUCT && type->kind != VV_INTERVAL) {
+        type->read_plain = type->read;
+        type->read = vv_read_made;
+    }
     type->write = vv_writer_of(type);
+    return 0;
+}
+
+int vv_type_traverse(const vv_type *type, visitproc visit, void *arg) {
+    Py_VISIT(type->zone);
+    Py_VISIT(type->constructor);
+    Py_VISIT(type->optional);
+    for (Py_ssize_t i = 0; i < type->n_children; i++) VV_VISIT_TYPE(&type->children[i]);
     return 0;
 }
 
@@ -165,6 +178,7 @@ void vv_type_clear(vv_type *type) {
     type->n_children = 0;
     Py_CLEAR(type->zone);
     Py_CLEAR(type->constructor);
+    Py_CLEAR(type->optional);
     Py_CLEAR(type->name);
     Py_CLEAR(type->path);
     Py_CLEAR(type->spelling);

@@ -20,61 +20,59 @@ int vv_vectors_prepare(void) { return PyArray_ImportNumPyAPI(); }
 typedef struct {
     vv_function *function;
     PyObject **arguments; /* arrays of the rows that are computed: owned */
-    int64_t computed;     /* how many rows that is */
-    const int64_t *rows;  /* which ones; NULL when all of them */
+    vv_selection selection; /* those rows */
+    Py_ssize_t unread_next; /* the first row that could not be read and is not done with */
 } call;
 
-static int64_t row_of(const call *self, int64_t position) { return self->rows != NULL ? self->rows[position] : position; }
+static int64_t row_of(const call *self, int64_t position) {
+    return self->selection.rows != NULL ? self->selection.rows[position] : position;
+}
 
 /* ---- Rows with a NULL ---- */
 
-/* The rows for which the function is called: NULL in *found means all. */
-static int find_computed(call *self, int64_t rows, int64_t **found) {
-    const vv_function *function = self->function;
+/* The rows for which the function is called. */
+static int find_computed(const vv_function *function, int64_t rows, vv_selection *selection) {
     bool any = false;
-    *found = NULL;
-    self->computed = rows;
+    selection->count = rows;
     for (Py_ssize_t i = 0; i < function->n_arguments; i++)
         any |= function->columns[i].validity != NULL && !function->arguments[i].nullable;
     if (!any) return 0;
-    *found = PyMem_RawMalloc((size_t)rows * sizeof(int64_t));
-    if (*found == NULL) {
+    selection->rows = PyMem_RawMalloc((size_t)rows * sizeof(int64_t));
+    if (selection->rows == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    self->computed = 0;
+    selection->count = 0;
     for (int64_t row = 0; row < rows; row++) {
         bool null = false;
         for (Py_ssize_t i = 0; i < function->n_arguments; i++) null |= vv_prevents_call(&function->columns[i], row);
-        if (!null) (*found)[self->computed++] = row;
+        if (!null) selection->rows[selection->count++] = row;
     }
-    self->rows = *found;
     return 0;
 }
 
 /* The rows' numbers as an array, or None for all rows. */
-static PyObject *computed_index(const call *self) {
-    if (self->rows == NULL) Py_RETURN_NONE;
-    npy_intp shape[1] = {(npy_intp)self->computed};
+static PyObject *index_of(const vv_selection *selection) {
+    if (selection->rows == NULL) Py_RETURN_NONE;
+    npy_intp shape[1] = {(npy_intp)selection->count};
     PyObject *index = PyArray_New(&PyArray_Type, 1, shape, NPY_INTP, NULL, NULL, 0, 0, NULL);
     if (index == NULL) return NULL;
     npy_intp *positions = PyArray_DATA((PyArrayObject *)index);
-    for (int64_t i = 0; i < self->computed; i++) positions[i] = (npy_intp)self->rows[i];
+    for (int64_t i = 0; i < selection->count; i++) positions[i] = (npy_intp)selection->rows[i];
     return index;
 }
 
-static int make_arguments(call *self, PyObject *owner, int64_t *row) {
-    const vv_function *function = self->function;
-    PyObject *index = computed_index(self);
-    if (index == NULL) return -1;
-    int status = 0;
-    for (Py_ssize_t i = 0; i < function->n_arguments && status == 0; i++) {
+static int make_arguments(vv_function *function, int64_t rows, vv_selection *selection, PyObject **arguments, int64_t *row) {
+    VV_TRY(find_computed(function, rows, selection));
+    VV_TRY(vv_selection_read(function, selection, row));
+    selection->index = index_of(selection);
+    if (selection->index == NULL) return -1;
+    for (Py_ssize_t i = 0; i < function->n_arguments; i++) {
         PyObject *how = PyTuple_GET_ITEM(function->dtypes, i);
-        self->arguments[i] = vv_column_array(&function->columns[i], how, owner, index, row);
-        status = self->arguments[i] == NULL ? -1 : 0;
+        arguments[i] = vv_column_array(&function->columns[i], how, selection);
+        if (arguments[i] == NULL) return -1;
     }
-    Py_DECREF(index);
-    return status;
+    return 0;
 }
 
 /* ---- Results ---- */
@@ -208,7 +206,7 @@ static PyObject *sliced(PyObject *const *arguments, Py_ssize_t n, int64_t start,
 
 static PyObject *call_range(const call *self, int64_t start, int64_t count) {
     Py_ssize_t n = self->function->n_arguments;
-    if (count == self->computed) return PyObject_Vectorcall(self->function->callable, self->arguments, (size_t)n, NULL);
+    if (count == self->selection.count) return PyObject_Vectorcall(self->function->callable, self->arguments, (size_t)n, NULL);
     PyObject *slices = sliced(self->arguments, n, start, count);
     PyObject *result = slices == NULL ? NULL : PyObject_CallObject(self->function->callable, slices);
     Py_XDECREF(slices);
@@ -216,32 +214,38 @@ static PyObject *call_range(const call *self, int64_t start, int64_t count) {
 }
 
 /* Computes a range of the rows into the builder, halving it when a call fails and the policy goes on. */
-static int compute(const call *self, int64_t start, int64_t count, int64_t *row) {
+static int compute(call *self, int64_t start, int64_t count, int64_t *row) {
     vv_builder *builder = &self->function->builder;
     int64_t before = builder->length;
     PyObject *result = call_range(self, start, count);
     int status = result == NULL ? -1 : append_result(self, result, start, count, row);
     if (result == NULL) locate(self, start, count, row);
     Py_XDECREF(result);
-    if (status == 0) return 0;
+    if (status == 0) return vv_unread_failed(self->function, self->selection.unread, &self->unread_next, row_of(self, start + count - 1));
     if (self->function->on_error == VV_FAIL) return -1;
     vv_builder_truncate(builder, before);
-    if (count > 1 && PyErr_ExceptionMatches(PyExc_Exception) && !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+    if (count > 1 && !vv_ends_the_call()) {
         PyErr_Clear();
         VV_TRY(compute(self, start, count / 2, row));
         return compute(self, start + count / 2, count - count / 2, row);
     }
     if (count == 1) *row = row_of(self, start);
+    if (vv_ends_the_call()) return -1;
+    PyObject *exception = PyErr_GetRaisedException();
+    int earlier = vv_unread_failed(self->function, self->selection.unread, &self->unread_next, row_of(self, start));
+    if (earlier < 0) Py_DECREF(exception);
+    else PyErr_SetRaisedException(exception);
+    VV_TRY(earlier);
     VV_TRY(vv_function_row_failed(self->function, row_of(self, start)));
     *row = -1;
     return append_nulls_until(builder, row_of(self, start) + 1);
 }
 
-static struct ArrowArray *run(call *self, int64_t rows, PyObject *owner, int64_t *row) {
+static struct ArrowArray *run(call *self, int64_t rows, int64_t *row) {
     vv_function *function = self->function;
     PyObject *result = NULL;
-    if (make_arguments(self, owner, row) < 0) return NULL;
-    if (function->on_error == VV_FAIL && self->computed == rows && rows > 0) {
+    if (make_arguments(function, rows, &self->selection, self->arguments, row) < 0) return NULL;
+    if (function->on_error == VV_FAIL && self->selection.count == rows && rows > 0) {
         result = call_range(self, 0, rows);
         if (result == NULL) {
             locate(self, 0, rows, row);
@@ -260,39 +264,30 @@ static struct ArrowArray *run(call *self, int64_t rows, PyObject *owner, int64_t
     }
     int status = vv_builder_start(&function->builder, rows);
     if (status == 0 && result != NULL) status = append_result(self, result, 0, rows, row);
-    else if (status == 0 && self->computed > 0) status = compute(self, 0, self->computed, row);
+    else if (status == 0 && self->selection.count > 0) status = compute(self, 0, self->selection.count, row);
     Py_XDECREF(result);
+    if (status == 0) status = vv_unread_failed(function, self->selection.unread, &self->unread_next, rows);
     if (status < 0 || append_nulls_until(&function->builder, rows) < 0) return NULL;
     return vv_builder_finish(&function->builder);
 }
 
 struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObject *owner, int64_t *row) {
     struct ArrowArray *array = NULL;
-    int64_t *found = NULL;
-    call self = {.function = function};
+    call self = {.function = function, .selection = {.owner = owner}};
     self.arguments = PyMem_Calloc((size_t)function->n_arguments + 1, sizeof *self.arguments);
     if (self.arguments == NULL) PyErr_NoMemory();
-    else if (find_computed(&self, rows, &found) == 0) array = run(&self, rows, owner, row);
+    else array = run(&self, rows, row);
     for (Py_ssize_t i = 0; self.arguments != NULL && i < function->n_arguments; i++) Py_XDECREF(self.arguments[i]);
     PyMem_Free(self.arguments);
-    PyMem_RawFree(found);
+    vv_selection_clear(&self.selection);
     return array;
 }
 
 /* ---- The arguments alone, for frames.c ---- */
 
-PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, PyObject *owner, int64_t *computed, int64_t **numbers,
-                               int64_t *row) {
+PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, vv_selection *selection, int64_t *row) {
     PyObject *arguments = PyTuple_New(function->n_arguments);
-    call self = {.function = function};
-    if (arguments == NULL) return NULL;
-    self.arguments = &PyTuple_GET_ITEM(arguments, 0);
-    if (find_computed(&self, rows, numbers) < 0 || make_arguments(&self, owner, row) < 0) {
-        PyMem_RawFree(*numbers);
-        *numbers = NULL;
-        Py_CLEAR(arguments);
-    }
-    *computed = self.computed;
+    if (arguments != NULL && make_arguments(function, rows, selection, &PyTuple_GET_ITEM(arguments, 0), row) < 0) Py_CLEAR(arguments);
     return arguments;
 }
 
@@ -313,10 +308,8 @@ struct ArrowArray *vv_vectors_invoke(vv_function *function, int64_t rows, PyObje
     return NULL;
 }
 
-PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, PyObject *owner, int64_t *computed, int64_t **numbers,
-                               int64_t *row) {
-    (void)computed, (void)numbers;
-    vv_vectors_invoke(function, rows, owner, row);
+PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, vv_selection *selection, int64_t *row) {
+    vv_vectors_invoke(function, rows, selection->owner, row);
     return NULL;
 }
 
@@ -329,5 +322,17 @@ PyObject *vv_vectors_slices(PyObject *arguments, int64_t start, int64_t count) {
 int64_t vv_vectors_blamed(int64_t count) {
     (void)count;
     return -1;
+}
+
+void vv_selection_clear(vv_selection *selection) { (void)selection; }
+
+int vv_unread_failed(vv_function *function, PyObject *unread, Py_ssize_t *next, int64_t before) {
+    (void)function, (void)unread, (void)next, (void)before;
+    return 0;
+}
+
+int64_t vv_unread_row(PyObject *unread, Py_ssize_t at) {
+    (void)unread, (void)at;
+    return 0;
 }
 #endif

@@ -138,12 +138,15 @@ struct vv_type {
     int32_t precision, scale; /* of a decimal */
     int64_t units_per_second; /* of times, timestamps and durations */
     PyObject *zone;           /* of a timestamp: a tzinfo, or NULL for one without time zone */
-    PyObject *constructor;    /* of a struct: called with the fields in order; NULL for a dict */
+    PyObject *constructor;    /* of a struct: called with the fields in order; NULL for a dict. Of another type: called with the value, whose
+                               * place is taken by what it makes (an Enum's member, a tuple instead of a list); or NULL */
+    PyObject *optional;       /* of a struct: frozenset of the fields that a dict may leave out; NULL when it may leave out none */
     PyObject *name;           /* field name: str */
     PyObject *path;           /* where in an argument or result this type stands, for messages: "result.items[]" */
     PyObject *spelling;       /* as the type is written in declarations: "decimal128(38, 10)" */
     bool nullable;
     vv_reader read;
+    vv_reader read_plain; /* what vv_read_made gives to the constructor */
     vv_renewer renew; /* NULL: objects are not used again */
     vv_writer write;
     Py_ssize_t n_children;
@@ -154,6 +157,13 @@ struct vv_type {
  * of the Arrow C Data Interface and extra a timestamp's tzinfo, a struct's constructor, or None. */
 int vv_type_compile(vv_type *type, PyObject *plan, const char *path);
 void vv_type_clear(vv_type *type);
+int vv_type_traverse(const vv_type *type, visitproc visit, void *arg);
+/* In a tp_traverse function. */
+#define VV_VISIT_TYPE(type)                                 \
+    do {                                                    \
+        int visited = vv_type_traverse((type), visit, arg); \
+        if (visited != 0) return visited;                   \
+    } while (0)
 
 /* ---- read.c ---- */
 
@@ -209,6 +219,7 @@ int vv_temporal_prepare(void);
 int vv_decimal_prepare(void);
 
 vv_reader vv_reader_of(const vv_type *type);
+PyObject *vv_read_made(const vv_column *column, int64_t row);
 vv_renewer vv_renewer_of(const vv_type *type);
 vv_reader vv_temporal_reader_of(const vv_type *type);
 vv_reader vv_decimal_reader_of(const vv_type *type);
@@ -247,13 +258,16 @@ int vv_append_null(vv_builder *builder);
 void vv_builder_truncate(vv_builder *builder, int64_t length);
 /* The array of what was appended. It stays valid until the next vv_builder_start. */
 struct ArrowArray *vv_builder_finish(vv_builder *builder);
+/* The end of an append that failed: 0 when the value stands for another one, or for NULL, which is appended instead. */
+int vv_append_instead(vv_builder *builder, PyObject *value);
 
 /* Makes room for so many more bytes; `data` is not NULL afterwards, even for none. */
 int vv_buffer_reserve(vv_buffer *buffer, size_t more);
 
 static inline int vv_append(vv_builder *builder, PyObject *value) {
     if (builder->length == builder->capacity) VV_TRY(vv_builder_grow(builder, 1));
-    return value == Py_None ? vv_append_null(builder) : builder->type->write(builder, value);
+    if (value == Py_None) return vv_append_null(builder);
+    return builder->type->write(builder, value) == 0 ? 0 : vv_append_instead(builder, value);
 }
 
 vv_writer vv_writer_of(const vv_type *type);
@@ -281,6 +295,8 @@ typedef struct {
     PyObject *iterator; /* of the row that is being computed, or NULL */
     int64_t rows, row;  /* of the batch; the next one, or the one of `iterator` */
     PyObject *columns;  /* of a function that is called once a batch: a tuple of its arguments */
+    PyObject *unread;   /* of such a function: the rows that cannot be read (arrays.c), or NULL */
+    Py_ssize_t unread_next; /* the first of them that is not done with */
     int64_t *numbers;   /* their rows' numbers in the batch; NULL when they are all of them */
     int64_t computed;   /* how many those are */
     int64_t next, span; /* the first of them that is not done with, and how many are computed in one call */
@@ -299,6 +315,9 @@ typedef struct {
     vv_mode mode;
     vv_on_error on_error;
     Py_ssize_t hidden;  /* leading arguments that are the runtime's, not the user's: a group's number */
+    PyObject *spoil;    /* called with the group of a row that failed under the policy "null"; or NULL */
+    PyObject *registry; /* dict of metrics: while it is empty, `measured` has nothing to say; or NULL */
+    PyObject **places;  /* calls.h: a free one, and one for each argument */
     PyObject *operations; /* dict: an operation's number -> the Function that is it; or NULL */
     PyObject *measured; /* called without arguments after each call: the metrics that changed, or None; or NULL */
     vv_table table;
@@ -326,6 +345,11 @@ extern PyTypeObject vv_function_type;
 struct ArrowArray *vv_function_invoke(vv_function *function, const struct ArrowArray *batch, PyObject *owner, int64_t *row);
 /* What an exception of this row means under the function's policy: 0, and the exception is recorded and cleared; or -1. */
 int vv_function_row_failed(vv_function *function, int64_t row);
+/* Whether the exception being raised ends a call under every policy: exhausted memory and an exit are never a matter of one row, because
+ * when they strike depends on what else is in the batch. */
+static inline bool vv_ends_the_call(void) {
+    return PyErr_ExceptionMatches(PyExc_MemoryError) || !PyErr_ExceptionMatches(PyExc_Exception);
+}
 /* Lets go of everything that belongs to the last call. */
 void vv_function_release(vv_function *function);
 /* The function behind an operation: itself for 0. NULL with an exception set when there is none. Borrowed. */
@@ -354,8 +378,26 @@ int vv_compute_row(vv_function *function, vv_caller *caller, int64_t i, int64_t 
 int64_t vv_columns_next(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row);
 /* Up to which row the interpreter goes before that is to be tried again. */
 int64_t vv_columns_wait(vv_function *function, int64_t first, int64_t rows);
-/* arrays.c: the argument that a column becomes; `index` is an array of the rows to take, or None. */
-PyObject *vv_column_array(const vv_column *column, PyObject *how, PyObject *owner, PyObject *index, int64_t *row);
+
+/* arrays.c: the rows of a batch that a function of columns is called with, and what was read of them already. */
+typedef struct {
+    PyObject *owner;   /* what keeps the batch alive: borrowed */
+    int64_t count;     /* how many rows */
+    int64_t *rows;     /* their numbers in the batch, ascending; NULL when they are all (PyMem_RawFree) */
+    PyObject *index;   /* the same as an array, or None */
+    PyObject *objects; /* list: the columns that become arrays of objects, in the order in which the arguments are made of them */
+    Py_ssize_t next;   /* the first of them that is not made into an argument yet */
+    PyObject *unread;  /* list of (row, exception or None), ascending: rows left out because a value of theirs cannot be read; or NULL */
+} vv_selection;
+/* Reads what becomes objects. A row that cannot be read is an error under the policy "fail", and otherwise leaves the selection. */
+int vv_selection_read(vv_function *function, vv_selection *selection, int64_t *row);
+void vv_selection_clear(vv_selection *selection);
+/* The argument that a column becomes. */
+PyObject *vv_column_array(const vv_column *column, PyObject *how, vv_selection *selection);
+/* Records the failure of rows that could not be read, from *next on, as far as they come before a row. */
+int vv_unread_failed(vv_function *function, PyObject *unread, Py_ssize_t *next, int64_t before);
+/* The number of one of them. */
+int64_t vv_unread_row(PyObject *unread, Py_ssize_t at);
 /* An array of bytes that looks into memory which its owner keeps; None for NULL. */
 PyObject *vv_view_bytes(const void *memory, size_t size, PyObject *owner);
 /* Calls a function of vivarium._vectors; arguments as for Py_BuildValue. */
@@ -375,9 +417,9 @@ int vv_table_check_length(const vv_function *function);
 /* The same for a function that is called once a batch, with the arguments of vv_vectors_arguments. */
 int vv_frames_begin(vv_function *function, int64_t rows, PyObject *owner, int64_t *row);
 int vv_frames_continue(vv_function *function, int64_t *row);
-/* The tuple of arguments for the rows that no NULL keeps from being computed: how many those are, and their numbers (PyMem_RawFree),
- * NULL when they are all. */
-PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, PyObject *owner, int64_t *computed, int64_t **numbers, int64_t *row);
+/* The tuple of arguments for the rows that neither a NULL nor a value that cannot be read keeps from being computed. The selection, which
+ * starts as one of zeroes with an owner, is to be cleared also after a failure. */
+PyObject *vv_vectors_arguments(vv_function *function, int64_t rows, vv_selection *selection, int64_t *row);
 /* Part of each argument. */
 PyObject *vv_vectors_slices(PyObject *arguments, int64_t start, int64_t count);
 /* The position that an error about a result is to blame on, when it says one; otherwise -1. Keeps the error. */
@@ -406,7 +448,7 @@ vv_arena *vv_arena_new(size_t size);
 extern PyObject *vv_result_error, *vv_argument_error;
 
 int vv_errors_init(void);
-/* repr(value) cut to a length that fits in a message; "<type>" when it fails, except for want of memory. */
+/* repr(value) cut to a length that fits in a message; "<type>" when it fails, except for what ends the call. */
 PyObject *vv_shown(PyObject *value);
 /* "result 300 does not fit int8: <reason>", as a vv_result_error; always -1. */
 int vv_misfit(const vv_builder *builder, PyObject *value, const char *reason, ...);
@@ -414,8 +456,8 @@ int vv_misfit(const vv_builder *builder, PyObject *value, const char *reason, ..
 PyObject *vv_unreadable(const vv_column *column, int64_t row, const char *reason, ...);
 /* The exception being raised, described as a dict of ABI.md; NULL when even that failed. Clears the exception. */
 PyObject *vv_error_describe(PyObject *name, int64_t row);
-/* The reply for the exception being raised: bytes, never NULL unless memory is exhausted beyond hope. Clears it. */
-PyObject *vv_error_reply(PyObject *name, int64_t row);
+/* The reply for the exception being raised: bytes, or NULL when memory is exhausted, and then *bare is text in static memory. Clears it. */
+PyObject *vv_error_reply(PyObject *name, int64_t row, const char **bare);
 
 /* ---- module.c ---- */
 

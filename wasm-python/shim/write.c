@@ -141,28 +141,35 @@ static void set_end_offset(vv_builder *builder, int64_t length, int64_t end) {
     else ((int32_t *)builder->values.data)[length] = (int32_t)end;
 }
 
-static int append_null_children(vv_builder *builder) {
+static int append_blank(vv_builder *builder);
+
+static int append_blank_children(vv_builder *builder) {
     int64_t count = builder->type->kind == VV_FIXED_LIST ? builder->type->list_size : 1;
     for (Py_ssize_t i = 0; i < builder->type->n_children; i++) {
         vv_builder *child = &builder->children[i];
         for (int64_t k = 0; k < count; k++) {
             if (child->length == child->capacity) VV_TRY(vv_builder_grow(child, 1));
-            VV_TRY(vv_append_null(child));
-            if (child->type->nullable) continue;
-            /* Below a NULL a field's value means nothing, but a field declared without NULLs must not count one. */
-            vv_set_bit(child->validity.data, child->length - 1, true);
-            child->null_count--;
+            VV_TRY(child->type->nullable ? vv_append_null(child) : append_blank(child));
         }
     }
     return 0;
 }
 
+/* What lies under a NULL: zeroes, nothing. Below a NULL a field's value means nothing, but a field declared without NULLs has none. */
+static int append_blank(vv_builder *builder) {
+    const vv_type *type = builder->type;
+    if (type->kind == VV_NULL) builder->null_count++;
+    else if (type->kind == VV_BOOL) vv_set_bit(builder->values.data, builder->length, false);
+    else if (offset_width(type->kind) != 0) set_end_offset(builder, builder->length + 1, end_offset(builder, builder->length));
+    else if (type->width > 0) memset(builder->values.data + (size_t)builder->length * (size_t)type->width, 0, (size_t)type->width);
+    else VV_TRY(append_blank_children(builder));
+    builder->length++;
+    return 0;
+}
+
 int vv_append_null(vv_builder *builder) {
     const vv_type *type = builder->type;
-    if (type->kind == VV_NULL) {
-        builder->length++, builder->null_count++;
-        return 0;
-    }
+    if (type->kind == VV_NULL) return append_blank(builder);
     if (builder->null_count == 0) {
         size_t bytes = ((size_t)builder->capacity + 7) / 8;
         builder->validity.size = 0;
@@ -170,13 +177,48 @@ int vv_append_null(vv_builder *builder) {
         memset(builder->validity.data, 0xFF, bytes);
         builder->validity.size = bytes;
     }
-    if (type->kind == VV_BOOL) vv_set_bit(builder->values.data, builder->length, false);
-    else if (offset_width(type->kind) != 0) set_end_offset(builder, builder->length + 1, end_offset(builder, builder->length));
-    else if (type->width > 0) memset(builder->values.data + (size_t)builder->length * (size_t)type->width, 0, (size_t)type->width);
-    else VV_TRY(append_null_children(builder));
-    vv_set_bit(builder->validity.data, builder->length, false);
-    builder->length++, builder->null_count++;
+    VV_TRY(append_blank(builder));
+    vv_set_bit(builder->validity.data, builder->length - 1, false);
+    builder->null_count++;
     return 0;
+}
+
+/* NaT and NA of pandas, which are NULL in a Series too. */
+static bool is_missing(PyObject *value) {
+    const char *name = Py_TYPE(value)->tp_name, *last = strrchr(name, '.');
+    if (last != NULL) name = last + 1;
+    if (strcmp(name, "NaTType") != 0 && strcmp(name, "NAType") != 0) return false;
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(value), "__module__");
+    const char *path = module != NULL && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
+    bool missing = path != NULL && strncmp(path, "pandas.", 7) == 0;
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return missing;
+}
+
+/* Whether the type's constructor is an Enum, and the value a member of it. */
+static bool is_member(const vv_type *type, PyObject *value) {
+    return type->kind != VV_STRUCT && type->constructor != NULL && PyType_Check(type->constructor) &&
+           !PyType_FastSubclass((PyTypeObject *)type->constructor, Py_TPFLAGS_TUPLE_SUBCLASS) &&
+           PyObject_TypeCheck(value, (PyTypeObject *)type->constructor);
+}
+
+int vv_append_instead(vv_builder *builder, PyObject *value) {
+    if (!PyErr_ExceptionMatches(vv_result_error)) return -1;
+    PyObject *exception = PyErr_GetRaisedException();
+    int status = -1;
+    if (is_member(builder->type, value)) {
+        PyObject *plain = PyObject_GetAttrString(value, "value");
+        status = plain == NULL ? -1 : builder->type->write(builder, plain);
+        Py_XDECREF(plain);
+    } else if (builder->type->nullable && is_missing(value)) {
+        status = vv_append_null(builder);
+    } else {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    Py_DECREF(exception);
+    return status;
 }
 
 void vv_builder_truncate(vv_builder *builder, int64_t length) {

@@ -252,6 +252,129 @@ def test_accumulators_that_cannot_be_bytes(aggregate):
         one.states([0])
 
 
+STATES = """
+import collections
+import dataclasses
+from typing import NamedTuple
+from vivarium import udaf
+
+@dataclasses.dataclass
+class Running:
+    total: int = 0
+    derived: int = dataclasses.field(default=0, init=False)
+    def __post_init__(self):
+        self.seen = []
+        self.derived = 7
+
+class Base:
+    __slots__ = ("hidden", "__mangled")
+    def mark(self):
+        self.hidden, self.__mangled = 5, 6
+    def marks(self):
+        return self.hidden, self.__mangled
+
+@dataclasses.dataclass(slots=True)
+class Slotted(Base):
+    total: int = 0
+
+@dataclasses.dataclass
+class Listed(list):
+    total: int = 0
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+class Marked(Pair):
+    pass
+
+def new(): return [0]
+
+MAKE = {
+    "post_init": Running,
+    "slots": Slotted,
+    "counter": collections.Counter,
+    "ordered": lambda: collections.OrderedDict(b=1, a=2),
+    "defaultdict": lambda: collections.defaultdict(list),
+    "function": lambda: collections.defaultdict(new),
+    "lambda": lambda: collections.defaultdict(lambda: 3),
+    "deque": lambda: collections.deque(maxlen=2),
+    "named tuple": lambda: Marked(1, 2),
+    "a dataclass that is a list": Listed,
+    "within": lambda: [collections.defaultdict(new)],
+}
+
+def change(acc, x):
+    if isinstance(acc, Running):
+        acc.seen.append(x)
+        acc.late = x
+    elif isinstance(acc, Slotted):
+        acc.mark()
+    elif isinstance(acc, collections.Counter):
+        acc[x] += 1
+    elif isinstance(acc, collections.deque):
+        acc.extend([x, x + 1, x + 2])
+    elif isinstance(acc, collections.defaultdict):
+        acc[x]
+    elif isinstance(acc, Marked):
+        acc.extra = x
+
+@udaf
+class F:
+    def create_accumulator(self): return MAKE[which]()
+    def accumulate(self, acc, x: int): change(acc, x)
+    def get_value(self, acc) -> str:
+        if isinstance(acc, Running): return repr((acc, acc.seen, acc.late))
+        if isinstance(acc, Slotted): return repr((acc, acc.marks()))
+        if isinstance(acc, Marked): return repr((type(acc).__name__, acc, acc.extra))
+        if isinstance(acc, collections.Counter): return repr((acc, acc["none"]))
+        if isinstance(acc, collections.defaultdict): return repr((type(acc).__name__, dict(acc), acc.copy()["new"]))
+        return repr(acc)
+    def merge(self, acc, other): raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize(
+    "which", ["post_init", "slots", "counter", "ordered", "defaultdict", "function", "lambda", "deque", "named tuple"]
+)
+def test_accumulators_lose_nothing_as_bytes(guest, which):
+    guest.load(STATES + f"which = {which!r}\n", "states.py")
+    one, other = guest.aggregate("F", [pa.int64()]), guest.aggregate("F", [pa.int64()])
+    one.rows([0], pa.array([4]))
+    expected = one.values([0])
+    one.merge([0], one.states([0]), op=native_guest.RESTORE)
+    other.merge([0], one.states([0]), op=native_guest.RESTORE)
+    assert other.values([0]) == expected and one.values([0]) == expected
+    one.drop()
+    other.drop()
+
+
+@pytest.mark.parametrize(
+    "which, message",
+    [("a dataclass that is a list", "a Listed, which is no dataclass"), ("within", "a defaultdict within an accumulator")],
+)
+def test_accumulators_that_would_lose_something_are_refused(guest, which, message):
+    guest.load(STATES + f"which = {which!r}\n", "states.py")
+    bound = guest.aggregate("F", [pa.int64()])
+    bound.rows([0], pa.array([4]))
+    with pytest.raises(native_guest.GuestError, match=message):
+        bound.merge([0], bound.states([0]), op=native_guest.RESTORE)
+    bound.drop()
+
+
+def test_values_that_are_almost_plain_keep_what_they_have(guest):
+    import datetime
+
+    import numpy as np
+
+    from vivarium import _state
+
+    zone = datetime.timezone(datetime.timedelta(hours=2), "EET")
+    assert repr(_state.loads(_state.dumps(datetime.datetime(2026, 1, 2, tzinfo=zone)))) == repr(datetime.datetime(2026, 1, 2, tzinfo=zone))
+    with pytest.raises(_state.StateError):
+        _state.dumps(np.matrix([[1]]))
+
+
 @hypothesis.given(st.binary(max_size=60))
 def test_any_bytes_are_a_value_or_refused(guest, data):
     from vivarium import _state

@@ -41,6 +41,17 @@ def test_start_makes_the_process_this_jobs(guest, tmp_path):
     assert result == ({"A": "b=c", "LANG": "é"}, "/env/lib", directory, "b=c")
 
 
+def test_the_time_zone_is_this_starts(guest):
+    zone = "import time; result = (time.tzname[0], time.localtime(0).tm_hour)"
+    try:
+        guest.control(**START | {"variables": {"TZ": "XYZ-5"}})
+        assert evaluate(guest, zone) == ("XYZ", 5)
+        guest.control(**START)
+        assert evaluate(guest, zone) == ("UTC", 0)
+    finally:
+        guest.control(**START)
+
+
 def test_the_seed_decides_both_generators(guest):
     draw = "import random, numpy; result = (random.random(), float(numpy.random.random()))"
     draws = []

@@ -88,7 +88,7 @@ def first(
     a: complex,
     b,
     c: int | str,
-    d: list,
+    d: frozenset,
 ):
     return a
 
@@ -121,19 +121,17 @@ def plain(x: complex):
             "parameter 'a': the annotation `complex` stands for no Arrow type; write one of int, float, str, bytes, bool, "
             "datetime.date, datetime.datetime, or give the type as a string in input_types=",
         ),
-        ("first", 7, "parameter 'b' has no type: annotate it (`b: int`) or give input_types="),
         ("first", 8, "parameter 'c': the annotation `int | str` allows several types; a column has one (and NULL: `int | None`)"),
         (
             "first",
             9,
-            "parameter 'd': the annotation `list` stands for no Arrow type; write one of int, float, str, bytes, bool, "
+            "parameter 'd': the annotation `frozenset` stands for no Arrow type; write one of int, float, str, bytes, bool, "
             "datetime.date, datetime.datetime, or give the type as a string in input_types=",
         ),
         ("second", 14, "name= must be a printable string of 1 to 255 bytes"),
         ("second", 14, "null_handling='maybe' is not one of 'skip', 'call'"),
         ("second", 14, "on_error='retry' is not one of 'fail', 'null', 'skip'"),
         ("second", 14, "input_types= lists 1 types for 2 parameters"),
-        ("second", 14, "parameter 'y' has no type: annotate it (`y: int`) or give input_types="),
         ("second", 14, "result_type=: 'strng' is not the name of a type: 'strng' is not known"),
         ("third", 18, "a function of one value per row cannot yield: use return, or declare a table function (@udtf)"),
         ("third", 18, "parameter 'key' can only be given by name, and arguments are given in order"),

@@ -122,3 +122,80 @@ def test_numbers_beyond_64_bits_stay_at_the_end(guest):
     assert bound["metrics"] == {"c": {"counter": 2**63 - 1}, "g": {"gauge": None}}
     with pytest.raises(native_guest.GuestError, match="'context' is of another type"):
         guest.control(op="bind", function="F", arguments=[{"type": "int64", "nullable": True}], context=5)
+
+
+@pytest.mark.parametrize(
+    "method, arguments, message",
+    [
+        ("def eval(self, x: int) -> int: return x\n    def __getattribute__(self, name):\n        if name == 'eval' and opened: raise OSError('gone')\n        return object.__getattribute__(self, name)", ["int64"], "gone"),
+        ("def eval(self, x: int) -> int: return x", ["timestamp[us, tz=Nowhere/None]"], "there is no time zone"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("closing", ["pass", "raise ValueError('close')"])
+def test_what_was_opened_is_closed_when_it_cannot_be_bound(guest, method, arguments, message, closing):
+    import sys
+
+    source = f"""
+from vivarium import udf
+opened, closed = [], []
+
+@udf{"(input_types=[None])" if "tz" in arguments[0] else ""}
+class f:
+    def open(self, context):
+        opened.append(1)
+    {method}
+    def close(self):
+        closed.append(1)
+        {closing}
+"""
+    guest.load(source, "closing.py")
+    with pytest.raises(native_guest.GuestError, match=message):
+        guest.control(op="bind", function="f", arguments=[{"type": arguments[0], "nullable": True}])
+    module = sys.modules["closing"]
+    assert module.closed == module.opened
+
+
+def test_a_gauge_that_ends_the_bind_closes_what_was_opened(guest):
+    import sys
+
+    source = """
+from vivarium import udf
+closed = []
+
+def leave():
+    raise SystemExit(3)
+
+@udf
+class f:
+    def open(self, context):
+        context.metrics.gauge("g", leave)
+    def eval(self, x: int) -> int:
+        return x
+    def close(self):
+        closed.append(1)
+"""
+    guest.load(source, "gauge.py")
+    with pytest.raises(native_guest.GuestError) as caught:
+        guest.bind("f", ["int64"])
+    assert caught.value.error["kind"] == "exit" and sys.modules["gauge"].closed == [1]
+
+
+def test_a_metric_that_comes_late_is_reported(guest):
+    guest.load(
+        """
+from vivarium import udf
+@udf
+class f:
+    def open(self, context):
+        self.context = context
+    def eval(self, x: int) -> int:
+        if x > 1:
+            self.context.metrics.counter("late").inc(x)
+        return x
+""",
+        "late.py",
+    )
+    handle, _ = guest.bind("f", [pa.int64()])
+    assert guest.invoke(handle, [pa.array([1])], pa.int64())[1] == {}
+    assert guest.invoke(handle, [pa.array([5])], pa.int64())[1] == {"metrics": {"late": {"counter": 5}}}
+    guest.control(op="drop", handle=handle)

@@ -241,10 +241,12 @@ def test_rows_that_fail_do_not_take_others_along(guest):
     assert result.to_pylist() == [1, 2, None, None, 5]
 
 
-def test_annotations_of_series_need_types(guest):
+def test_a_result_annotated_as_a_series_needs_a_type(guest):
     source = "import pandas as pd\nfrom vivarium import udf\n@udf(vectorized='pandas')\ndef f(x: pd.Series) -> pd.Series: return x\n"
     problems = guest.load(source, "series.py")["problems"]
-    assert len(problems) == 2 and all("Series" in one["message"] for one in problems)
+    assert [one["message"] for one in problems] == [
+        "result: the annotation `Series` does not tell its type: write one that does (`-> int`), or give result_type="
+    ]
 
 
 AGGREGATES = """
@@ -309,12 +311,20 @@ def test_pyflinks_aggregates(guest):
     assert bound.values([0]) == [12]
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x01N", b"nonsense", b"\x01t\x00\x00\x00\x00"])
+@pytest.mark.parametrize("data", [b"", b"\x00\x00", b"\x02", b"\x01N", b"nonsense", b"\x01t\x00\x00\x00\x00"])
 def test_bytes_that_are_no_rows_are_refused(guest, data):
     guest.load(AGGREGATES, "groups.py")
     bound = guest.aggregate("spread", [pa.float64()])
     with pytest.raises(native_guest.GuestError):
         bound.merge([0], pa.array([data], pa.large_binary()))
+
+
+def test_a_group_that_was_spoilt_elsewhere_has_no_value(guest):
+    guest.load(AGGREGATES, "groups.py")
+    bound = guest.aggregate("spread", [pa.float64()])
+    bound.rows([0, 1], pa.array([1.0, 2.0]))
+    bound.merge([0], pa.array([b"\x00"], pa.large_binary()))
+    assert bound.values([0, 1]) == [None, 0.0]
 
 
 def test_dtypes_do_not_depend_on_the_other_rows(guest):

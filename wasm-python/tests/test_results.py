@@ -1,5 +1,6 @@
 """What a function returns must fit its result type exactly; everything else is an error that shows the value."""
 
+import pyarrow as pa
 import pytest
 
 LOAD = """
@@ -56,8 +57,6 @@ def returning(guest, type, value):
     ],
 )
 def test_what_fits(guest, type, value, result):
-    import pyarrow as pa
-
     returning(guest, type, value)
     got = guest.call("f", pa.array([1])).to_pylist()[0]
     assert (str(got) if type.startswith("decimal") else got) == result
@@ -124,8 +123,6 @@ def test_what_fits(guest, type, value, result):
     ],
 )
 def test_what_does_not_fit(guest, error, type, value, message):
-    import pyarrow as pa
-
     returning(guest, type, value)
     failed = error("f", pa.array([None, 1]))
     assert (failed["kind"], failed["row"], failed["function"], failed["type"]) == ("result", 1, "f", None)
@@ -133,8 +130,6 @@ def test_what_does_not_fit(guest, error, type, value, message):
 
 
 def test_rows_before_and_after_a_nested_misfit_are_whole(guest):
-    import pyarrow as pa
-
     guest.load(
         """
 from vivarium import udf
@@ -155,8 +150,25 @@ def f(x: int):
 
 
 def test_a_huge_text_is_given_back_after_the_batch(guest):
-    import pyarrow as pa
-
     guest.load("from vivarium import udf\n@udf\ndef f(n: int) -> str:\n    return 'é' * n\n", "huge.py")
     for size in (50_000_000, 3):
         assert len(guest.call("f", pa.array([size])).to_pylist()[0]) == size
+
+
+@pytest.mark.parametrize("missing", ["NaT", "NA"])
+@pytest.mark.parametrize("type", ["timestamp[ns]", "timestamp[us, tz=UTC]", "date32[day]", "duration[us]", "time64[us]", "string", "int64", "double", "list<item: date32[day]>"])
+def test_what_pandas_means_by_null_is_null(guest, error, type, missing):
+    value = f"[pd.{missing}]" if type.startswith("list") else f"pd.{missing}"
+    source = f"import pandas as pd\nfrom vivarium import udf\n@udf(result_type={type!r})\ndef f(x: int): return {value}\n"
+    guest.load(source, "missing.py")
+    assert guest.call("f", pa.array([1])).to_pylist() == [[None] if type.startswith("list") else None]
+
+
+def test_what_only_looks_like_it_is_not(guest, error):
+    guest.load("class NaTType: pass\ndef f(x: int) -> str: return NaTType()\n", "looks.py")
+    assert error("f", pa.array([1]))["kind"] == "result"
+
+
+def test_no_missing_value_where_none_may_be(guest, error):
+    guest.load("import pandas as pd\nfrom vivarium import udf\n@udf(result_type='map<string, int64>')\ndef f(x: int): return {pd.NA: 1}\n", "key.py")
+    assert error("f", pa.array([1]))["kind"] == "result"

@@ -1,13 +1,18 @@
 """The codec in C reads and writes what PyFlink's coders do."""
 
+import ast
 import datetime
 import decimal
 import math
+import pathlib
 import pickle
 import random
+import subprocess
+import sys
 
 import _flink_rows
 import pytest
+import stock
 from _vivarium_flink import rows
 from pyflink.common import Row, RowKind
 from pyflink.fn_execution import coders, stream_slow
@@ -105,7 +110,9 @@ def test_any_bytes_are_read_or_refused():
         (coders.TinyIntCoder(), 128),
         (coders.BigIntCoder(), 2**63),
         (coders.BigIntCoder(), "1"),
-        (coders.BigIntCoder(), 1.5),
+        (coders.BigIntCoder(), math.nan),
+        (coders.BigIntCoder(), None),
+        (coders.BooleanCoder(), -1),
         (coders.CharCoder(), 1),
         (coders.BinaryCoder(), "text"),
         (coders.FlattenRowCoder([coders.IntCoder()]), (1,)),
@@ -114,7 +121,7 @@ def test_any_bytes_are_read_or_refused():
     ids=repr,
 )
 def test_values_of_other_types_are_refused(coder, value):
-    with pytest.raises((TypeError, OverflowError)):
+    with pytest.raises((TypeError, OverflowError, ValueError)):
         _flink_rows.Codec(rows.plan(coder)).encode_to_stream(value, _flink_rows.OutputStream())
 
 
@@ -133,3 +140,47 @@ def test_a_row_that_changes_while_it_is_written():
     codec = _flink_rows.Codec(("row", ("other", None, shrink), ("int", 8)))
     with pytest.raises(ValueError, match="changed"):
         codec.encode_to_stream(row, _flink_rows.OutputStream())
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """What the compiled coders make of `stock.NUMBERS`, by kind."""
+    script = pathlib.Path(stock.__file__)
+    found = subprocess.run([sys.executable, "-B", script], check=True, capture_output=True, text=True).stdout
+    return dict(zip(stock.KINDS, ast.literal_eval(found.splitlines()[-1])))
+
+
+@pytest.mark.parametrize("kind", stock.KINDS)
+def test_numbers_become_what_the_compiled_coders_make_of_them(kind, compiled):
+    codec = _flink_rows.Codec(rows.plan(getattr(coders, kind + "Coder")()))
+    for number, expected in zip(stock.NUMBERS, compiled[kind], strict=True):
+        if expected is None:
+            with pytest.raises((TypeError, OverflowError, ValueError)):
+                codec.encode(number)
+        else:
+            assert codec.encode(number) == expected, number
+
+
+@pytest.mark.parametrize("first, then, complains", [(None, 5, False), (2, None, True)])
+def test_a_row_whose_values_become_others_while_it_is_written(first, then, complains):
+    row = ["x", first]
+
+    def change(value, out):
+        out.write(b"?" * 5000)  # the buffer moves
+        row[1] = then
+
+    codec = _flink_rows.Codec(("row", ("other", None, change), ("int", 8)))
+    if complains:
+        with pytest.raises(ValueError, match="changed"):
+            codec.encode(row)
+    else:
+        assert codec.encode(row) == b"\x10" + b"?" * 5000
+
+
+@pytest.mark.parametrize("size", [-1, -(2**31), 4, 2**31])
+def test_lengths_that_are_none_are_refused(size):
+    out = _flink_rows.OutputStream()
+    with pytest.raises((ValueError, OverflowError)):
+        out.write_bytes(b"abc", size)
+    out.write_bytes(b"abc", 2)
+    assert out.get() == b"\0\0\0\2ab"

@@ -8,7 +8,6 @@ from vivarium import _state
 
 # Stands for the accumulator of a group that has no value because a row of it failed under the policy "null".
 SPOILT = object()
-_SPOILT_STATE = b"\x00"
 
 
 class RowGroups:
@@ -33,7 +32,11 @@ class RowGroups:
                 return returned if returned is not None and not self.pyflink else changed
 
             replaces = True
-        return _vivarium.GroupMethod(self.groups, method, replaces, self.policy == "null")
+        return _vivarium.GroupMethod(self.groups, method, replaces)
+
+    def spoil(self, group):
+        """A row of the group failed: it has no value any more."""
+        self.groups.put(group, SPOILT)
 
     def value(self, group):
         accumulator = self.groups.get(group)
@@ -50,14 +53,17 @@ class RowGroups:
 
     def state(self, group):
         accumulator = self.groups.get(group)
-        return _SPOILT_STATE if accumulator is SPOILT else _state.dumps(accumulator, type(self.instance))
+        return _state.SPOILT if accumulator is SPOILT else _state.dumps(accumulator, type(self.instance))
+
+    def _loaded(self, data):
+        return _state.loads(data, type(self.instance), self.instance.create_accumulator)
 
     def merge(self, group, data):
         """Merges taken-out accumulators; a group that is new here simply takes them over."""
-        if data == _SPOILT_STATE:
+        if data == _state.SPOILT:
             self.groups.put(group, SPOILT)
             return
-        other = _state.loads(data, type(self.instance))
+        other = self._loaded(data)
         accumulator = self.groups.get(group)
         if accumulator is SPOILT:
             return
@@ -67,7 +73,7 @@ class RowGroups:
 
     def restore(self, group, data):
         """Puts an accumulator back."""
-        self.groups.put(group, SPOILT if data == _SPOILT_STATE else _state.loads(data, type(self.instance)))
+        self.groups.put(group, SPOILT if data == _state.SPOILT else self._loaded(data))
 
     def forget(self):
         self.groups.forget()
@@ -119,9 +125,11 @@ class ArrayGroups:
         except Exception:
             if kept is not None:
                 self.arrays = tuple(kept)
-                if self.policy == "null" and len(groups) == 1:
-                    self.spoilt.add(int(groups[0]))
             raise
+
+    def spoil(self, group):
+        """A row of the group failed: it has no value any more."""
+        self.spoilt.add(group)
 
     def _replace(self, arrays):
         if len(arrays) != len(self.arrays):
@@ -159,7 +167,7 @@ class ArrayGroups:
 
         self._reach(np.array([group]))
         if group in self.spoilt:
-            return _SPOILT_STATE
+            return _state.SPOILT
         return _state.dumps(tuple(array[group] for array in self.arrays), type(self.instance))
 
     def _loaded(self, data):
@@ -177,7 +185,7 @@ class ArrayGroups:
 
         groups = groups.astype("i8")
         self._reach(groups)
-        spoilt = np.array([one == _SPOILT_STATE for one in data], "?")
+        spoilt = np.array([one == _state.SPOILT for one in data], "?")
         self.spoilt.update(groups[spoilt].tolist())
         return groups[~spoilt], [one for one, lost in zip(data, spoilt) if not lost]
 

@@ -54,6 +54,8 @@ def _argument(signature, index, given):
     if type is None:
         raise ProtocolError("an argument is an object with a type")
     if parameter.type is not None:
+        if not parameter.told and not _annotations.accepts(parameter.type, type):
+            raise DefinitionError(f"parameter '{parameter.name}' of {signature.name} takes {parameter.type}, and its column is a {type}")
         type = _annotations.graft(type, parameter.type)
     if signature.options.pyflink and not signature.options.vectorized:
         type = _with_rows(type)
@@ -117,11 +119,16 @@ class Bound:
         self.instance = signature.target.make()
         if self.instance is not None:
             self._call_if_defined("open", context)
-        if signature.kind in ("aggregate", "table_aggregate"):
-            self.function = self._aggregate(arguments)
-        else:
-            self.function = self._plain(arguments)
+        try:
+            if signature.kind in ("aggregate", "table_aggregate"):
+                self.function = self._aggregate(arguments)
+            else:
+                self.function = self._plain(arguments)
+        except BaseException:
+            self.abandon()
+            raise
         if self.instance is not None:
+            self.function.registry = context._registry
             self.function.measured = context._take
 
     def _call_if_defined(self, name, *arguments):
@@ -132,6 +139,13 @@ class Bound:
     def close(self):
         if self.instance is not None:
             self._call_if_defined("close")
+
+    def abandon(self):
+        """Closes what was opened in vain: what went wrong before is what is told."""
+        try:
+            self.close()
+        except Exception:
+            pass
 
     def make(self, callable, arguments, result, mode=_ROWS, vectorized=False, hidden=0, policy=None):
         """A function of the shim. The runtime's own arguments, `hidden` ones, are arrays when it is vectorized."""
@@ -196,7 +210,7 @@ class Bound:
             return self.make(callable, arguments, result, hidden=1, policy="fail")
 
         accumulate = self.make(groups.method("accumulate"), [group, *arguments], _NOTHING, vectorized=_KEPT, hidden=1)
-        accumulate.operations = {
+        self._spoiling(accumulate).operations = {
             VALUE: self.make(groups.value, [group], columns, hidden=1),
             STATE: own(groups.state, [group], _BYTES),
             MERGE: own(groups.merge, [group, state], _NOTHING),
@@ -204,6 +218,12 @@ class Bound:
             FORGET: own(groups.forget, [], _NOTHING),
         }
         return accumulate
+
+    def _spoiling(self, function):
+        """A function of groups and rows, of which a row that fails takes the value of its group under the policy "null"."""
+        if self.policy == "null":
+            function.spoil = self.groups.spoil
+        return function
 
     def _aggregate(self, arguments):
         if self.signature.options.vectorized == "pandas":
@@ -221,7 +241,7 @@ class Bound:
         def own(callable, arguments, result, vectorized=False):
             return self.make(callable, arguments, result, vectorized=vectorized, hidden=1, policy="fail")
 
-        accumulate = rows("accumulate")
+        accumulate = self._spoiling(rows("accumulate"))
         operations = {STATE: own(groups.state, [group], _BYTES), FORGET: own(groups.forget, [], _NOTHING)}
         operations[RESTORE] = own(groups.restore, [group, state], _NOTHING, vectorized)
         if self.signature.kind == "table_aggregate":
@@ -230,7 +250,7 @@ class Bound:
         else:
             operations[VALUE] = self.make(groups.value, [group], columns, vectorized=vectorized, hidden=1)
         if _aggregates.has_method(self.instance, "retract"):
-            operations[RETRACT] = rows("retract")
+            operations[RETRACT] = self._spoiling(rows("retract"))
         if _aggregates.has_method(self.instance, "merge"):
             operations[MERGE] = own(groups.merge, [group, state], _NOTHING, vectorized)
         accumulate.operations = operations

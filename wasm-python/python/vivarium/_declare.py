@@ -167,7 +167,8 @@ def udaf(
     accumulate, and `merge(self, acc, other)`. accumulate, retract and merge change the accumulator, or return the new one.
 
     An accumulator that is to leave the sandbox as bytes is made of None, bool, int, float, str, bytes, Decimal, the types of
-    `datetime`, NumPy arrays and scalars, and of lists, tuples, dicts, sets, NamedTuples and dataclasses of these.
+    `datetime`, NumPy arrays and scalars, and of lists, tuples, dicts (also Counter, OrderedDict and defaultdict), deques, sets,
+    NamedTuples and dataclasses of these. Attributes of a dataclass that are no fields go with it.
 
     vectorized: accumulators are NumPy arrays over all groups. `create_accumulator(self, groups)` returns an array with one
         element for each of that many new groups, or a tuple of such arrays; `accumulate(self, acc, groups, *columns)` changes

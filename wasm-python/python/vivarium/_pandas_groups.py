@@ -18,7 +18,11 @@ class PandasGroups:
         self.forget()
 
     def forget(self):
-        self.chunks, self.sorted = [], None
+        self.chunks, self.sorted, self.spoilt = [], None, set()
+
+    def spoil(self, group):
+        """A row of the group failed: it has no value any more."""
+        self.spoilt.add(group)
 
     def method(self, name):
         """accumulate as a callable of arrays: groups and columns."""
@@ -54,13 +58,18 @@ class PandasGroups:
 
     def value(self, group):
         """The function's value for a group."""
+        if group in self.spoilt:
+            return None
         value = self.call(*(_series.series(column, how) for column, how in zip(self._rows(group), self.hows)))
         return None if _series.is_missing(value) else value
 
     def state(self, group):
+        if group in self.spoilt:
+            return _state.SPOILT
         return _state.dumps(tuple(map(_saved, self._rows(group))), None)
 
     def restore(self, group, data):
+        self.spoilt.discard(group)
         if self.chunks:
             groups, columns = self._all()
             others = groups != group
@@ -69,6 +78,9 @@ class PandasGroups:
 
     def merge(self, group, data):
         """Adds a group's rows to another's."""
+        if data == _state.SPOILT:
+            self.spoilt.add(group)
+            return
         loaded = _state.loads(data, None)
         if not isinstance(loaded, tuple) or len(loaded) != len(self.hows):
             raise _state.StateError("the bytes are no accumulator of this function")

@@ -86,8 +86,7 @@ def start(request):
         raise ProtocolError("the name of an environment variable is not empty and has no '='")
     os.environ.clear()
     os.environ.update(variables)
-    if "TZ" in variables:
-        time.tzset()
+    time.tzset()  # also without TZ: the snapshot that this is a copy of may have had another one
     sys.dont_write_bytecode = True
     sys.path[:] = [*_own_path, *_strings(_field(request, "path", list), "paths")]
     directory = request.get("directory")
@@ -153,14 +152,18 @@ def bind(request):
     if signature is None:
         raise DefinitionError(f"there is no function '{attribute[:100]}'")
     bound = _bind.bind(signature, request)
-    handle = _vivarium.register(bound.function)
-    _bound[handle] = bound
-    reply = {"handle": handle, "result": {"type": str(signature.result), "nullable": True}}
-    if bound.function.operations is not None:
-        reply["operations"] = sorted(bound.function.operations)
-    metrics = bound.context._take()
-    if metrics is not None:
-        reply["metrics"] = metrics
+    try:
+        reply = {"result": {"type": str(signature.result), "nullable": True}}
+        if bound.function.operations is not None:
+            reply["operations"] = sorted(bound.function.operations)
+        metrics = bound.context._take()
+        if metrics is not None:
+            reply["metrics"] = metrics
+        reply["handle"] = _vivarium.register(bound.function)
+    except BaseException:
+        bound.abandon()
+        raise
+    _bound[reply["handle"]] = bound
     return reply
 
 

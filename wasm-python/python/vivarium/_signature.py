@@ -25,10 +25,15 @@ class Parameter:
     default: bool
     variadic: bool
 
+    @property
+    def told(self):
+        """Whether there is a type for the host, which otherwise takes the column's."""
+        return self.type is not None and _annotations.is_told(self.type)
+
     def describe(self):
         return {
             "name": self.name,
-            "type": None if self.type is None else str(self.type),
+            "type": str(self.type) if self.told else None,
             "nullable": self.nullable,
             "default": self.default,
             "variadic": self.variadic,
@@ -163,8 +168,8 @@ class _Reader:
 
     def checked(self, what, type):
         """The type, or None when the host would not take it: annotations put types together that are fine by themselves."""
-        if type is None:
-            return None
+        if type is None or not _annotations.is_told(type):
+            return type
         try:
             check(type)
             parse(str(type))
@@ -249,10 +254,11 @@ class _Reader:
             what = f"parameter '{parameter.name}'"
             if given is None:
                 type, nullable = self.annotated_type(parameter.annotation, option, what, line)
+                problem = None if type is None else _annotations.unmakeable(type)
+                if problem:
+                    self.problem(f"{what}: {problem}", line)
             else:
-                nullable = _allows_none(parameter.annotation, self.namespace)
-        elif given is None and self.declared is not None and not self.options.pyflink:
-            self.problem(f"parameter '{parameter.name}' has no type: annotate it (`{parameter.name}: int`) or give input_types=", line)
+                nullable = _annotations.allows_none(parameter.annotation, self.namespace)
         if self.options.pyflink:
             nullable = True
         elif handling is not None:
@@ -284,13 +290,26 @@ class _Reader:
                 self.problem(f"the result has no type: {fix}", line)
             return None, False
         if not tables:
-            return self.annotated_type(annotation, "result_type=", "result", line)[0], False
+            type = self.annotated_type(annotation, "result_type=", "result", line)[0]
+            return self.known(type, annotation, line), False
         try:
             columns, plain = _annotations.rows_of(annotation, self.namespace, self.name)
         except _annotations.AnnotationError as error:
             self.problem(f"result: the annotation `{_annotations.show(annotation)}` {error}", line)
             return None, False
         return self.table(columns, line), plain
+
+    def known(self, type, annotation, line):
+        """A result's type; None when its annotation says nothing of it, or of a part."""
+        if type is None or not _annotations.says_nothing(type):
+            return type
+        if self.declared is not None:
+            self.problem(
+                f"result: the annotation `{_annotations.show(annotation)}` does not tell its type: write one that does (`-> int`), "
+                "or give result_type=",
+                line,
+            )
+        return None
 
     def given_columns(self, given):
         """The columns of a table that were handed to the decorator: one type, or a list of them as in PyFlink."""
@@ -379,13 +398,6 @@ def _vectorized_problems(options):
             f"{spelling} needs an image with pandas, which this one has not: run the file with --image data, or declare the function "
             "with @udf(vectorized=True) of `vivarium`, which gets NumPy arrays"
         )
-
-
-def _allows_none(annotation, namespace):
-    try:
-        return _annotations.type_of(annotation, namespace)[1]
-    except _annotations.AnnotationError:
-        return False
 
 
 def read(function, attribute, lines):

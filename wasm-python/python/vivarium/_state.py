@@ -1,9 +1,11 @@
 """Accumulators as bytes, and back: a format that can make values of a few types and call nothing.
 
 A value is a tag of one character and what belongs to it; lengths and counts are 4 bytes, little-endian. Classes are only those of
-the function's own module, by name: NamedTuples and dataclasses, which are made of their fields without running their code.
+the function's own module, by name: NamedTuples and dataclasses, which are made of their fields and other attributes without running
+their code. What would lose a part of itself is refused.
 """
 
+import collections
 import dataclasses
 import datetime
 import decimal
@@ -13,6 +15,7 @@ import sys
 from vivarium import types
 
 VERSION = b"\x01"
+SPOILT = b"\x00"  # the state of a group that has no value because a row of it failed
 MAX_DEPTH = 100
 
 
@@ -61,7 +64,15 @@ class _Writer:
         elif kind in _SEQUENCES:
             self.items(_SEQUENCES[kind], value, depth)
         elif kind is dict:
-            self.items(b"m", [part for item in value.items() for part in item], depth)
+            self.mapping(b"m", value, depth)
+        elif kind in _MAPPINGS and not getattr(value, "__dict__", None):
+            self.mapping(_MAPPINGS[kind], value, depth)
+        elif kind is collections.defaultdict:
+            self.mapping(b"f" + self.factory(value.default_factory), value, depth)
+        elif kind is collections.deque:
+            self.parts.append(b"q")
+            self.value(value.maxlen, depth + 1)
+            self.items(b"l", value, depth)
         elif kind is decimal.Decimal:
             self.text(b"D", str(value))
         elif kind in _TIMES:
@@ -70,6 +81,13 @@ class _Writer:
             self.numpy(value)
         else:
             self.object(value, depth)
+
+    def mapping(self, tag, value, depth):
+        self.items(tag, [part for item in value.items() for part in item], depth)
+
+    def factory(self, factory):
+        """What makes the missing values of a defaultdict, by name: a function is that of the accumulator that is taken over."""
+        return _text(next((name for name, known in _FACTORIES.items() if known is factory), _OTHER))
 
     def time(self, value, depth):
         if isinstance(value, datetime.timedelta):
@@ -87,7 +105,9 @@ class _Writer:
         if zone is None or zone is datetime.timezone.utc:
             self.value(None if zone is None else 0, depth + 1)
         elif type(zone) is datetime.timezone:
-            self.value(zone.utcoffset(None), depth + 1)
+            offset = zone.utcoffset(None)
+            named = repr(zone) != repr(datetime.timezone(offset))
+            self.value((offset, zone.tzname(None)) if named else offset, depth + 1)
         elif getattr(zone, "key", None) is not None and type(zone).__module__.startswith("zoneinfo"):
             self.value(zone.key, depth + 1)
         else:
@@ -96,8 +116,8 @@ class _Writer:
     def numpy(self, value):
         import numpy as np
 
-        if not isinstance(value, (np.ndarray, np.generic)) or isinstance(value, np.ma.MaskedArray) or value.dtype.hasobject:
-            raise StateError(f"an accumulator with a numpy.{type(value).__name__} of objects or masks cannot be taken out")
+        if not (type(value) is np.ndarray or isinstance(value, np.generic)) or value.dtype.hasobject:
+            raise StateError(f"an accumulator with a numpy.{type(value).__name__} that is no plain array, or one of objects, cannot be taken out")
         array = np.ascontiguousarray(value)
         if isinstance(value, np.generic):
             array = array.reshape(())
@@ -116,28 +136,63 @@ class _Writer:
         if kind is not types.MonthDayNano and (self.module is None or self.module.get(kind.__name__) is not kind):
             raise StateError(
                 f"an accumulator with a {kind.__module__}.{kind.__qualname__} cannot be taken out: use None, bool, int, float, str, "
-                "bytes, Decimal, datetime's types, NumPy arrays, lists, tuples, dicts and sets of them, or NamedTuples and "
-                "dataclasses at the top of the file"
+                "bytes, Decimal, datetime's types, NumPy arrays, lists, tuples, dicts (also Counter, OrderedDict and defaultdict), "
+                "deques and sets of them, or NamedTuples and dataclasses at the top of the file"
             )
+        attributes = _attributes(value)
         if isinstance(value, tuple) and hasattr(kind, "_fields"):
-            fields = tuple(value)
-        elif dataclasses.is_dataclass(kind):
-            fields = tuple(getattr(value, field.name) for field in dataclasses.fields(kind))
+            fields, plain = tuple(value), not attributes
+        elif dataclasses.is_dataclass(kind) and not isinstance(value, _CONTAINERS):
+            names = [field.name for field in dataclasses.fields(kind)]
+            plain = attributes.keys() == set(names)
+            fields = tuple(attributes[name] for name in names) if plain else ()
         else:
             raise StateError(f"an accumulator with a {kind.__name__}, which is no dataclass and no NamedTuple, cannot be taken out")
-        self.text(b"o", kind.__name__)
+        self.text(b"o" if plain else b"O", kind.__name__)
         self.items(b"u", fields, depth)
+        if not plain:
+            self.mapping(b"m", attributes, depth)
 
 
+def _attributes(value):
+    """All attributes of an object, those in slots too."""
+    slots = [slot for kind in type(value).__mro__ for slot in _slots(kind)]
+    found = {slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}
+    return found | getattr(value, "__dict__", {})
+
+
+def _slots(kind):
+    own = kind.__dict__.get("__slots__", ())
+    names = [own] if isinstance(own, str) else own
+    # Names of two underscores are another's in the class: __x of C is _C__x.
+    private = [name.startswith("__") and not name.endswith("__") for name in names]
+    made = [f"_{kind.__name__.lstrip('_')}{name}" if hidden else name for name, hidden in zip(names, private)]
+    return [name for name in made if name not in ("__dict__", "__weakref__")]
+
+
+_CONTAINERS = (list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float, complex, collections.deque, BaseException)
+_MAPPINGS = {collections.OrderedDict: b"r", collections.Counter: b"c"}
+_OTHER = "?"
+_FACTORIES = {
+    "": None,
+    **{kind.__name__: kind for kind in (bool, int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset)},
+    "Decimal": decimal.Decimal,
+    "Counter": collections.Counter,
+    "OrderedDict": collections.OrderedDict,
+    "deque": collections.deque,
+}
 _SEQUENCES = {list: b"l", tuple: b"u", set: b"S", frozenset: b"Z"}
 _TIMES = (datetime.date, datetime.time, datetime.datetime, datetime.timedelta)
 
 
 class _Reader:
-    def __init__(self, data, module):
+    """`like` makes an accumulator as it is in the beginning."""
+
+    def __init__(self, data, module, like):
         self.data = data
         self.at = 0
         self.module = module
+        self.like = like
 
     def take(self, count):
         end = self.at + count
@@ -187,8 +242,16 @@ class _Reader:
             case b"Z":
                 return frozenset(self.items(depth))
             case b"m":
-                parts = self.items(depth)
-                return dict(zip(parts[::2], parts[1::2], strict=True))
+                return self.mapping(depth)
+            case b"r":
+                return collections.OrderedDict(self.mapping(depth))
+            case b"c":
+                return collections.Counter(self.mapping(depth))
+            case b"f":
+                return collections.defaultdict(self.factory(self.text(), depth), self.mapping(depth))
+            case b"q":
+                most = self.value(depth + 1)
+                return collections.deque(self.value(depth + 1), most)
             case b"D":
                 return decimal.Decimal(self.text())
             case b"p":
@@ -204,9 +267,24 @@ class _Reader:
                 return self.numpy(tag)
             case b"k":
                 return self.pyflink(self.text(), depth)
-            case b"o":
-                return self.object(self.text(), depth)
+            case b"o" | b"O":
+                return self.object(self.text(), depth, tag == b"o")
         raise StateError("the bytes are no accumulator")
+
+    def mapping(self, depth):
+        parts = self.items(depth)
+        return dict(zip(parts[::2], parts[1::2], strict=True))
+
+    def factory(self, name, depth):
+        if name != _OTHER:
+            return _FACTORIES[name]
+        fresh = self.like() if self.like is not None and depth == 0 else None
+        if isinstance(fresh, collections.defaultdict):
+            return fresh.default_factory
+        raise StateError(
+            "a defaultdict within an accumulator, whose missing values a function of the file makes, cannot be put back: "
+            "use a type (defaultdict(list)), or let the accumulator be the defaultdict"
+        )
 
     def zone(self, depth):
         found = self.value(depth + 1)
@@ -214,6 +292,8 @@ class _Reader:
             return None
         if isinstance(found, datetime.timedelta):
             return datetime.timezone(found)
+        if isinstance(found, tuple):
+            return datetime.timezone(*found)
         return datetime.timezone.utc if found == 0 else types.time_zone(found)
 
     def pyflink(self, name, depth):
@@ -237,15 +317,21 @@ class _Reader:
         array = np.frombuffer(self.take(count * dtype.itemsize), dtype, count if dtype.itemsize else 0).reshape(shape).copy()
         return array[()] if tag == b"g" else array
 
-    def object(self, name, depth):
+    def object(self, name, depth, plain):
         kind = (self.module or {}).get(name, types.MonthDayNano if name == "MonthDayNano" else None)
         fields = self.value(depth + 1)
+        attributes = {} if plain else self.value(depth + 1)
         if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
-            return tuple.__new__(kind, fields)
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            made = tuple.__new__(kind, fields)
+        elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
             made = object.__new__(kind)
-            for field, value in zip(dataclasses.fields(kind), fields, strict=True):
-                object.__setattr__(made, field.name, value)
+            if plain:
+                attributes = dict(zip((field.name for field in dataclasses.fields(kind)), fields, strict=True))
+        else:
+            made = None
+        if made is not None and isinstance(attributes, dict):
+            for attribute, value in attributes.items():
+                object.__setattr__(made, attribute, value)
             return made
         raise StateError(f"the bytes of an accumulator hold a {name[:100]}, which the function's file does not have")
 
@@ -262,17 +348,17 @@ def dumps(value, holder=None):
     return b"".join(writer.parts)
 
 
-def loads(data, holder=None):
-    """The value of bytes; StateError when they are none."""
+def loads(data, holder=None, like=None):
+    """The value of bytes; StateError when they are none. `like`, a callable, makes a new accumulator of the function."""
     if data[:1] != VERSION:
         raise StateError("the bytes are no accumulator of this version")
-    reader = _Reader(data, _namespace(holder))
+    reader = _Reader(data, _namespace(holder), like)
     reader.at = 1
     try:
         value = reader.value()
     except StateError:
         raise
-    except (ValueError, TypeError, AttributeError, OverflowError, ArithmeticError, struct.error) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, ArithmeticError, struct.error) as error:
         raise StateError(f"the bytes are no accumulator: {error}") from None
     if reader.at != len(data):
         raise StateError("there is more behind the bytes of an accumulator")

@@ -25,8 +25,8 @@ static PyObject *read_int(const rows_field *field, rows_input *in) {
 }
 
 static int write_int(const rows_field *field, PyObject *value, rows_output *out) {
-    long long number = PyLong_AsLongLong(value);
-    if (number == -1 && PyErr_Occurred()) return -1;
+    long long number;
+    ROWS_TRY(rows_whole_number(value, &number));
     unsigned unused = 64 - 8 * (unsigned)field->width;
     if ((int64_t)((uint64_t)number << unused) >> unused != number) {
         PyErr_Format(PyExc_OverflowError, "%lld does not fit in %zd bytes", number, field->width);
@@ -46,8 +46,8 @@ static PyObject *read_bool(const rows_field *field, rows_input *in) {
 
 static int write_bool(const rows_field *field, PyObject *value, rows_output *out) {
     (void)field;
-    long long number = PyLong_AsLongLong(value); /* as PyFlink: True, False and small ints */
-    if (number == -1 && PyErr_Occurred()) return -1;
+    long long number; /* as PyFlink: True, False and small ints */
+    ROWS_TRY(rows_whole_number(value, &number));
     if (number < 0 || number > 255) {
         PyErr_Format(PyExc_OverflowError, "%lld is no truth value", number);
         return -1;
@@ -66,11 +66,7 @@ static PyObject *read_float(const rows_field *field, rows_input *in) {
 }
 
 static int write_float(const rows_field *field, PyObject *value, rows_output *out) {
-    double number = PyFloat_AsDouble(value);
-    if (number == -1.0 && PyErr_Occurred()) return -1;
-    char *at = (char *)rows_put(out, (size_t)field->width);
-    if (at == NULL) return -1;
-    return field->width == 4 ? PyFloat_Pack4(number, at, 0) : PyFloat_Pack8(number, at, 0);
+    return rows_put_float(out, value, (size_t)field->width);
 }
 
 /* A count or a length: 32 bits, not negative. */
@@ -295,14 +291,18 @@ static int write_fields(const rows_field *field, PyObject *value, unsigned kind,
         size_t bit = (size_t)i + KIND_BITS;
         if (PyList_GET_ITEM(value, i) == Py_None) mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
     }
-    /* Writing a value may run Python code, which may change the list: what was NULL stays left out. */
+    /* Writing a value may run Python code, which may change the list, and moves the mask: what was NULL stays left out, and what is now
+     * has no bytes that would stand for it. */
+    size_t start = (size_t)(mask - out->data);
     for (Py_ssize_t i = 0; i < field->n_children; i++) {
         if (PyList_GET_SIZE(value) < field->n_children) {
             PyErr_SetString(PyExc_ValueError, "a row changed while it was written");
             return -1;
         }
+        if (mask_bit(out->data + start, i)) continue;
         PyObject *item = Py_NewRef(PyList_GET_ITEM(value, i));
-        int status = item == Py_None ? 0 : field->children[i].write(&field->children[i], item, out);
+        int status = item == Py_None ? (PyErr_SetString(PyExc_ValueError, "a row changed while it was written"), -1)
+                                     : field->children[i].write(&field->children[i], item, out);
         Py_DECREF(item);
         ROWS_TRY(status);
     }

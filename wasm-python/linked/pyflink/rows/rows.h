@@ -48,6 +48,10 @@ int rows_take_var_int(rows_input *in, int64_t *value);
 /* Room for `size` more bytes, which count as written. */
 uint8_t *rows_put(rows_output *out, size_t size);
 int rows_put_var_int(rows_output *out, int64_t value);
+/* What Cython makes of an object for a C integer, as PyFlink's compiled coders have it: whatever has __int__ counts, cut to a whole number. */
+int rows_whole_number(PyObject *value, long long *number);
+/* A float of 4 or 8 bytes. */
+int rows_put_float(rows_output *out, PyObject *value, size_t size);
 
 static inline uint64_t rows_big_endian(const uint8_t *at, size_t size) {
     uint64_t value = 0;

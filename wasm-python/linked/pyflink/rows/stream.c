@@ -178,19 +178,52 @@ static PyObject *output_write_bytes(PyObject *self, PyObject *arguments) {
     Py_ssize_t size;
     if (!PyArg_ParseTuple(arguments, "y*n", &buffer, &size)) return NULL;
     rows_output *out = (rows_output *)self;
-    uint8_t *at = rows_put(out, 4);
-    int status = at == NULL ? -1 : 0;
-    if (status == 0) {
-        rows_to_big_endian(at, 4, (uint64_t)size);
-        status = put_bytes(out, buffer.buf, size < buffer.len ? size : buffer.len);
-    }
+    int status = size < 0 || size > buffer.len || size > INT32_MAX ? -1 : 0;
+    if (status < 0) PyErr_Format(PyExc_ValueError, "%zd is no length of %zd bytes", size, buffer.len);
+    uint8_t *at = status < 0 ? NULL : rows_put(out, 4);
+    if (at != NULL) rows_to_big_endian(at, 4, (uint64_t)size);
+    status = at == NULL ? -1 : put_bytes(out, buffer.buf, size);
     PyBuffer_Release(&buffer);
     return none_or_error(status);
 }
 
+int rows_whole_number(PyObject *value, long long *number) {
+    PyNumberMethods *methods = Py_TYPE(value)->tp_as_number;
+    PyObject *whole = NULL;
+    if (PyLong_Check(value)) whole = Py_NewRef(value);
+    else if (methods != NULL && methods->nb_int != NULL) whole = methods->nb_int(value);
+    else PyErr_Format(PyExc_TypeError, "an integer is required, got %.200s", Py_TYPE(value)->tp_name);
+    if (whole != NULL && !PyLong_Check(whole)) {
+        PyErr_Format(PyExc_TypeError, "__int__ returned a %.200s", Py_TYPE(whole)->tp_name);
+        Py_CLEAR(whole);
+    }
+    if (whole == NULL) return -1;
+    *number = PyLong_AsLongLong(whole);
+    Py_DECREF(whole);
+    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+int rows_put_float(rows_output *out, PyObject *value, size_t size) {
+    double number = PyFloat_AsDouble(value);
+    if (number == -1.0 && PyErr_Occurred()) return -1;
+    float narrow = (float)number; /* what is too large is infinite, as C's cast has it */
+    uint64_t bits = 0;
+    if (size == 4) {
+        uint32_t word;
+        memcpy(&word, &narrow, 4);
+        bits = word;
+    } else {
+        memcpy(&bits, &number, 8);
+    }
+    uint8_t *at = rows_put(out, size);
+    if (at == NULL) return -1;
+    rows_to_big_endian(at, size, bits);
+    return 0;
+}
+
 static PyObject *put_int(PyObject *self, PyObject *value, Py_ssize_t size, long long least, long long most) {
-    long long number = PyLong_AsLongLong(value);
-    if (number == -1 && PyErr_Occurred()) return NULL;
+    long long number;
+    if (rows_whole_number(value, &number) < 0) return NULL;
     if (number < least || number > most) return PyErr_Format(PyExc_OverflowError, "%lld does not fit in %zd bytes", number, size);
     uint8_t *at = rows_put((rows_output *)self, (size_t)size);
     if (at == NULL) return NULL;
@@ -204,19 +237,17 @@ static PyObject *output_write_int16(PyObject *self, PyObject *value) { return pu
 static PyObject *output_write_int32(PyObject *self, PyObject *value) { return put_int(self, value, 4, INT32_MIN, INT32_MAX); }
 static PyObject *output_write_int64(PyObject *self, PyObject *value) { return put_int(self, value, 8, INT64_MIN, INT64_MAX); }
 
-static PyObject *put_float(PyObject *self, PyObject *value, size_t size) {
-    double number = PyFloat_AsDouble(value);
-    if (number == -1.0 && PyErr_Occurred()) return NULL;
-    char *at = (char *)rows_put((rows_output *)self, size);
-    return at == NULL ? NULL : none_or_error(size == 4 ? PyFloat_Pack4(number, at, 0) : PyFloat_Pack8(number, at, 0));
+static PyObject *output_write_float(PyObject *self, PyObject *value) {
+    return none_or_error(rows_put_float((rows_output *)self, value, 4));
 }
 
-static PyObject *output_write_float(PyObject *self, PyObject *value) { return put_float(self, value, 4); }
-static PyObject *output_write_double(PyObject *self, PyObject *value) { return put_float(self, value, 8); }
+static PyObject *output_write_double(PyObject *self, PyObject *value) {
+    return none_or_error(rows_put_float((rows_output *)self, value, 8));
+}
 
 static PyObject *output_write_var_int64(PyObject *self, PyObject *value) {
-    long long number = PyLong_AsLongLong(value);
-    if (number == -1 && PyErr_Occurred()) return NULL;
+    long long number;
+    if (rows_whole_number(value, &number) < 0) return NULL;
     return none_or_error(rows_put_var_int((rows_output *)self, number));
 }
 
