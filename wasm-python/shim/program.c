@@ -209,8 +209,8 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         PyErr_SetString(PyExc_TypeError, "Program takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!|O!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value, &value_mask,
-                          &null_mask, &loops, &PyTuple_Type, &guards, &PyTuple_Type, &outputs))
+    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!|O!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value,
+                          &value_mask, &null_mask, &loops, &PyTuple_Type, &guards, &PyTuple_Type, &outputs))
         return NULL;
     vv_program *self = (vv_program *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;

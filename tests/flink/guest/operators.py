@@ -180,7 +180,8 @@ def guarded(function):
     names = [f"a{k}" for k in range(len(function.types))]
     lines = [f"    if {name} is None: return None" for name, optional in zip(names, function.optional) if not optional]
     call = f"{function.name}({', '.join(names)})"
-    lines += ["    try:", f"        return {call}", "    except (ArithmeticError, LookupError, TypeError, ValueError):", "        return None"]
+    lines += ["    try:", f"        return {call}"]
+    lines += ["    except (ArithmeticError, LookupError, TypeError, ValueError):", "        return None"]
     return function.source + "\n".join([f"def guarded({', '.join(names)}):", *lines]) + "\n"
 
 
@@ -230,7 +231,12 @@ class RandomOperator(Operator):
         return len(self.columns) - 1
 
     def rows(self, count):
-        return [[None if self.r.random() < 0.1 else column_programs.value(self.r, VALUES[type]) for type in self.types] for _ in range(count)]
+        return values(self.r, self.types, count)
+
+
+def values(r, types, count):
+    """Rows for columns of these types, with NULLs."""
+    return [[None if r.random() < 0.1 else column_programs.value(r, VALUES[type]) for type in types] for _ in range(count)]
 
 
 def compare(operator, values, cuts=(None, 7, 300)):

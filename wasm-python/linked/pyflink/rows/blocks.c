@@ -37,6 +37,8 @@ typedef struct {
     rows_loop *loop;
     vv_function *function;
     vv_program *program;
+    const rows_field *from, *to; /* children of the loop's */
+    Py_ssize_t n_columns, n_outputs;
     block_column *columns;
     block_output *outputs;
     rows_output *compared; /* in shadow mode: a row as the program makes it; else NULL */
@@ -111,14 +113,14 @@ static bool read_text(row_block *block, block_column *column, int i, const uint8
         column->text = larger;
         column->capacity = capacity;
     }
-    rows_copy(column->text + start, text, (size_t)size);
+    vv_put(column->text + start, text, (uint32_t)size);
     column->values.offsets[i + 1] = start + size;
     block->text_size += (size_t)size;
     return true;
 }
 
 static bool read_value(row_block *block, Py_ssize_t k, int i, const uint8_t **at, const uint8_t *end) {
-    const rows_field *field = &block->loop->from->children[k];
+    const rows_field *field = &block->from[k];
     block_column *column = &block->columns[k];
     const uint8_t *value;
     switch (field->kind) {
@@ -143,7 +145,7 @@ static void read_null(row_block *block, Py_ssize_t k, int i) {
     block_column *column = &block->columns[k];
     column->nulls = true;
     vv_set_bit(column->validity, i, false);
-    switch (block->loop->from->children[k].kind) {
+    switch (block->from[k].kind) {
     case ROWS_BOOL: vv_set_bit(column->values.bits, i, false); break;
     case ROWS_TEXT: column->values.offsets[i + 1] = column->values.offsets[i]; break;
     default: column->values.ints[i] = 0;
@@ -152,7 +154,7 @@ static void read_null(row_block *block, Py_ssize_t k, int i) {
 
 /* Whether the whole row could be read; if not, it is the interpreter's, which says what is wrong with it. */
 static bool read_row(row_block *block, int i, const uint8_t **at, const uint8_t *end) {
-    Py_ssize_t count = block->loop->from->n_children;
+    const Py_ssize_t count = block->n_columns;
     if (!skip_length(at, end)) return false;
     const uint8_t *mask = take(at, end, rows_mask_size(count));
     if (mask == NULL) return false;
@@ -193,20 +195,19 @@ static int texts_that_are_some(const block_column *column, int rows) {
 
 /* Reads rows that come next, as many as fit: none when the first one cannot be read. */
 static void read_block(row_block *block) {
-    const rows_field *from = block->loop->from;
     const uint8_t *at = block->loop->in->at, *end = block->loop->in->end;
     block->rows = 0;
     block->text_size = 0;
     block->starts[0] = at;
-    for (Py_ssize_t k = 0; k < from->n_children; k++) {
+    for (Py_ssize_t k = 0; k < block->n_columns; k++) {
         block->columns[k].nulls = false;
         block->columns[k].values.offsets[0] = 0;
         memset(block->columns[k].validity, 0xFF, sizeof block->columns[k].validity);
     }
     while (block->rows < VV_BLOCK && at < end && read_row(block, block->rows, &at, end)) block->starts[++block->rows] = at;
-    for (Py_ssize_t k = 0; k < from->n_children; k++)
-        if (from->children[k].kind == ROWS_TEXT) block->rows = texts_that_are_some(&block->columns[k], block->rows);
-    for (Py_ssize_t k = 0; k < from->n_children; k++) {
+    for (Py_ssize_t k = 0; k < block->n_columns; k++)
+        if (block->from[k].kind == ROWS_TEXT) block->rows = texts_that_are_some(&block->columns[k], block->rows);
+    for (Py_ssize_t k = 0; k < block->n_columns; k++) {
         vv_column *column = &block->function->columns[k];
         column->length = block->rows;
         column->validity = block->columns[k].nulls ? block->columns[k].validity : NULL;
@@ -218,7 +219,7 @@ static void read_block(row_block *block) {
 /* ---- Writing ---- */
 
 static void find_outputs(row_block *block) {
-    for (Py_ssize_t k = 0; k < block->program->n_outputs; k++) {
+    for (Py_ssize_t k = 0; k < block->n_outputs; k++) {
         const vv_output *output = &block->program->outputs[k];
         block->outputs[k] = (block_output){
             .kind = output->kind,
@@ -281,30 +282,32 @@ static inline uint8_t *put_value(uint8_t *at, const block_output *output, const 
     }
     vv_text text = ((const vv_text *)output->values)[i];
     rows_to_big_endian(at, 4, text.size);
-    rows_copy(at + 4, text.at, text.size);
+    vv_put(at + 4, text.at, text.size);
     return at + 4 + text.size;
 }
 
 /* Writes a row with its length in front: 1; 0 when a value does not fit, and then nothing is written. */
 static int write_row(const row_block *block, int i, rows_output *out) {
-    const rows_field *to = block->loop->to;
-    size_t mask_size = rows_mask_size(to->n_children), size = mask_size, digits = 1;
-    for (Py_ssize_t k = 0; k < to->n_children; k++) {
-        if (is_null(&block->outputs[k], i)) continue;
-        Py_ssize_t more = size_of(&block->outputs[k], &to->children[k], i);
+    const Py_ssize_t count = block->n_outputs;
+    const block_output *outputs = block->outputs;
+    size_t mask_size = rows_mask_size(count), size = mask_size, digits = 1;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        if (is_null(&outputs[k], i)) continue;
+        Py_ssize_t more = size_of(&outputs[k], &block->to[k], i);
         if (more < 0) return 0;
         size += (size_t)more;
     }
     while (size >> 7 * digits > 0) digits++;
-    uint8_t *at = rows_put(out, digits + size);
+    bool room = out->capacity - out->size >= digits + size;
+    uint8_t *at = room ? out->data + out->size : rows_put(out, digits + size), *mask;
     if (at == NULL) return -1;
-    for (size_t digit = 0; digit < digits; digit++) *at++ = (uint8_t)((size >> 7 * digit & 0x7f) | (digit + 1 < digits ? 0x80 : 0));
-    uint8_t *mask = at;
-    memset(mask, 0, mask_size);
-    at += mask_size;
-    for (Py_ssize_t k = 0; k < to->n_children; k++) {
-        if (is_null(&block->outputs[k], i)) rows_set_mask_bit(mask, k);
-        else at = put_value(at, &block->outputs[k], &to->children[k], i);
+    out->size = (size_t)(at - out->data) + digits + size;
+    for (size_t rest = size; rest > 0x7f; rest >>= 7) *at++ = (uint8_t)(rest | 0x80);
+    *at++ = (uint8_t)(size >> 7 * (digits - 1));
+    for (mask = at; at < mask + mask_size; at++) *at = 0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        if (is_null(&outputs[k], i)) rows_set_mask_bit(mask, k);
+        else at = put_value(at, &outputs[k], &block->to[k], i);
     }
     return 1;
 }
@@ -316,18 +319,17 @@ static bool same_value(const rows_field *field, const uint8_t *one, const uint8_
     return field->kind == ROWS_FLOAT && isnan(float_of(one, field->width)) && isnan(float_of(other, field->width));
 }
 
-/* Whether two rows, with their lengths, are the same to the last bit, apart from the payloads of NaNs. */
-static bool same_row(const rows_field *to, const uint8_t *one, const uint8_t *end, const uint8_t *other, const uint8_t *other_end) {
+/* Whether two rows of one size, with their lengths, are the same to the last bit, apart from the payloads of NaNs. */
+static bool same_row(const row_block *block, const uint8_t *one, const uint8_t *other, size_t length) {
     const uint8_t *start = one, *mask;
-    if (end - one != other_end - other) return false;
-    if (!skip_length(&one, end)) return false;
-    size_t head = (size_t)(one - start) + rows_mask_size(to->n_children);
+    if (!skip_length(&one, one + length)) return false;
+    size_t head = (size_t)(one - start) + rows_mask_size(block->n_outputs);
     if (memcmp(start, other, head) != 0) return false;
     mask = one;
     one = start + head, other += head;
-    for (Py_ssize_t k = 0; k < to->n_children; k++) {
+    for (Py_ssize_t k = 0; k < block->n_outputs; k++) {
         if (rows_mask_bit(mask, k)) continue;
-        const rows_field *field = &to->children[k];
+        const rows_field *field = &block->to[k];
         size_t size = field->kind == ROWS_TEXT ? 4 + (size_t)rows_big_endian(one, 4) : (size_t)field->width;
         if (!same_value(field, one, other, size)) return false;
         one += size, other += size;
@@ -344,7 +346,8 @@ static int shadow(row_block *block, int i, bool given) {
     if (ours < 0) return -1;
     int status = rows_next(block->loop);
     if (ours == 0) return status;
-    if (status == 0 && same_row(block->loop->to, compared->data, compared->data + compared->size, out->data + start, out->data + out->size)) return 0;
+    bool same = status == 0 && compared->size == out->size - start;
+    if (same && same_row(block, compared->data, out->data + start, compared->size)) return 0;
     PyObject *error = PyErr_GetRaisedException();
     PyErr_Format(PyExc_SystemError, "%U as columns differs from the interpreter", block->function->name);
     Py_XDECREF(error);
@@ -383,7 +386,7 @@ static int write_block(row_block *block, bool *go_on) {
 
 static void free_block(row_block *block) {
     if (block == NULL) return;
-    for (Py_ssize_t k = 0; block->columns != NULL && k < block->loop->from->n_children; k++) PyMem_Free(block->columns[k].text);
+    for (Py_ssize_t k = 0; block->columns != NULL && k < block->n_columns; k++) PyMem_Free(block->columns[k].text);
     PyMem_Free(block->columns);
     PyMem_Free(block->outputs);
     Py_XDECREF(block->compared);
@@ -396,8 +399,12 @@ static row_block *new_block(rows_loop *loop, vv_function *function, vv_program *
     block->loop = loop;
     block->function = function;
     block->program = program;
-    block->columns = PyMem_Calloc((size_t)loop->from->n_children + 1, sizeof *block->columns);
-    block->outputs = PyMem_Calloc((size_t)loop->to->n_children + 1, sizeof *block->outputs);
+    block->from = loop->from->children;
+    block->to = loop->to->children;
+    block->n_columns = loop->from->n_children;
+    block->n_outputs = loop->to->n_children;
+    block->columns = PyMem_Calloc((size_t)block->n_columns + 1, sizeof *block->columns);
+    block->outputs = PyMem_Calloc((size_t)block->n_outputs + 1, sizeof *block->outputs);
     if (vv_columns_are_shadowed(function)) block->compared = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
     if (block->columns != NULL && block->outputs != NULL && !PyErr_Occurred()) return block;
     PyErr_Clear();

@@ -240,10 +240,8 @@ class Emitter:
             operands = (slot[op.mask], slot[op.to], slot[op.a], slot[op.b], slot[op.c])
             ops += struct.pack("<Hhhhhhiq", CODES[op.name], *operands, extra, constant)
         placed = tuple((of, *(slot[register] for register in registers)) for of, *registers in outputs)
-        return _vivarium.Program(
-            bytes(ops), bytes(self.data), kinds.encode(), kind, slot[value], slot[value_mask], slot[null_mask], bool(self.loop_table), guards,
-            placed,
-        )  # fmt: skip
+        own = (kind, slot[value], slot[value_mask], slot[null_mask])
+        return _vivarium.Program(bytes(ops), bytes(self.data), kinds.encode(), *own, bool(self.loop_table), guards, placed)
 
 
 def check_number(value):
