@@ -231,7 +231,17 @@ class RandomOperator(Operator):
         return len(self.columns) - 1
 
     def rows(self, count):
-        return values(self.r, self.types, count)
+        found = values(self.r, self.types, count)
+        return [list(map(tame, row)) for row in found] if self.r.random() < 0.5 else found
+
+
+def tame(value):
+    """A value like it, of those that most operations can do something with."""
+    if type(value) is int:
+        return value % 50
+    if type(value) is float:
+        return value if 0.01 < abs(value) < 1e6 else 1.5
+    return value.encode("ascii", "ignore").decode() if type(value) is str else value
 
 
 def values(r, types, count):
