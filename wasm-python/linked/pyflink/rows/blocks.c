@@ -10,6 +10,8 @@
 
 /* Bytes of text that a block may hold: with longer texts, blocks have fewer rows. */
 #define MOST_TEXT ((size_t)128 << 10)
+/* Bytes of a result with which nothing about its length overflows; longer ones are the interpreter's. */
+#define MOST_RESULT ((size_t)64 << 20)
 /* More rows than this need not be counted. */
 #define MANY_ROWS 64
 
@@ -294,7 +296,7 @@ static int write_row(const row_block *block, int i, rows_output *out) {
     for (Py_ssize_t k = 0; k < count; k++) {
         if (is_null(&outputs[k], i)) continue;
         Py_ssize_t more = size_of(&outputs[k], &block->to[k], i);
-        if (more < 0) return 0;
+        if (more < 0 || size > MOST_RESULT) return 0;
         size += (size_t)more;
     }
     while (size >> 7 * digits > 0) digits++;
