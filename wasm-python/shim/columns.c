@@ -30,6 +30,7 @@ static struct {
     uint8_t *room;
     size_t capacity, used;
     uint8_t fail[VV_BLOCK], without_call[VV_BLOCK];
+    bool taken; /* by vv_columns_begin */
 } scratch;
 
 uint8_t *vv_room(size_t size) {
@@ -48,6 +49,13 @@ static void make_room(size_t wanted) {
     PyMem_RawFree(scratch.room);
     scratch.room = PyMem_RawMalloc(wanted);
     scratch.capacity = scratch.room == NULL ? 0 : wanted;
+}
+
+static void give_room_back(void) {
+    if (scratch.capacity <= KEPT_ROOM) return;
+    PyMem_RawFree(scratch.room);
+    scratch.room = NULL;
+    scratch.capacity = 0;
 }
 
 /* Slots for the program; false when there is no memory. */
@@ -101,17 +109,24 @@ static void mark_rows_without_call(const vv_function *function, int64_t first, i
     memcpy(scratch.fail, scratch.without_call, (size_t)rows);
 }
 
-/* Runs the kernels, and fails what no path of the program gave a result for. */
+/* Fails what no path of the program gave a value or None for. */
+static void fail_unknown(const vv_output *output, int rows) {
+    const uint8_t *value = output->value_mask < 0 ? NULL : scratch.places[output->value_mask];
+    const uint8_t *null = output->null_mask < 0 ? NULL : scratch.places[output->null_mask];
+    if (output->null_mask == -2 || (output->kind != 0 && value == NULL)) return;
+    for (int i = 0; i < rows; i++) scratch.fail[i] |= !((value != NULL && value[i]) || (null != NULL && null[i]));
+}
+
+/* Runs the kernels. */
 static void run_block(const vv_function *function, const vv_program *program, int64_t first, int rows) {
     int turns = MOST_TURNS;
     vv_block block = {rows, first, scratch.fail, program, function->columns, scratch.places, scratch.ascii, &turns};
     make_room(((size_t)16 << 10) + 8 * text_bytes(function, first, rows));
     mark_rows_without_call(function, first, rows);
     vv_program_run(&block, 0, (int)program->n_ops);
-    const uint8_t *value = program->value_mask < 0 ? NULL : scratch.places[program->value_mask];
-    const uint8_t *null = program->null_mask < 0 ? NULL : scratch.places[program->null_mask];
-    if (program->null_mask == -2 || (program->kind != 0 && value == NULL)) return;
-    for (int i = 0; i < rows; i++) scratch.fail[i] |= !((value != NULL && value[i]) || (null != NULL && null[i]));
+    const vv_output only = {program->kind, program->value, program->value_mask, program->null_mask};
+    for (Py_ssize_t k = 0; k < program->n_outputs; k++) fail_unknown(&program->outputs[k], rows);
+    if (program->n_outputs == 0) fail_unknown(&only, rows);
 }
 
 static inline bool is_none(const vv_program *program, int i) {
@@ -314,11 +329,7 @@ static int64_t run_rows(vv_function *function, vv_caller *caller, int64_t first,
         forget_program(function, often);
     }
     Py_DECREF(program);
-    if (scratch.capacity > KEPT_ROOM) {
-        PyMem_RawFree(scratch.room);
-        scratch.room = NULL;
-        scratch.capacity = 0;
-    }
+    give_room_back();
     return first;
 }
 
@@ -341,7 +352,7 @@ static void lift(vv_function *function) {
 
 int64_t vv_columns_next(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row) {
     const bool lazy = function->columns_mode == MODE_LAZY;
-    if (function->lifter == NULL || function->lifter == Py_None || (lazy && rows - first < FEWEST_ROWS)) return first;
+    if (scratch.taken || function->lifter == NULL || function->lifter == Py_None || (lazy && rows - first < FEWEST_ROWS)) return first;
     if (function->program == NULL && (function->rows_before_lifting <= 0 || !lazy)) lift(function);
     if (function->program == NULL || !make_slots((vv_program *)function->program)) return first;
     return run_rows(function, caller, first, rows, status, row);
@@ -352,3 +363,43 @@ int64_t vv_columns_wait(vv_function *function, int64_t first, int64_t rows) {
     int64_t waiting = function->rows_before_lifting > 0 ? function->rows_before_lifting : 1;
     return rows - first > waiting ? first + waiting : rows;
 }
+
+/* ---- Rows that come another way ---- */
+
+vv_program *vv_columns_begin(vv_function *function, int64_t rows) {
+    const bool lazy = function->columns_mode == MODE_LAZY;
+    if (scratch.taken || function->lifter == NULL || function->lifter == Py_None || (lazy && rows < FEWEST_ROWS)) return NULL;
+    if (function->program == NULL && (function->rows_before_lifting <= 0 || !lazy)) lift(function);
+    vv_program *program = (vv_program *)function->program;
+    if (program == NULL || !vv_columns_hold(function, program) || !make_slots(program)) return NULL;
+    scratch.taken = true;
+    return (vv_program *)Py_NewRef(program);
+}
+
+const uint8_t *vv_columns_run(const vv_function *function, const vv_program *program, int rows) {
+    run_block(function, program, 0, rows);
+    return scratch.fail;
+}
+
+const void *vv_columns_slot(int16_t slot) { return scratch.places[slot]; }
+
+bool vv_columns_hold(vv_function *function, const vv_program *program) {
+    if (vv_program_holds(program)) return true;
+    if (function->program == (const PyObject *)program) forget_program(function, false);
+    return false;
+}
+
+bool vv_columns_pay(vv_function *function, vv_program *program, int rows, int failed) {
+    program->failed += failed;
+    if (function->columns_mode != MODE_LAZY || !fails_too_often(program, rows)) return true;
+    forget_program(function, true);
+    return false;
+}
+
+void vv_columns_end(vv_program *program) {
+    scratch.taken = false;
+    give_room_back();
+    Py_DECREF(program);
+}
+
+bool vv_columns_are_shadowed(const vv_function *function) { return function->columns_mode == MODE_SHADOW; }

@@ -75,6 +75,12 @@ enum {
 
 /* ---- program.c ---- */
 
+/* One of the values of a row that a program makes, as the fields of these names in vv_program say it of an only one. */
+typedef struct {
+    char kind;
+    int16_t value, value_mask, null_mask;
+} vv_output;
+
 struct vv_program {
     PyObject_HEAD
     vv_op *ops;
@@ -85,7 +91,9 @@ struct vv_program {
     Py_ssize_t n_slots;
     size_t slots_size;
     char kind;     /* of results: 'i', 'f', 'b', 's', or 0 when all are None */
-    int16_t value, value_mask, null_mask; /* null_mask: -1: no row */
+    int16_t value, value_mask, null_mask; /* null_mask: -1: no row; -2: all */
+    vv_output *outputs; /* of a program that makes rows of values, which has no result besides */
+    Py_ssize_t n_outputs;
     bool loops;
     PyObject *guards;
     uintptr_t instrumentation;
@@ -105,6 +113,24 @@ PyObject *vv_kernel_names(void);
 /* Memory of the block for so many bytes of text; NULL when there is none. What is not needed is given back by vv_room_used. */
 uint8_t *vv_room(size_t size);
 void vv_room_used(const uint8_t *end);
+
+/* For rows that come another way than in Arrow's batches (../linked/pyflink/rows/blocks.c): what they are made of is put into
+ * function->columns, a block of them at a time, from row 0. */
+
+/* The program for so many rows that come next, a new reference, or NULL: they are the interpreter's. Until vv_columns_end no other
+ * one runs. */
+vv_program *vv_columns_begin(vv_function *function, int64_t rows);
+/* Runs it: a byte for each row of the block, whether it is the interpreter's. */
+const uint8_t *vv_columns_run(const vv_function *function, const vv_program *program, int rows);
+/* What a slot holds after that. */
+const void *vv_columns_slot(int16_t slot);
+/* Whether what the program took for granted still is, after a row that the interpreter computed. */
+bool vv_columns_hold(vv_function *function, const vv_program *program);
+/* Whether the program is worth going on with, after a block of which so many rows were the interpreter's. */
+bool vv_columns_pay(vv_function *function, vv_program *program, int rows, int failed);
+void vv_columns_end(vv_program *program);
+/* Whether the interpreter is to compute all rows as well. */
+bool vv_columns_are_shadowed(const vv_function *function);
 
 /* ---- What kernels share ---- */
 

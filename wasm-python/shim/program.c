@@ -175,6 +175,23 @@ static bool ops_are_sound(const vv_program *program) {
     return results[0] < program->n_slots && results[1] < program->n_slots && program->null_mask < program->n_slots;
 }
 
+/* The values of a program that makes rows: (kind, slot, its mask, the mask of None) each. */
+static int take_outputs(vv_program *self, PyObject *outputs) {
+    Py_ssize_t count = PyTuple_GET_SIZE(outputs);
+    self->outputs = PyMem_Calloc((size_t)count + 1, sizeof *self->outputs);
+    if (self->outputs == NULL) return PyErr_NoMemory(), -1;
+    for (self->n_outputs = 0; self->n_outputs < count; self->n_outputs++) {
+        const char *kind;
+        int value, value_mask, null_mask;
+        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(outputs, self->n_outputs), "siii", &kind, &value, &value_mask, &null_mask)) return -1;
+        bool sound = (kind[0] == 0 || (value >= 0 && strchr("ifbs", kind[0]) != NULL)) && value < self->n_slots && value_mask >= -1 &&
+                     value_mask < self->n_slots && null_mask >= -2 && null_mask < self->n_slots;
+        if (!sound) return PyErr_SetString(PyExc_ValueError, "Program: an output is none"), -1;
+        self->outputs[self->n_outputs] = (vv_output){kind[0], (int16_t)value, (int16_t)value_mask, (int16_t)null_mask};
+    }
+    return 0;
+}
+
 static void *copied(const char *bytes, Py_ssize_t size) {
     void *copy = PyMem_Malloc((size_t)size + 8);
     if (copy == NULL) PyErr_NoMemory();
@@ -182,18 +199,18 @@ static void *copied(const char *bytes, Py_ssize_t size) {
     return copy;
 }
 
-/* Program(ops, data, kinds of slots, kind of result, its slot, its mask, the mask of None, whether there are loops, guards) */
+/* Program(ops, data, kinds of slots, kind of result, its slot, its mask, the mask of None, whether there are loops, guards, outputs=()) */
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     const char *ops, *data, *kinds, *kind;
     Py_ssize_t ops_size, data_size, n_slots;
     int value, value_mask, null_mask, loops;
-    PyObject *guards;
+    PyObject *guards, *outputs = NULL;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
         PyErr_SetString(PyExc_TypeError, "Program takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value, &value_mask,
-                          &null_mask, &loops, &PyTuple_Type, &guards))
+    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!|O!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value,
+                          &value_mask, &null_mask, &loops, &PyTuple_Type, &guards, &PyTuple_Type, &outputs))
         return NULL;
     vv_program *self = (vv_program *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;
@@ -211,6 +228,7 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     self->loops = loops != 0;
     self->instrumentation = instrumentation();
     bool sound = !PyErr_Occurred() && ops_size % (Py_ssize_t)sizeof(vv_op) == 0 && n_slots < INT16_MAX && ops_are_sound(self);
+    sound = sound && (outputs == NULL || take_outputs(self, outputs) == 0);
     for (Py_ssize_t i = 0; sound && i < n_slots; i++) sound = slot_width(kinds[i]) != SIZE_MAX;
     for (Py_ssize_t i = 0; sound && i < PyTuple_GET_SIZE(guards); i++) sound = guard_is_sound(PyTuple_GET_ITEM(guards, i));
     for (Py_ssize_t i = 0; sound && i < n_slots; i++) self->slots_size += (slot_width(kinds[i]) * VV_BLOCK + 63) / 64 * 64;
@@ -239,6 +257,7 @@ static void program_dealloc(PyObject *object) {
     PyMem_Free(self->ops);
     PyMem_Free(self->data);
     PyMem_Free(self->kinds);
+    PyMem_Free(self->outputs);
     Py_TYPE(object)->tp_free(object);
 }
 

@@ -6,7 +6,7 @@
 //!                                      <tmp>/tm_.../blobStorage/job_JOB/blob_p-HASH-NAME a file
 //!   <tmp>/python-dist-UUID/python-archives/...                                           -pyarch, extracted
 //!   _PYTHON_REQUIREMENTS_FILE, _PYTHON_REQUIREMENTS_CACHE                                 -pyreq
-//!   VIVARIUM_LIMIT_<name>                                                                 python.job-options
+//!   VIVARIUM_LIMIT_<name>, VIVARIUM_COLUMNS                                               python.job-options
 //! ```
 //!
 //! A job's options can set any of these variables to anything, after Flink did. So a path is taken only if it lies where Flink puts
@@ -31,8 +31,8 @@ const BLOB: &str = "blob_p-";
 const LIMIT: &str = "VIVARIUM_LIMIT_";
 /// What archives were extracted to; the working directory of functions.
 const ARCHIVES: &str = "python-archives";
-/// Variables that functions see.
-const SEEN: [&str; 1] = ["TABLE_LOCAL_TIME_ZONE"];
+/// Variables that functions see: the second one is the guest's, how scalar functions run (docs/columns.md).
+const SEEN: [&str; 2] = ["TABLE_LOCAL_TIME_ZONE", "VIVARIUM_COLUMNS"];
 
 /// The variables of a worker's environment.
 #[derive(Debug, Clone, Default)]
@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn functions_see_only_what_flink_means_them_to() {
-        let seen = variables(&[("TABLE_LOCAL_TIME_ZONE", "UTC"), ("SECRET", "1"), ("HOME", "/root")]).seen();
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [("TABLE_LOCAL_TIME_ZONE".to_owned(), "UTC".to_owned())]);
+        let all = [("TABLE_LOCAL_TIME_ZONE", "UTC"), ("SECRET", "1"), ("VIVARIUM_COLUMNS", "off"), ("HOME", "/root")];
+        let seen = variables(&all).seen();
+        let names: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(names, [("TABLE_LOCAL_TIME_ZONE", "UTC"), ("VIVARIUM_COLUMNS", "off")]);
     }
 }

@@ -17,7 +17,7 @@ DISTRIBUTION = "apache-flink"
 NEEDS = ()
 
 MODULES = ("_flink_rows",)
-"""The codec."""
+"""The codec, and the loop over rows."""
 
 _WHEELS = {
     "3.11": (
@@ -45,7 +45,7 @@ def steps(python: Python) -> list[Step]:
             "compile the codec of Flink's rows",
             lambda build: _compile(build),
             after=("toolchain", "cpython"),
-            files=(f"{_FOLDER}/rows",),
+            files=(f"{_FOLDER}/rows", "shim"),
             scope=Scope.PYTHON,
         )
     ]
@@ -88,4 +88,5 @@ def collect(build: Build, site: Path) -> None:
 
 def _compile(build: Build) -> None:
     sources = sorted((SOURCES / _FOLDER / "rows").glob("*.c"))
-    compile_objects(build, sources, build.folder(_STEP), "-std=gnu17", "-Wall", "-Wextra", *includes(build))
+    headers = f"-I{SOURCES / 'shim'}"  # what rows run by as columns
+    compile_objects(build, sources, build.folder(_STEP), "-std=gnu17", "-Wall", "-Wextra", headers, *includes(build))

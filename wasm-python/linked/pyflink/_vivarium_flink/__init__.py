@@ -6,6 +6,7 @@
     bundle        the operations of a description, and the loop over their elements
     frames        how elements, timers and metrics cross between host and guest
     rows          the loop over rows, and the coders of states, in C
+    columns       scalar functions that run as columns within that loop
     client        whether the client's bytecode is that of this Python
     asynchronous  async functions, without threads
     logs          log records of functions

@@ -1,9 +1,10 @@
 """The loop over rows in C, for bundles whose operators follow one another, and the coders of what states hold.
 
 PyFlink's coders say what a field is; what has no C code there keeps its PyFlink coder, which then works on the streams of C. Several
-ways lead to the functions, the fastest that fits is taken: a function is called with the values of a row as they are (one function
-over all columns, in order); operators are called one after the other with what PyFlink made of their functions; or, for everything
-else (side outputs, async functions, aggregates), PyFlink's own loop in `bundle`.
+ways lead to the functions, the fastest that fits is taken: scalar functions run as columns (`columns`), apart from rows that are the
+interpreter's; a function is called with the values of a row as they are (one function over all columns, in order); operators are called
+one after the other with what PyFlink made of their functions; or, for everything else (side outputs, async functions, aggregates),
+PyFlink's own loop in `bundle`.
 """
 
 import _flink_rows
@@ -15,6 +16,7 @@ from pyflink.fn_execution.datastream.process import operations as streams
 from pyflink.fn_execution.table import operations
 from pyflink.table.udf import DelegatingScalarFunction
 
+from . import columns
 from .beam.coders import StreamCoderImpl
 
 _INTS = {coders.TinyIntCoder: 1, coders.SmallIntCoder: 2, coders.IntCoder: 4, coders.BigIntCoder: 8}
@@ -160,8 +162,11 @@ def loop(operator, source):
     if scalar != (mode == _ONE) or (scalar and len(stages) > 1):
         return None
     decoder, encoder = _flink_rows.Codec(plan(rows)), _flink_rows.Codec(plan(results))
-    columns = isinstance(rows, coders.FlattenRowCoder) and isinstance(results, coders.FlattenRowCoder)
-    direct = _direct(operator.operation, operator.spec.serialized_fn, len(rows._field_coders)) if scalar and columns else None
+    direct = function = None
+    if scalar and isinstance(rows, coders.FlattenRowCoder) and isinstance(results, coders.FlattenRowCoder):
+        operation, serialized = operator.operation, operator.spec.serialized_fn
+        direct = _direct(operation, serialized, len(rows._field_coders))
+        function = columns.function(operation, serialized, rows, results)
     if direct is not None:
         stages = ((direct,),)
-    return (lambda elements: _flink_rows.run(decoder, stages, encoder, mode, direct is not None, elements)), sink
+    return (lambda elements: _flink_rows.run(decoder, stages, encoder, mode, direct is not None, elements, function)), sink

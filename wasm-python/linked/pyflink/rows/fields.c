@@ -233,21 +233,11 @@ static int write_tuple(const rows_field *field, PyObject *value, rows_output *ou
     return 0;
 }
 
-/* The bits in front of a NULL mask: the kind of the row. */
-#define KIND_BITS 2
-
-static size_t mask_size(const rows_field *field) { return ((size_t)field->n_children + KIND_BITS + 7) / 8; }
-
-static bool mask_bit(const uint8_t *mask, Py_ssize_t field) {
-    size_t bit = (size_t)field + KIND_BITS;
-    return mask[bit / 8] >> (7 - bit % 8) & 1;
-}
-
 int rows_read_values(const rows_field *field, rows_input *in, PyObject **values) {
-    const uint8_t *mask = rows_take(in, mask_size(field));
+    const uint8_t *mask = rows_take(in, rows_mask_size(field->n_children));
     if (mask == NULL) return -1;
     for (Py_ssize_t i = 0; i < field->n_children; i++) {
-        values[i] = mask_bit(mask, i) ? Py_NewRef(Py_None) : field->children[i].read(&field->children[i], in);
+        values[i] = rows_mask_bit(mask, i) ? Py_NewRef(Py_None) : field->children[i].read(&field->children[i], in);
         if (values[i] != NULL) continue;
         for (; i > 0; i--) Py_CLEAR(values[i - 1]);
         return -1;
@@ -264,7 +254,7 @@ static PyObject *read_row(const rows_field *field, rows_input *in) {
 bool rows_is_list(const rows_field *field) { return field->read == read_row; }
 
 static uint8_t *put_mask(const rows_field *field, unsigned kind, rows_output *out) {
-    size_t size = mask_size(field);
+    size_t size = rows_mask_size(field->n_children);
     uint8_t *mask = rows_put(out, size);
     if (mask == NULL) return NULL;
     mask[0] = (uint8_t)((kind & 1) << 7 | (kind & 2) << 5);
@@ -276,7 +266,7 @@ int rows_write_only(const rows_field *field, PyObject *value, rows_output *out) 
     uint8_t *mask = put_mask(field, 0, out);
     if (mask == NULL) return -1;
     if (value != Py_None) return field->children[0].write(&field->children[0], value, out);
-    mask[0] |= 0x80 >> KIND_BITS;
+    rows_set_mask_bit(mask, 0);
     return 0;
 }
 
@@ -287,10 +277,8 @@ static int write_fields(const rows_field *field, PyObject *value, unsigned kind,
     }
     uint8_t *mask = put_mask(field, kind, out);
     if (mask == NULL) return -1;
-    for (Py_ssize_t i = 0; i < field->n_children; i++) {
-        size_t bit = (size_t)i + KIND_BITS;
-        if (PyList_GET_ITEM(value, i) == Py_None) mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-    }
+    for (Py_ssize_t i = 0; i < field->n_children; i++)
+        if (PyList_GET_ITEM(value, i) == Py_None) rows_set_mask_bit(mask, i);
     /* Writing a value may run Python code, which may change the list, and moves the mask: what was NULL stays left out, and what is now
      * has no bytes that would stand for it. */
     size_t start = (size_t)(mask - out->data);
@@ -342,14 +330,15 @@ static const struct {
     PyObject *(*read)(const rows_field *, rows_input *);
     int (*write)(const rows_field *, PyObject *, rows_output *);
     Py_ssize_t width, children; /* -1: given by the plan */
+    rows_kind kind;
 } KINDS[] = {
-    {"int", read_int, write_int, -1, 0},       {"bool", read_bool, write_bool, 1, 0},
-    {"float", read_float, write_float, 4, 0},  {"double", read_float, write_float, 8, 0},
-    {"bytes", read_bytes, write_bytes, 0, 0},  {"text", read_text, write_text, 0, 0},
-    {"array", read_array, write_array, 0, 1},  {"items", read_items, write_items, 0, 1},
-    {"map", read_map, write_map, 0, 2},        {"tuple", read_tuple, write_tuple, 0, -1},
-    {"row", read_row, write_row, 0, -1},       {"record", read_record, write_record, 0, -1},
-    {"other", read_other, write_other, 0, 0},
+    {"int", read_int, write_int, -1, 0, ROWS_INT},         {"bool", read_bool, write_bool, 1, 0, ROWS_BOOL},
+    {"float", read_float, write_float, 4, 0, ROWS_FLOAT},  {"double", read_float, write_float, 8, 0, ROWS_FLOAT},
+    {"bytes", read_bytes, write_bytes, 0, 0, ROWS_OTHER},  {"text", read_text, write_text, 0, 0, ROWS_TEXT},
+    {"array", read_array, write_array, 0, 1, ROWS_OTHER},  {"items", read_items, write_items, 0, 1, ROWS_OTHER},
+    {"map", read_map, write_map, 0, 2, ROWS_OTHER},        {"tuple", read_tuple, write_tuple, 0, -1, ROWS_OTHER},
+    {"row", read_row, write_row, 0, -1, ROWS_OTHER},       {"record", read_record, write_record, 0, -1, ROWS_OTHER},
+    {"other", read_other, write_other, 0, 0, ROWS_OTHER},
 };
 
 void rows_clear_field(rows_field *field) {
@@ -371,6 +360,7 @@ static int compile_field(rows_field *field, PyObject *plan, int depth) {
         field->read = KINDS[kind].read;
         field->write = KINDS[kind].write;
         field->width = KINDS[kind].width;
+        field->kind = KINDS[kind].kind;
         if (field->read == read_record && given > 0 && PyList_Check(PyTuple_GET_ITEM(plan, 1))) {
             field->names = Py_NewRef(PyTuple_GET_ITEM(plan, 1));
             first = 2;

@@ -7,13 +7,6 @@
 
 enum { SINGLE, MULTIPLE, SEPARATED };
 
-typedef struct {
-    PyObject *stages; /* a tuple of tuples */
-    const rows_field *to;
-    int mode;
-    rows_output *out;
-} rows_loop;
-
 /* Writes a value with its length in front, as every row of a message has it: one byte is left for the length, and a long value moved. */
 static int write_prefixed(rows_loop *loop, int (*write)(const rows_field *, PyObject *, rows_output *), PyObject *value) {
     rows_output *out = loop->out;
@@ -105,22 +98,42 @@ static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row) {
 }
 
 /* The only stage's function, called with the values of the next row; its result is the row's only value. */
-static int spread(rows_loop *loop, const rows_field *from, rows_input *in, PyObject **values) {
-    ROWS_TRY(rows_read_values(from, in, values));
-    PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->stages, 0), 0), values, (size_t)from->n_children, NULL);
-    for (Py_ssize_t i = 0; i < from->n_children; i++) Py_DECREF(values[i]);
+static int spread(rows_loop *loop) {
+    PyObject **values = loop->values;
+    Py_ssize_t count = loop->from->n_children;
+    ROWS_TRY(rows_read_values(loop->from, loop->in, values));
+    PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->stages, 0), 0), values, (size_t)count, NULL);
+    for (Py_ssize_t i = 0; i < count; i++) Py_DECREF(values[i]);
     int status = result == NULL ? -1 : write_prefixed(loop, rows_write_only, result);
     Py_XDECREF(result);
     return status;
 }
 
-static int next(rows_loop *loop, const rows_field *from, rows_input *in, PyObject **values) {
+int rows_next(rows_loop *loop) {
     int64_t length;
-    ROWS_TRY(rows_take_var_int(in, &length));
-    if (values != NULL) return spread(loop, from, in, values);
-    PyObject *row = from->read(from, in);
+    ROWS_TRY(rows_take_var_int(loop->in, &length));
+    if (loop->values != NULL) return spread(loop);
+    PyObject *row = loop->from->read(loop->from, loop->in);
     int status = row == NULL ? -1 : through(loop, 0, row);
     Py_XDECREF(row);
+    return status;
+}
+
+/* All rows of the message; with a function of _vivarium's, as columns where that can be. */
+static int all(rows_loop *loop, vv_function *function) {
+    int64_t wait = function == NULL ? INT64_MAX : 0;
+    int status = 0;
+    while (status == 0 && loop->in->at < loop->in->end) {
+        if (wait == 0) {
+            status = rows_as_columns(loop, function, &wait);
+            continue;
+        }
+        status = rows_next(loop);
+        wait--;
+        if (function == NULL) continue;
+        function->rows_before_lifting--;
+        function->rows_interpreted++;
+    }
     return status;
 }
 
@@ -136,28 +149,38 @@ static int check_stages(PyObject *stages, bool columns) {
     return -1;
 }
 
+static int check_function(const rows_loop *loop, PyObject *function) {
+    bool none = function == Py_None;
+    if (none || (PyObject_TypeCheck(function, &vv_function_type) && PyTuple_GET_SIZE(loop->stages) == 1 && loop->mode == SINGLE &&
+                 rows_suit((vv_function *)function, loop->from, loop->to)))
+        return 0;
+    PyErr_SetString(PyExc_TypeError, "the function is one of _vivarium, with the columns of the rows, or None");
+    return -1;
+}
+
 PyObject *rows_run(PyObject *module, PyObject *arguments) {
     (void)module;
-    PyObject *decoder, *encoder, *message;
+    PyObject *decoder, *encoder, *message, *function = Py_None;
     rows_loop loop = {0};
     int columns;
-    if (!PyArg_ParseTuple(arguments, "O!O!O!ipS", &rows_codec_type, &decoder, &PyTuple_Type, &loop.stages, &rows_codec_type, &encoder,
-                          &loop.mode, &columns, &message) ||
+    if (!PyArg_ParseTuple(arguments, "O!O!O!ipS|O", &rows_codec_type, &decoder, &PyTuple_Type, &loop.stages, &rows_codec_type, &encoder,
+                          &loop.mode, &columns, &message, &function) ||
         check_stages(loop.stages, columns) < 0)
         return NULL;
-    const rows_field *from = &((rows_codec *)decoder)->root;
+    loop.from = &((rows_codec *)decoder)->root;
     loop.to = &((rows_codec *)encoder)->root;
-    if (columns && !(rows_is_list(from) && rows_is_list(loop.to) && loop.to->n_children == 1))
+    if (columns && !(rows_is_list(loop.from) && rows_is_list(loop.to) && loop.to->n_children == 1))
         return PyErr_Format(PyExc_TypeError, "only the values of a row can be spread, and make a row of one value");
-    rows_input *in = (rows_input *)PyObject_CallOneArg((PyObject *)&rows_input_type, message);
+    if (check_function(&loop, function) < 0) return NULL;
+    loop.in = (rows_input *)PyObject_CallOneArg((PyObject *)&rows_input_type, message);
     loop.out = (rows_output *)PyObject_CallNoArgs((PyObject *)&rows_output_type);
-    PyObject **values = columns ? PyMem_Calloc((size_t)from->n_children + 1, sizeof *values) : NULL;
-    int status = in == NULL || loop.out == NULL ? -1 : 0;
-    if (columns && values == NULL) status = (PyErr_NoMemory(), -1);
-    while (status == 0 && in->at < in->end) status = next(&loop, from, in, values);
-    PyMem_Free(values);
+    loop.values = columns ? PyMem_Calloc((size_t)loop.from->n_children + 1, sizeof *loop.values) : NULL;
+    int status = loop.in == NULL || loop.out == NULL ? -1 : 0;
+    if (columns && loop.values == NULL) status = (PyErr_NoMemory(), -1);
+    if (status == 0) status = all(&loop, function == Py_None ? NULL : (vv_function *)function);
+    PyMem_Free(loop.values);
     PyObject *written = status < 0 ? NULL : PyBytes_FromStringAndSize((const char *)loop.out->data, (Py_ssize_t)loop.out->size);
-    Py_XDECREF(in);
+    Py_XDECREF(loop.in);
     Py_XDECREF(loop.out);
     return written;
 }

@@ -5,6 +5,7 @@
  *   fields.c   a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
  *   codec.c    Codec: what Python sees of a tree
  *   loop.c     the loop over the rows of a message, through the operators of a bundle
+ *   blocks.c   rows of a message that run as columns (../../../shim/columns.h), a block of them at a time
  *   module.c   the module
  *
  * The formats are those of Flink's Java serializers, which pyflink.fn_execution.coder_impl_slow shows in Python: numbers are
@@ -20,6 +21,8 @@
 #include <Python.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "vivarium.h"
 
 #define ROWS_TRY(expression)             \
     do {                                 \
@@ -91,7 +94,11 @@ PyObject *rows_adopt(PyObject *module, PyObject *arguments);
 
 typedef struct rows_field rows_field;
 
+/* What columns can hold (blocks.c), and anything else. */
+typedef enum { ROWS_OTHER, ROWS_INT, ROWS_BOOL, ROWS_FLOAT, ROWS_TEXT } rows_kind;
+
 struct rows_field {
+    rows_kind kind;
     PyObject *(*read)(const rows_field *field, rows_input *in); /* a new reference */
     int (*write)(const rows_field *field, PyObject *value, rows_output *out);
     Py_ssize_t width;         /* bytes of an int */
@@ -105,6 +112,22 @@ struct rows_field {
 int rows_compile(rows_field *field, PyObject *plan);
 void rows_clear_field(rows_field *field);
 bool rows_is_list(const rows_field *field); /* of a "row" */
+
+/* A row starts with a mask: two bits of its kind, then one for each field, whether it is NULL. */
+#define ROWS_KIND_BITS 2
+
+static inline size_t rows_mask_size(Py_ssize_t fields) { return ((size_t)fields + ROWS_KIND_BITS + 7) / 8; }
+
+static inline bool rows_mask_bit(const uint8_t *mask, Py_ssize_t field) {
+    size_t bit = (size_t)field + ROWS_KIND_BITS;
+    return mask[bit / 8] >> (7 - bit % 8) & 1;
+}
+
+static inline void rows_set_mask_bit(uint8_t *mask, Py_ssize_t field) {
+    size_t bit = (size_t)field + ROWS_KIND_BITS;
+    mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+}
+
 /* The values of a row, as new references; or none, with an exception. */
 int rows_read_values(const rows_field *field, rows_input *in, PyObject **values);
 /* A row of one value. */
@@ -122,7 +145,26 @@ extern PyTypeObject rows_codec_type;
 
 /* ---- loop.c ---- */
 
-/* run(codec, stages, codec, mode, columns, message) -> bytes */
+typedef struct {
+    PyObject *stages; /* a tuple of tuples */
+    const rows_field *from, *to;
+    int mode;
+    rows_input *in;
+    rows_output *out;
+    PyObject **values; /* places for the values of a row, when a function is called with them; else NULL */
+} rows_loop;
+
+/* Takes the next row through the stages. */
+int rows_next(rows_loop *loop);
+/* run(codec, stages, codec, mode, columns, message, function) -> bytes */
 PyObject *rows_run(PyObject *module, PyObject *arguments);
+
+/* ---- blocks.c ---- */
+
+/* Whether the function, of _vivarium, takes the rows of the one type and makes those of the other one. */
+bool rows_suit(const vv_function *function, const rows_field *from, const rows_field *to);
+/* Takes rows through the only stage as columns, as far as that goes. *wait is how many rows the interpreter computes then, before this
+ * is to be tried again. */
+int rows_as_columns(rows_loop *loop, vv_function *function, int64_t *wait);
 
 #endif

@@ -9,6 +9,7 @@ import os
 import types
 
 from vivarium._lift.lifter import Lifter
+from vivarium._lift.rows import RowLifter
 from vivarium._lift.values import NotLifted
 
 VARIABLE = "VIVARIUM_COLUMNS"
@@ -29,11 +30,14 @@ class Candidate:
         self.why = None
         self.reasons = []
 
+    def lifter(self):
+        return Lifter(self.fn, self.arguments, self.result, self.bound)
+
     def __call__(self):
         """The shim's Program, or None."""
         collecting = gc.isenabled()
         gc.disable()  # a collection might run code of the user's
-        lifter = Lifter(self.fn, self.arguments, self.result, self.bound)
+        lifter = self.lifter()
         try:
             return lifter.lift()
         except NotLifted as error:
@@ -45,6 +49,17 @@ class Candidate:
             if collecting:
                 gc.enable()
         return None
+
+
+class RowCandidate(Candidate):
+    """The same for a function of a row that makes a row: see RowLifter."""
+
+    def __init__(self, fn, expressions, arguments, results):
+        super().__init__(fn, (), [(type.id, nullable) for type, nullable in arguments], None)
+        self.expressions, self.results = expressions, [type.id for type in results]
+
+    def lifter(self):
+        return RowLifter(self.fn, self.expressions, self.arguments, self.results)
 
 
 def candidate(callable, arguments, result):
@@ -59,13 +74,21 @@ def candidate(callable, arguments, result):
 
 def attach(function, callable, arguments, result):
     """Lets a Function of the shim, which is called once a row, run as columns. The Candidate, or None."""
-    mode = os.environ.get(VARIABLE, "")
-    found = None if mode == "off" else candidate(callable, arguments, result)
+    found = None if is_off() else candidate(callable, arguments, result)
     if found is not None:
-        function.lifter = found
-        function.rows_to_wait = function.rows_before_lifting = _ROWS + _ROWS_OF_A_BYTE * len(found.fn.__code__.co_code)
-        function.columns_mode = _MODES.get(mode, _LAZY)
+        attach_candidate(function, found, [found.fn])
     return found
+
+
+def is_off():
+    return os.environ.get(VARIABLE) == "off"
+
+
+def attach_candidate(function, found, called):
+    """The same with a Candidate, which lifts the plain functions `called`."""
+    function.lifter = found
+    function.rows_to_wait = function.rows_before_lifting = _ROWS + _ROWS_OF_A_BYTE * sum(len(fn.__code__.co_code) for fn in called)
+    function.columns_mode = _MODES.get(os.environ.get(VARIABLE, ""), _LAZY)
 
 
 def explain(callable, arguments, result):

@@ -76,6 +76,8 @@ class Calls:
         fn = f.v
         if type(fn) is types.FunctionType:
             return self._inlined(fn, arguments, keywords, state)
+        if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
+            return self._inlined(fn.__func__, [Const(fn.__self__), *arguments], keywords, state)
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:

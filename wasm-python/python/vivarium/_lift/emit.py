@@ -219,11 +219,12 @@ class Emitter:
             words += [slot[gone], slot[outside], len(pairs), *values(pairs)]
         return self.numbers("i", *words)
 
-    def pack(self, kind, value, value_mask, null_mask, guards):
-        """The shim's Program."""
+    def pack(self, kind, value, value_mask, null_mask, guards, outputs=()):
+        """The shim's Program. outputs: (kind, value, value_mask, null_mask) of each value, when the result is a row of them."""
         if not all(loop.complete for loop in self.loop_table):
             raise NotLifted("a loop")
-        results = [register for register in (value, value_mask, null_mask) if register >= 0]
+        made = [value, value_mask, null_mask, *(register for output in outputs for register in output[1:])]
+        results = [register for register in made if register >= 0]
         self.drop_dead(results)
         slot, kinds = self.slots(results)
         slot[-2] = -2
@@ -238,9 +239,9 @@ class Emitter:
                 extra, constant = loop.end, self._described(loop, slot)
             operands = (slot[op.mask], slot[op.to], slot[op.a], slot[op.b], slot[op.c])
             ops += struct.pack("<Hhhhhhiq", CODES[op.name], *operands, extra, constant)
-        return _vivarium.Program(
-            bytes(ops), bytes(self.data), kinds.encode(), kind, slot[value], slot[value_mask], slot[null_mask], bool(self.loop_table), guards
-        )
+        placed = tuple((of, *(slot[register] for register in registers)) for of, *registers in outputs)
+        own = (kind, slot[value], slot[value_mask], slot[null_mask])
+        return _vivarium.Program(bytes(ops), bytes(self.data), kinds.encode(), *own, bool(self.loop_table), guards, placed)
 
 
 def check_number(value):

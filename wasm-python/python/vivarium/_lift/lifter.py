@@ -129,17 +129,21 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
 
     # ---- Start and end ----
 
-    def lift(self):
-        """The shim's Program; NotLifted says why there is none."""
+    def check(self):
+        """Raises where nothing is lifted."""
         if not KNOWN:
             raise NotLifted("this version of Python is not known")
         check_nothing_watches()
+
+    def lift(self):
+        """The shim's Program; NotLifted says why there is none."""
+        self.check()
         code = self.fn.__code__
         if code.co_flags & VARIADIC or code.co_kwonlyargcount:
             raise NotLifted("the function has *arguments, **keywords or keyword-only parameters, or yields or awaits")
         if self.result not in RESULTS:
             raise NotLifted(f"results of type {self.result}")
-        given = [*map(Const, self.bound), *(self._load(k, *argument) for k, argument in enumerate(self.arguments))]
+        given = [*map(Const, self.bound), *self.loads()]
         names = code.co_varnames[: code.co_argcount]
         defaults = self.fn.__defaults__ or ()
         missing = len(names) - len(given)
@@ -147,11 +151,20 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
             raise NotLifted("the function takes another number of arguments")
         given += map(Const, defaults[len(defaults) - missing :] if missing else ())
         self.guards.code(self.fn)
-        start = Frame(self.code_of(code), self.fn, 0, dict(zip(names, given)), [])
+        self.run(self.fn, dict(zip(names, given)))
+        return self._finish()
+
+    def run(self, fn, variables):
+        """Follows all paths of a call, for all rows: `returns` is then what they end with."""
+        start = Frame(self.code_of(fn.__code__), fn, 0, variables, [])
         self.here = (start.code, 0)
+        self.returns = []
         self.push(State([start], ALL))
         self._drain()
-        return self._finish()
+
+    def loads(self):
+        """The columns."""
+        return [self._load(k, *argument) for k, argument in enumerate(self.arguments)]
 
     def _load(self, k, type, nullable):
         if type not in LOADS:
@@ -183,6 +196,10 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
         return values, nones
 
     def _finish(self):
+        return self.pack(*self.output(), self.guards.all())
+
+    def output(self):
+        """What is returned: (kind, register, mask of the rows that have a value, mask of None); -1: none, and of None -2: all rows."""
         values, nones = self._results()
         if not values and not nones:
             raise NotLifted("every path is the interpreter's")
@@ -191,10 +208,10 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
         value = value_mask = null_mask = -1
         kind = ""
         if values:
-            merged = self.merge([State([Frame(self.codes[self.fn.__code__], None, 0, {}, [v])], mask) for mask, v in values])
+            merged = self.merge([State([Frame(self.code_of(self.fn.__code__), None, 0, {}, [v])], mask) for mask, v in values])
             value, value_mask = self.as_reg(merged.frames[0].stack[0]), self.m_reg(merged.mask)
             kind = RESULTS[self.result]
         if nones:
             null_mask = self.m_reg(self.m_or(nones))
             null_mask = -2 if null_mask < 0 else null_mask
-        return self.pack(kind, value, value_mask, null_mask, self.guards.all())
+        return kind, value, value_mask, null_mask

@@ -1,0 +1,236 @@
+"""Scalar functions as columns: what goes back to Flink is what it is without, byte for byte, whatever the messages are."""
+
+import random
+
+import _flink_rows
+import _vivarium
+import operators
+import pytest
+from operators import Constant, Operator, compare, written
+from pyflink.table.udf import ScalarFunction
+
+ALL = ["TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR"]
+
+
+def values(seed, types, count=600):
+    return operators.values(random.Random(seed), types, count)
+
+
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_generated_operators(first):
+    rows = [0, 0]
+    for seed in range(first, first + 10):
+        operator = operators.RandomOperator(seed)
+        found, done = compare(operator, operator.rows(400))
+        assert found is None, f"seed {seed}: {found}\n" + "\n".join(operator.sources)
+        rows = [a + b for a, b in zip(rows, done)]
+    assert rows[0] > 0 and rows[1] > 0
+
+
+@pytest.mark.parametrize("type", ALL)
+def test_values_of_every_type(type):
+    """A value in, the same one out; and NULLs, in a row long enough for a mask of two bytes."""
+    found, done = compare(Operator([type], [(lambda x: x, 0)], [type]), values(type, [type]))
+    assert (found, done[1]) == (None, 0)
+    calls = [(lambda x: x, 8), *((lambda x: x, k) for k in range(8)), (lambda x: x is None, 0)]
+    operator = Operator([*ALL, type], calls, [type, *ALL, "BOOLEAN"])
+    found, done = compare(operator, values(type, operator.types))
+    assert (found, done[1]) == (None, 0)
+
+
+OPERATORS = {
+    "a chain": (["BIGINT"], [(lambda x: x * 3, (lambda x: None if x is None else x - 1, 0))], ["BIGINT"]),
+    "constants": (["VARCHAR"], [(lambda a, b, c: f"{a}{b}" if c else a, 0, Constant("é"), Constant(True))], ["VARCHAR"]),
+    "NULL as a constant": (["BIGINT"], [(lambda a, b: a if b is None else b, 0, Constant(None))], ["BIGINT"]),
+    "several results": (
+        ["INT", "VARCHAR"],
+        [(lambda a: a + 1 if a else 0, 0), (lambda b, a: b and b[:2] * 2, 1, 0), (lambda: 5,)],
+        ["INT", "VARCHAR", "INT"],
+    ),
+    "no column": ([], [(lambda a: a * 2, Constant(4))], ["BIGINT"]),
+    "columns in another order": (
+        ["DOUBLE", "BIGINT"],
+        [(lambda a, b: a if b is None else b, 1, 0), (lambda a: -a if a else a, 0)],
+        ["BIGINT", "DOUBLE"],
+    ),
+    "a result that is too large": (["BIGINT"], [(lambda x: x, 0), (lambda x: 1, 0)], ["TINYINT", "INT"]),
+    "a float that is too large": (["DOUBLE"], [(lambda x: x, 0)], ["FLOAT"]),
+    "ints as floats": (["BIGINT"], [(lambda x: x, 0)], ["DOUBLE"]),
+    "floats as ints": (["DOUBLE"], [(lambda x: x, 0)], ["BIGINT"]),
+    "bools as ints": (["BOOLEAN"], [(lambda x: x, 0)], ["INT"]),
+    "ints as bools": (["BIGINT"], [(lambda x: x, 0)], ["BOOLEAN"]),
+    "a text as an int": (["VARCHAR"], [(lambda x: x, 0)], ["INT"]),
+    "always NULL": (["VARCHAR", "INT"], [(lambda x: None, 0), (lambda y: y, 1)], ["INT", "INT"]),
+    "errors": (["VARCHAR"], [(lambda x: int(x) + 1, 0)], ["BIGINT"]),
+    "errors in the second of two": (["VARCHAR", "BIGINT"], [(lambda y: y, 1), (lambda x: float(x), 0)], ["BIGINT", "DOUBLE"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators(name):
+    operator = Operator(*OPERATORS[name])
+    tame = [[k & 63 if type(k) is int else k for k in row] for row in values(name, operator.types, 300)]
+    for rows in (values(name, operator.types), tame):
+        assert compare(operator, rows, cuts=(None, 1, 16, 255, 256, 257))[0] is None
+
+
+class Scaled(ScalarFunction):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def eval(self, x):
+        return x + 2 if x % 2 else x * self.factor
+
+
+def test_a_class_with_a_method():
+    operator = Operator(["BIGINT"], [(Scaled(10), (Scaled(100), 0))], ["BIGINT"])
+    found, done = compare(operator, [[k] for k in range(500)])
+    assert found is None and done[0] > 100
+
+
+def test_a_method_is_called_with_its_own_object():
+    """Of two objects of a class, each with what it does not share."""
+    operator = Operator(["BIGINT"], [(Scaled(10), 0), (Scaled(100), 0)], ["BIGINT", "BIGINT"])
+    assert compare(operator, [[k] for k in range(50)])[0] is None
+
+
+# What rows do besides: functions of one script, which share its globals.
+EFFECTS = """
+LOG, K = [], 1
+def first(x):
+    global K
+    if x is None:
+        return len(LOG)
+    if x % 40 == 7:
+        LOG.append(("first", x))
+    if x % 100 == 50:
+        K += 1
+    if x == 333:
+        raise ValueError(f"{x} after {LOG}")
+    return x + K
+def second(x, y):
+    if y and y % 60 == 3:
+        LOG.append(("second", y))
+        return len(LOG)
+    return x
+"""
+
+
+@pytest.mark.parametrize("cut", [None, 1, 50, 300])
+def test_side_effects_and_errors_are_in_order(cut):
+    """What a row does counts for the next one; a message with an error ends there, with the same traceback."""
+    payloads = [written(EFFECTS, name) for name in ("first", "second")]
+    one = Operator(["BIGINT"], [(payloads[0], 0)], ["BIGINT"])
+    two = Operator(["BIGINT"], [(payloads[0], 0), (payloads[1], (payloads[0], 0), 0)], ["BIGINT", "BIGINT"])
+    for operator in (one, two):
+        found, done = compare(operator, [[None if k % 70 == 69 else k] for k in range(700)], cuts=(cut,))
+        assert found is None
+        assert cut == 1 or done[0] > 0
+
+
+def test_what_a_row_changes_counts_for_the_next():
+    source = "\nD = {1: 2}\ndef fn(x):\n    if x % 20 == 19:\n        D[x] = x\n    return D.get(x % 40, -1)\n"
+    operator = Operator(["BIGINT"], [(written(source, "fn"), 0)], ["BIGINT"])
+    found, done = compare(operator, [[k] for k in range(300)])
+    assert found is None and done[0] > 0
+
+
+def test_lifting_waits_for_rows():
+    operator = Operator(["BIGINT"], [(lambda x: x + 1, 0)], ["BIGINT"])
+    opened = operator.open("")
+    wait = opened.function.rows_to_wait
+    assert wait > 3000
+    opened(operator.message([[k] for k in range(wait - 100)]))
+    assert (opened.function.rows_as_columns, opened.function.rows_interpreted) == (0, wait - 100)
+    opened(operator.message([[k] for k in range(1000)]))
+    assert (opened.function.rows_as_columns, opened.function.rows_interpreted) == (900, wait)
+    opened(operator.message([[k] for k in range(15)]))
+    assert (opened.function.rows_as_columns, opened.function.rows_interpreted) == (900, wait + 15)
+    opened(operator.message([[k] for k in range(16)]))
+    assert (opened.function.rows_as_columns, opened.function.rows_interpreted) == (916, wait + 15)
+
+
+def test_a_program_that_fails_is_switched_off():
+    operator = Operator(["VARCHAR"], [(lambda x: x.upper(), 0)], ["VARCHAR"])
+    opened, message = operator.open(""), operator.message([["é"]] * 5000)
+    for _ in range(3):
+        assert opened(message) == operator.open("off")(message)
+    assert opened.function.rows_as_columns == 0 and not hasattr(opened.function, "lifter")
+
+
+def test_what_is_not_lifted():
+    """Functions without a program cost nothing and are tried once."""
+    operator = Operator(["BIGINT"], [(written("\ndef fn(*x): return print(x)\n", "fn"), 0)], ["BIGINT"])
+    opened = operator.open("force")
+    opened(operator.message([[1]] * 30))
+    assert not hasattr(opened.function, "lifter")
+
+
+@pytest.mark.parametrize(
+    "types, results", [(["VARBINARY"], ["BIGINT"]), (["BIGINT", "VARBINARY"], ["BIGINT"]), (["BIGINT"], ["VARBINARY"])]
+)
+def test_other_types_are_not_columns(types, results):
+    assert Operator(types, [(lambda x: x, 0)], results).open("force").function is None
+
+
+def test_long_texts():
+    """A block has as many rows as their texts allow; one that is too long is the interpreter's."""
+    operator = Operator(["VARCHAR", "VARCHAR"], [(lambda a, b: a.upper() + b, 0, 1)], ["VARCHAR"])
+    rows = [["a" * (k * 997 % 30_000), "b" * (200_000 if k == 30 else k)] for k in range(60)]
+    found, done = compare(operator, rows)
+    assert found is None and done[0] > 100
+
+
+def test_any_bytes_give_the_same_rows_and_the_same_error():
+    operator = Operator(["VARCHAR", "INT"], [(lambda a, b: None if a is None else f"{a}{b}", 0, 1)], ["VARCHAR"])
+    r = random.Random(7)
+    message = operator.message(values("any", operator.types, 40))
+    opened = [operator.open(mode) for mode in ("off", "force", "shadow")]
+    texts = [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xe0\x80\x80", b"\xf4\x90\x80\x80", b"\xf0\x8f\x80\x80", b"a\xc3", b"\xe2\x82"]
+    texts += [text.encode() for text in ("é€😀", "\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff", "a" * 9 + "é")]
+    texts = [b"\x0c\x00" + len(text).to_bytes(4, "big") + text + b"\0\0\0\1" for text in texts]
+    cases = [message[:length] for length in range(0, len(message), 7)]
+    for _ in range(300):
+        changed = bytearray(message)
+        for _ in range(r.randint(1, 3)):
+            changed[r.randrange(len(changed))] = r.randrange(256)
+        cases.append(bytes(changed))
+    cases += [operator.message([["x", 1]] * k) + text + message for text in texts for k in (0, 3)]
+    for case in cases:
+        right, *found = (one(case) for one in opened)
+        assert found == [right, right], case
+
+
+NESTED = []
+
+
+def runs_others(x):
+    if x % 50 == 3 and NESTED:
+        opened, message, seen = NESTED
+        seen.append(opened(message))
+    return x * 3
+
+
+def test_a_row_may_run_others():
+    """A function that goes through rows itself while a block is being written."""
+    operator = Operator(["BIGINT"], [(lambda x: x * 2, 0)], ["BIGINT"])
+    message = operator.message([[k] for k in range(600)])
+    right = operator.open("off")(message)
+    outer = Operator(["BIGINT"], [(runs_others, 0)], ["BIGINT"])
+    NESTED[:] = operator.open("force"), message, []
+    try:
+        assert outer.open("force")(message) == outer.open("off")(message)
+        assert len(NESTED[2]) == 24 and all(each == right for each in NESTED[2])
+    finally:
+        NESTED.clear()
+
+
+def test_run_takes_only_functions_of_its_rows():
+    operator = Operator(["BIGINT"], [(lambda x: x, 0)], ["BIGINT"])
+    other = Operator(["VARCHAR"], [(lambda x: x, 0)], ["VARCHAR"]).open("force").function
+    codec, stages = operator.codec, ((lambda x: x,),)
+    for function in (other, 5, _vivarium.Function(print, "f", (), (), ("n", "r", True, "null", None, ()), 0, None)):
+        with pytest.raises(TypeError, match="columns of the rows"):
+            _flink_rows.run(codec, stages, codec, 0, True, b"", function)
+    with pytest.raises(TypeError, match="columns of the rows"):
+        _flink_rows.run(codec, stages * 2, codec, 0, False, b"", operator.open("force").function)
