@@ -156,6 +156,7 @@ static size_t slot_width(char kind) {
     case 'b': return 1;
     case 'w': return 8;
     case 't': return sizeof(vv_text);
+    case 'd': return sizeof(vv_decimal);
     case 'n': return 4;
     case 'c': return 0;
     default: return SIZE_MAX;
@@ -172,6 +173,8 @@ static bool ops_are_sound(const vv_program *program) {
             if (operands[k] < -1 || operands[k] >= program->n_slots) return false;
     }
     const int16_t results[] = {program->value, program->value_mask};
+    for (Py_ssize_t k = 0; k < 2 * program->n_fields; k++)
+        if (program->fields[k] < -1 || program->fields[k] >= program->n_slots) return false;
     return results[0] < program->n_slots && results[1] < program->n_slots && program->null_mask < program->n_slots;
 }
 
@@ -182,18 +185,19 @@ static void *copied(const char *bytes, Py_ssize_t size) {
     return copy;
 }
 
-/* Program(ops, data, kinds of slots, kind of result, its slot, its mask, the mask of None, whether there are loops, guards) */
+/* Program(ops, data, kinds of slots, kind of result, its slot, its mask, the mask of None, whether there are loops, guards, slots of its
+ * fields) */
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    const char *ops, *data, *kinds, *kind;
-    Py_ssize_t ops_size, data_size, n_slots;
+    const char *ops, *data, *kinds, *kind, *fields;
+    Py_ssize_t ops_size, data_size, n_slots, fields_size;
     int value, value_mask, null_mask, loops;
     PyObject *guards;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
         PyErr_SetString(PyExc_TypeError, "Program takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value, &value_mask,
-                          &null_mask, &loops, &PyTuple_Type, &guards))
+    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!y#:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value, &value_mask,
+                          &null_mask, &loops, &PyTuple_Type, &guards, &fields, &fields_size))
         return NULL;
     vv_program *self = (vv_program *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;
@@ -201,6 +205,8 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     self->ops = copied(ops, ops_size);
     self->data = copied(data, data_size);
     self->kinds = copied(kinds, n_slots);
+    self->fields = copied(fields, fields_size);
+    self->n_fields = fields_size / (Py_ssize_t)(2 * sizeof *self->fields);
     self->n_ops = ops_size / (Py_ssize_t)sizeof(vv_op);
     self->data_size = (size_t)data_size;
     self->n_slots = n_slots;
@@ -239,6 +245,7 @@ static void program_dealloc(PyObject *object) {
     PyMem_Free(self->ops);
     PyMem_Free(self->data);
     PyMem_Free(self->kinds);
+    PyMem_Free(self->fields);
     Py_TYPE(object)->tp_free(object);
 }
 

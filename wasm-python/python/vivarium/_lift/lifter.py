@@ -7,23 +7,24 @@ States of different types stay apart, so that a value has one type everywhere. W
 
 import heapq
 
+from vivarium._lift.binary import Binary
 from vivarium._lift.bytecode import KNOWN, Code
 from vivarium._lift.calls import VARIADIC, Calls
 from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
 from vivarium._lift.guards import Guards, check_nothing_watches
+from vivarium._lift.inputs import MOST_PLACES, Inputs, result_of
 from vivarium._lift.loops import Loops
 from vivarium._lift.machine import Machine
 from vivarium._lift.masks import ALL, Masks
 from vivarium._lift.merge import Merging
 from vivarium._lift.numbers import Numbers
 from vivarium._lift.texts import Texts
+from vivarium._lift.times import Times
 from vivarium._lift.values import (
-    BOOL,
     FLOAT,
     NONE,
     NUMBER,
-    TEXT,
     Const,
     Deopt,
     Frame,
@@ -33,26 +34,13 @@ from vivarium._lift.values import (
     type_of,
 )
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-
-LOADS = {name: ("load_" + name, NUMBER) for name in _INTEGERS} | {
-    "float": ("load_float32", FLOAT),
-    "double": ("load_float64", FLOAT),
-    "bool": ("load_bool", BOOL),
-    "string": ("load_text", TEXT),
-    "large_string": ("load_large_text", TEXT),
-}
-"""By the name of a column's type: its kernel, and what its values are."""
-
-RESULTS = {name: t for name, (_, t) in LOADS.items()}
-
 _MOST_STEPS = 10_000
 _MOST_STATES = 64
 _MOST_VERSIONS = 8
 
 
-class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, Emitter):
-    """arguments: the names of their types and whether they may be None."""
+class Lifter(Machine, Loops, Calls, Containers, Texts, Binary, Times, Numbers, Inputs, Merging, Masks, Emitter):
+    """arguments: their types and whether they may be None. A type is a DataType, or the name of one without parameters."""
 
     def __init__(self, fn, arguments, result, bound=()):
         super().__init__()
@@ -137,9 +125,11 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
         code = self.fn.__code__
         if code.co_flags & VARIADIC or code.co_kwonlyargcount:
             raise NotLifted("the function has *arguments, **keywords or keyword-only parameters, or yields or awaits")
-        if self.result not in RESULTS:
+        if result_of(self.result) is None:
             raise NotLifted(f"results of type {self.result}")
-        given = [*map(Const, self.bound), *(self._load(k, *argument) for k, argument in enumerate(self.arguments))]
+        if len(self.arguments) > MOST_PLACES:
+            raise NotLifted("the function has too many arguments")
+        given = [*map(Const, self.bound), *(self.load(type, k, nullable) for k, (type, nullable) in enumerate(self.arguments))]
         names = code.co_varnames[: code.co_argcount]
         defaults = self.fn.__defaults__ or ()
         missing = len(names) - len(given)
@@ -152,13 +142,6 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
         self.push(State([start], ALL))
         self._drain()
         return self._finish()
-
-    def _load(self, k, type, nullable):
-        if type not in LOADS:
-            raise NotLifted(f"arguments of type {type}")
-        name, t = LOADS[type]
-        register = self.emit(name, t, extra=k)
-        return Reg(t, register, none=self.emit("load_null", BOOL, extra=k) if nullable else None)
 
     def _results(self):
         """([(rows, value)], [rows that are None])"""
@@ -173,9 +156,10 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
                     mask = self.m_and(mask, v.none, False)
                     v = Reg(v.t, v.id)
                 t = type_of(v)
-                if RESULTS[self.result] == FLOAT and t == NUMBER:
+                wanted = result_of(self.result)
+                if wanted == FLOAT and t == NUMBER:
                     v = self.to_float_exact(v, State([], mask))
-                elif t != RESULTS[self.result]:
+                elif t != wanted:
                     raise Deopt("a result of another type than the declared one")
                 values.append((mask, v))
             except Deopt as deopt:
@@ -193,7 +177,7 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Numbers, Merging, Masks, 
         if values:
             merged = self.merge([State([Frame(self.codes[self.fn.__code__], None, 0, {}, [v])], mask) for mask, v in values])
             value, value_mask = self.as_reg(merged.frames[0].stack[0]), self.m_reg(merged.mask)
-            kind = RESULTS[self.result]
+            kind = result_of(self.result)
         if nones:
             null_mask = self.m_reg(self.m_or(nones))
             null_mask = -2 if null_mask < 0 else null_mask

@@ -4,7 +4,8 @@ import functools
 import types
 
 from vivarium._lift.bytecode import OLDER
-from vivarium._lift.values import NULL, TEXT, Const, Deopt, Fork, Frame, Iter, Method, Reg, Slice, Tup, type_of
+from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS
+from vivarium._lift.values import NULL, TEXT, Const, Deopt, Fork, Frame, Iter, Made, Method, Reg, Slice, Tup, type_of
 
 _NOTHING = frozenset("RESUME NOP PRECALL MAKE_CELL COPY_FREE_VARS NOT_TAKEN".split())
 _TESTS = {"IF_FALSE": False, "IF_TRUE": True, "IF_NONE": True, "IF_NOT_NONE": False}
@@ -199,8 +200,12 @@ class Machine:
                 self._push_callable(stack, v)
             else:
                 stack.append(v)
-        elif method and (isinstance(v, Reg) or (isinstance(v, Const) and type(v.v) in (str, dict))):
+        elif method and (isinstance(v, Reg) or (isinstance(v, Const) and self.has_methods(v))):
             stack.extend((Method(name), v))
+        elif type_of(v) in MOMENTS or (isinstance(v, Reg) and v.t in MOMENTS):
+            stack.append(self.moment_attribute(name, v, state))
+        elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
+            stack.append(self.moment_constant(name, v.v))
         else:
             raise Deopt(f"the attribute {name}")
 
@@ -294,7 +299,7 @@ class Machine:
 
     def _build(self, frame, stack, count, kind):
         items = [stack.pop() for _ in range(count)][::-1]
-        if not all(isinstance(item, (Const, Reg, Tup)) for item in items):
+        if not all(isinstance(item, (Const, Made, Reg, Tup)) for item in items):
             raise Deopt("a container of such values")
         stack.append(Tup(items, kind))
 

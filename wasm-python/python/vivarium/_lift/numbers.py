@@ -3,7 +3,24 @@
 import operator
 
 from vivarium._lift.emit import check_number, float_bits
-from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Tup, is_plain, is_scalar, type_of
+from vivarium._lift.times import MOMENTS
+from vivarium._lift.values import (
+    BOOL,
+    BYTES,
+    FLOAT,
+    NONE,
+    NUMBER,
+    SPAN,
+    TEXT,
+    Const,
+    Deopt,
+    Reg,
+    Tup,
+    is_columnar,
+    is_plain,
+    is_scalar,
+    type_of,
+)
 
 _OPERATIONS = {
     "+": ("add", operator.add),
@@ -28,6 +45,7 @@ _COMPARISONS = {
     ">=": ("ge", operator.ge),
 }
 _NUMBERS = (BOOL, NUMBER, FLOAT)
+_TRUTHS = {NUMBER: "int_truth", SPAN: "int_truth", FLOAT: "float_truth", TEXT: "text_truth", BYTES: "text_truth"}
 _FLOAT_OPERATIONS = ("+", "-", "*", "/", "//", "%", "**")
 _OPPOSITES = {
     "is none": "is present",
@@ -115,9 +133,13 @@ class Numbers:
         if op not in _OPERATIONS:
             raise Deopt(f"the operator {op}")
         x, y = self.present(x, state), self.present(y, state)
+        tx, ty = type_of(x), type_of(y)
+        if tx in MOMENTS or ty in MOMENTS:
+            return self.moment_binary(op, x, y, state)
+        if BYTES in (tx, ty):
+            return self.bytes_binary(op, x, y, state)
         if isinstance(x, Const) and isinstance(y, Const):
             return _fold(op, x.v, y.v)
-        tx, ty = type_of(x), type_of(y)
         if TEXT in (tx, ty):
             return self.text_binary(op, x, y, state)
         if tx not in _NUMBERS or ty not in _NUMBERS:
@@ -157,6 +179,8 @@ class Numbers:
             return Reg(FLOAT, self.emit("float_neg", FLOAT, v.id))
         if isinstance(v, Reg) and v.t == NUMBER:
             return Reg(NUMBER, self.emit("int_neg", NUMBER, v.id, mask=self.m_reg(state.mask)))
+        if isinstance(v, Reg) and v.t == SPAN:
+            return self.span_negative(v, state)
         raise Deopt("- of such a value")
 
     def inverted(self, v, state):
@@ -171,7 +195,7 @@ class Numbers:
 
     def compare(self, op, x, y, state):
         tx, ty = type_of(x), type_of(y)
-        if any(isinstance(v, Const) and not is_scalar(v.v) for v in (x, y)):
+        if any(isinstance(v, Const) and not is_columnar(v.v) for v in (x, y)):
             raise Deopt("a comparison of such constants")
         if op in ("==", "!=") and NONE in (tx, ty):
             result = self.is_none(y if tx == NONE else x)
@@ -183,7 +207,9 @@ class Numbers:
             except Exception:
                 raise Deopt("a comparison that raises") from None
         tx, ty = type_of(x), type_of(y)
-        if TEXT in (tx, ty):
+        if tx in MOMENTS or ty in MOMENTS:
+            return self.moment_compare(op, x, y, state)
+        if TEXT in (tx, ty) or BYTES in (tx, ty):
             return self.text_compare(op, _COMPARISONS[op][0], x, y, state)
         if tx not in _NUMBERS or ty not in _NUMBERS:
             raise Deopt(f"{op} of such values")
@@ -226,8 +252,10 @@ class Numbers:
             if v.none is None:
                 return v
             true = v.id
-        else:
-            true = self.emit({NUMBER: "int_truth", FLOAT: "float_truth", TEXT: "text_truth"}[v.t], BOOL, v.id)
+        elif v.t in _TRUTHS:
+            true = self.emit(_TRUTHS[v.t], BOOL, v.id)
+        else:  # a date or a time is true
+            true = self.emit("set_bool", BOOL, constant=1)
         if v.none is None:
             return Reg(BOOL, true)
         return Reg(BOOL, self.emit("bool_and_not", BOOL, true, v.none), about=(v, "true is present"))
