@@ -42,6 +42,7 @@ enum {
     GUARD_ITEM,     /* dict, key, value */
     GUARD_ABSENT,   /* dict, key */
     GUARD_CONTENTS, /* dict, list or set; tuple of its items, of a dict's keys and values in turn */
+    GUARD_CALL,     /* callable without arguments; tuple of (name, value) each, of attributes of what it returns */
 };
 
 /* Whether sys.monitoring watches this code alone; watching all of it changes `instrumentation`. */
@@ -100,6 +101,18 @@ static bool same_contents(PyObject *container, PyObject *items) {
     return PySet_Check(container) && same_set(container, items);
 }
 
+static bool same_attributes(PyObject *callable, PyObject *attributes) {
+    PyObject *object = PyObject_CallNoArgs(callable);
+    bool same = object != NULL;
+    for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(attributes); i++) {
+        PyObject *pair = PyTuple_GET_ITEM(attributes, i), *value = PyObject_GetAttr(object, PyTuple_GET_ITEM(pair, 0));
+        same = value != NULL && PyObject_RichCompareBool(value, PyTuple_GET_ITEM(pair, 1), Py_EQ) == 1;
+        Py_XDECREF(value);
+    }
+    Py_XDECREF(object);
+    return same;
+}
+
 static bool guard_holds(PyObject *guard) {
     PyObject *object = PyTuple_GET_ITEM(guard, 1);
     switch (PyLong_AsLong(PyTuple_GET_ITEM(guard, 0))) {
@@ -108,6 +121,7 @@ static bool guard_holds(PyObject *guard) {
     case GUARD_ITEM: return PyDict_GetItemWithError(object, PyTuple_GET_ITEM(guard, 2)) == PyTuple_GET_ITEM(guard, 3);
     case GUARD_ABSENT: return PyDict_GetItemWithError(object, PyTuple_GET_ITEM(guard, 2)) == NULL;
     case GUARD_CONTENTS: return same_contents(object, PyTuple_GET_ITEM(guard, 2));
+    case GUARD_CALL: return same_attributes(object, PyTuple_GET_ITEM(guard, 2));
     default: return false;
     }
 }
@@ -135,6 +149,15 @@ bool vv_program_holds(const vv_program *program) {
     return true;
 }
 
+static bool attributes_are_sound(PyObject *attributes) {
+    bool sound = PyTuple_CheckExact(attributes);
+    for (Py_ssize_t i = 0; sound && i < PyTuple_GET_SIZE(attributes); i++) {
+        PyObject *pair = PyTuple_GET_ITEM(attributes, i);
+        sound = PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2 && PyUnicode_CheckExact(PyTuple_GET_ITEM(pair, 0));
+    }
+    return sound;
+}
+
 static bool guard_is_sound(PyObject *guard) {
     if (!PyTuple_CheckExact(guard) || PyTuple_GET_SIZE(guard) < 3 || !PyLong_CheckExact(PyTuple_GET_ITEM(guard, 0))) return false;
     PyObject *object = PyTuple_GET_ITEM(guard, 1);
@@ -145,6 +168,7 @@ static bool guard_is_sound(PyObject *guard) {
     case GUARD_ITEM: return size == 4 && PyDict_CheckExact(object);
     case GUARD_ABSENT: return size == 3 && PyDict_CheckExact(object);
     case GUARD_CONTENTS: return size == 3 && PyTuple_CheckExact(PyTuple_GET_ITEM(guard, 2));
+    case GUARD_CALL: return size == 3 && attributes_are_sound(PyTuple_GET_ITEM(guard, 2));
     default: return false;
     }
 }

@@ -5,6 +5,7 @@
 runs so many functions with columns and without, for as long as it takes, and prints those whose results, errors or row numbers differ.
 """
 
+import decimal
 import random
 import struct
 import sys
@@ -32,13 +33,18 @@ TYPES = {
     "w": ("duration[us]", "duration[us]", "duration[s]", "duration[ns]"),
     "c": ("time64[us]", "time32[s]", "time32[ms]", "time64[ns]"),
     "y": ("binary", "large_binary"),
+    "D": ("decimal128(15, 2)", "decimal128(15, 2)", "decimal128(38, 2)", "decimal128(9, 4)", "decimal128(28, 0)"),
+    "r": ("struct<a: int64, b: double, c: string, d: decimal128(15, 2)>",),
 }
 PYTHON = {"i": "int", "f": "float", "b": "bool", "s": "str", "d": "datetime.date", "t": "datetime.datetime", "z": "datetime.datetime"}
-PYTHON |= {"w": "datetime.timedelta", "c": "datetime.time", "y": "bytes"}
+PYTHON |= {"w": "datetime.timedelta", "c": "datetime.time", "y": "bytes", "D": "decimal.Decimal", "r": "dict"}
 
 PRELUDE = """
 import datetime
+import decimal
 import math
+import re
+from decimal import Decimal
 from datetime import timedelta
 from math import sqrt as root
 from vivarium import udf
@@ -56,6 +62,8 @@ S1 = {"A", "AIR", "é", "x", "12"}
 K = 7
 DAY, HOURS = timedelta(days=1), timedelta(hours=-5, microseconds=3)
 START, STAMP, NOON = datetime.date(2020, 2, 29), datetime.datetime(2000, 1, 1, 12, 30), datetime.time(12)
+CENT = Decimal("0.01")
+ROUNDED = Decimal("0.005").quantize(CENT)  # its flags can be seen: columns do not set them
 UTC = datetime.timezone.utc
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,6 +106,14 @@ def moment(r, type, unit):
 def value(r, type):
     """A value of an Arrow type, often a nasty one; of times, what the column has in its unit."""
     k = r.random()
+    if type.startswith("struct"):
+        fields = {"a": "int64", "b": "double", "c": "string", "d": "decimal128(15, 2)"}
+        return {name: None if r.random() < 0.1 else value(r, field) for name, field in fields.items()}
+    if type.startswith("decimal"):
+        precision, scale = map(int, type[11:-1].split(", "))
+        number = r.choice([0, 1, -1, 5, 50, 119, -250, 10**28, 10**27 - 1, 10**precision - 1]) if k < 0.3 else r.randint(-(10**6), 10**6)
+        number = number if k < 0.9 else r.randint(-(10**precision), 10**precision)
+        return decimal.Decimal((number < 0, tuple(map(int, str(abs(number) % 10**precision))), -scale))
     if "[" in type:
         return moment(r, *type.removesuffix("]").split(",")[0].split("["))
     if "binary" in type:
@@ -134,9 +150,35 @@ MOMENTS = {
     "z": ["EPOCH", "datetime.datetime(2024, 1, 1, tzinfo=UTC)"],
     "w": ["DAY", "HOURS", "timedelta(0)", "timedelta(days=3, seconds=4)", "datetime.timedelta(minutes=90)"],
     "c": ["NOON", "datetime.time(0, 0, 1)"],
+    "D": ["CENT", "Decimal('1.19')", "Decimal(3)", "Decimal('-0.005')"],
+    "r": ["{'a': 1, 'b': -0.0, 'c': 'x', 'd': None}", "(None, 1.5, 'é', CENT)"],
     "y": ["b''", "b'A'", "b'\\xff\\0'"],
 }
 """Constants by kind."""
+
+
+def pattern(r, depth=0, bounded=False):
+    """A random regular expression, and how many groups it has. Nothing unbounded is repeated: the interpreter would never end."""
+    pieces, groups = [], 0
+    atoms = ["a", "b", "A", "I", "1", "X", "é", r"\.", r"\d", r"\w", r"\s", r"\D", ".", "[a-z]", "[A-Z0-9]", "[^aI ]", "[-a]", r"[\w.]", "air", "0"]
+    for _ in range(r.randint(1, 4)):
+        k = r.random()
+        if depth < 2 and k < 0.3:
+            times = r.choice(["", "", "", "?", "??", "*", "+", "{1,2}", "+?"] if not bounded else ["", "?"])
+            inside = bounded or len(times) > 0
+            inner, count = pattern(r, depth + 1, inside)
+            if r.random() < 0.3:
+                other, more = pattern(r, depth + 1, inside)
+                inner, count = f"{inner}|{other}", count + more
+            captured = r.random() < 0.6
+            piece, groups = f"({'' if captured else '?:'}{inner})", groups + count + captured
+            piece += times
+        elif k < 0.38:
+            piece = r.choice(["^", "$", r"\b", r"\Z", r"\B"])
+        else:
+            piece = r.choice(atoms) + r.choice(["", "", "", "?", "{2}", "{0,2}?"] if bounded else ["", "", "", "?", "*", "+", "{2}", "{1,3}", "*?", "+?", "{0,2}?"])
+        pieces.append(piece)
+    return "".join(pieces), groups
 
 
 class Function:
@@ -146,8 +188,8 @@ class Function:
         self.r = r = random.Random(seed)
         self.loops = self.fresh = 0
         self.fixed = set()
-        kinds = [r.choice("iffssb" if r.random() < 0.7 else "dtzwcy") for _ in range(r.randint(1, 4))]
-        self.result_kind = r.choice("ifsb" if r.random() < 0.8 else "dtzwcy")
+        kinds = [r.choice("iffssb" if r.random() < 0.7 else "dtzwcyDDrr") for _ in range(r.randint(1, 4))]
+        self.result_kind = r.choice("ifsb" if r.random() < 0.75 else "dtzwcyDDrr")
         self.types = [r.choice(TYPES[kind]) for kind in kinds]
         self.result = r.choice(TYPES[self.result_kind])
         self.optional = [r.random() < 0.25 for _ in kinds]
@@ -198,6 +240,8 @@ class Function:
         return self.r.choice(names) if names else self.const(kind)
 
     def expr(self, kind, depth=0):
+        if kind in "ifsD" and self.r.random() < 0.05:
+            return self.field({"i": "a", "f": "b", "s": "c", "D": "d"}[kind])
         if depth > 3 or self.r.random() < 0.22:
             return self.var(kind) if self.r.random() < 0.75 else self.const(kind)
 
@@ -228,6 +272,14 @@ class Function:
             choices += [lambda: f"({e(same)} - {e(same)})" for same in "dtz"] + [lambda: f"timedelta(hours={e('i')})", lambda: f"({e('w')} // {e('i')})"]
         if kind == "c":
             choices += [lambda: f"{e(r.choice('tz'))}.time()", lambda: f"datetime.time({e('i')} % 24)"]
+        if kind == "D":
+            choices += [lambda: f"({e('D')} {r.choice('+-*')} {e(r.choice('DDDi'))})", lambda: f"({e('i')} * {e('D')})", lambda: f"(-{e('D')})"]
+            choices += [lambda: f"({e('D')} {r.choice('+-*')} {e('D')})", lambda: f"abs({e('D')})", lambda: f"{picked}({e('D')}, {e('D')})"]
+            rounding = r.choice(["", ", rounding=decimal.ROUND_HALF_UP", ", decimal.ROUND_DOWN"])
+            choices += [lambda: f"{e('D')}.quantize({r.choice(['CENT', 'Decimal(1)', e('D')])}{rounding})", lambda: f"Decimal({e('i')})"]
+        if kind == "r":
+            record = f"{{'c': {self.var('s')}, 'a': {self.var('i')}, 'd': {self.var('D')}, 'b': {self.var('f')}}}"
+            choices += [lambda: record, lambda: f"({e('i')}, {e('f')}, None, {e('D')})", lambda: record]
         if kind == "y":
             choices += [lambda: f"{e('s')}.encode()", lambda: f"({e('y')} + {e('y')})"]
         return r.choice(choices)()
@@ -263,9 +315,20 @@ class Function:
             ]
         )()
 
+    def matched(self, e):
+        source, groups = pattern(self.r)
+        name, self.fresh = f"m{self.fresh}", self.fresh + 1
+        way = self.r.choice(["search", "match", "fullmatch"])
+        return f"({name}[{self.r.randint(0, groups)}] if ({name} := re.{way}({source!r}, {e('s')})) else {self.const('s')})"
+
+    def field(self, name):
+        """A field of a struct that is an argument."""
+        records = [name for name, kind in self.vars.items() if kind == "r"]
+        return f"{self.r.choice(records)}[{name!r}]" if records else self.const({"a": "i", "b": "f", "c": "s", "d": "D"}[name])
+
     def moments_compared(self, e):
         r = self.r
-        kind = r.choice("dtzwcy")
+        kind = r.choice("dtzwcyDD")
         other = kind if r.random() < 0.9 else r.choice("dtzwsi")
         return f"({e(kind)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {e(other)})"
 
@@ -340,6 +403,7 @@ class Function:
                 lambda: f"{e('w')}.total_seconds()",
                 lambda: f"({e('w')} / {e('w')})",
                 lambda: f"{e('z')}.timestamp()",
+                lambda: f"float({e('D')})",
             ]
         )()
 
@@ -372,6 +436,10 @@ class Function:
                 lambda: f"{e('s')}[{self.var('i')}:{self.var('i')}]",
                 lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
                 lambda: f"{e(r.choice('dtzc'))}.isoformat()",
+                lambda: f"str({e('D')})",
+                lambda: f"re.sub({pattern(r)[0]!r}, {r.choice(['', '-', 'xyz'])!r}, {e('s')})",
+                lambda: self.matched(e),
+                lambda: self.matched(e),
                 lambda: f"str({e(r.choice('dtzc'))})",
                 lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S'])!r})",
                 lambda: f"f'{{{self.var(r.choice('dtz'))}:%Y/%m/%d}}'",
@@ -383,7 +451,7 @@ class Function:
 
     def assign(self, depth):
         r = self.r
-        kind = r.choice("iffsb" if r.random() < 0.85 else "dtzwcy")
+        kind = r.choice("iffsb" if r.random() < 0.85 else "dtzwcyDD")
         names = [name for name, other in self.vars.items() if other == kind and name not in self.fixed]
         if names and r.random() < 0.6:
             name = r.choice(names)

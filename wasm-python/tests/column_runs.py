@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import struct
 
 import native_guest
@@ -23,6 +24,10 @@ def bits(array):
     if pa.types.is_temporal(array.type):  # not all of them are objects of Python's
         array = array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())
     return [of(v) for v in array.to_pylist()]
+
+
+def groups_of(pattern):
+    return re.compile(pattern).groups
 
 
 def run(name, columns, mode, on_error="null", cut=None):

@@ -35,7 +35,7 @@ def test_generated_functions(first):
 
 
 NUMBERS = {"i": ("int64", "int8", "uint32", "uint64"), "f": ("double", "float"), "b": ("bool",), "s": ("string", "large_string")}
-NUMBERS |= {kind: column_programs.TYPES[kind] for kind in "dtzwcy"}
+NUMBERS |= {kind: column_programs.TYPES[kind] for kind in "dtzwcyDr"}
 COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 OPERATIONS = [
     *((f"a {op} b", "ii", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%", "&", "|", "^", "<<", ">>")),
@@ -99,6 +99,15 @@ OPERATIONS = [
     ("a.replace(tzinfo=UTC)", "t", "z"), ("a.replace(tzinfo=None)", "z", "t"), ("datetime.date(a % 3000, b % 14, 28)", "ii", "d"), ("datetime.time(a, b)", "ii", "c"),
     ("datetime.datetime(2024, a, b, 3)", "ii", "t"), ("datetime.datetime.combine(a, b)", "dc", "t"), ("datetime.date.fromordinal(a)", "i", "d"),
     ("timedelta(days=a)", "i", "w"), ("timedelta(a, b)", "ii", "w"), ("timedelta(hours=a, minutes=b)", "ii", "w"), ("timedelta(a)", "f", "w"),
+    *((f"a {op} b", kinds, "D") for op in "+-*" for kinds in ("DD", "Di", "iD")), *((f"a {op} CENT", "D", "D") for op in "+-*"), ("CENT - a", "D", "D"),
+    *((f"a {op} b", kinds, "b") for op in COMPARISONS for kinds in ("DD", "Di", "iD", "Df")), *((f"a {op} CENT", "D", "b") for op in COMPARISONS),
+    ("a", "D", "D"), ("a", "i", "D"), ("-a", "D", "D"), ("abs(a)", "D", "D"), ("str(a)", "D", "s"), ("f'{a}'", "D", "s"), ("float(a)", "D", "f"), ("int(a)", "D", "i"), ("bool(a)", "D", "b"),
+    *((f"a.quantize(CENT, rounding=decimal.ROUND_{way})", "D", "D") for way in ("HALF_EVEN", "HALF_UP", "HALF_DOWN", "UP", "DOWN", "FLOOR", "CEILING", "05UP")),
+    *((f"a.quantize(Decimal({unit!r}))", "D", "D") for unit in ("1", "0.1", "0.0001", "1E1")), *((f"{fn}(a, b)", "DD", "D") for fn in ("max", "min")),
+    ("a if b else None", "Db", "D"), ("a * Decimal('1.19')", "D", "D"), ("Decimal(a)", "i", "D"), ("a / 3", "D", "D"), ("a * 1.5", "D", "D"), ("a or CENT", "D", "D"),
+    ("a", "r", "r"), ("a['a']", "r", "i"), ("a['b'] * 2", "r", "f"), ("a['c']", "r", "s"), ("a.get('d')", "r", "D"), ("a['x']", "r", "i"), ("a.get('x', 7)", "r", "i"), ("'a' in a", "r", "b"),
+    ("{'a': a['a'] + 1, 'b': a['b'], 'c': a['c'], 'd': a['d']}", "r", "r"), ("(a['a'], b, None, a.get('d'))", "rf", "r"), ("{'a': b, 'b': b}", "ri", "r"), ("a if b else None", "rb", "r"),
+    ("a if a['a'] else {'d': None, 'a': b, 'b': 0, 'c': 'x'}", "ri", "r"), ("{'a': 1, 'b': a['a'], 'c': a['c'].upper(), 'd': 3}", "r", "r"), ("a is None", "r", "b"),
     ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
 ]
 
@@ -136,6 +145,27 @@ def test_operations(expression, kinds, result):
         function = written(f"{head}    return {expression}\n", *types)
         columns = [[None if r.random() < 0.1 else column_programs.value(r, type) for _ in range(1000)] for type in types]
         assert column_runs.compare(function, columns, cuts=(None,)) is None
+
+
+PATTERNS = [r"@([a-z0-9-]+)\.(?:com|org)", r"(\d+)(\.\d+)?", r"(?i)AIR|mail", r"^\s*(\w+)\s*$", r"(a)|(b)|(1)", r"\ba", r"(?P<first>\w)(?P<rest>.*?)$", r"x*", r"[^\W\d_]+"]
+PATTERNS += [r"(?s)a.b", r"(a|ab)(c|bcd)?", r"(?:a|b)+?1", r"[\s\S]{2,3}", r"(?a)\s", r"(a)?(b)?", r"", r"(?:(?:a|aa)+)X"]
+
+
+@pytest.mark.parametrize("start", range(0, 96, 8))
+def test_regular_expressions(start):
+    """Those above, and random ones: whether they match, all groups, and where."""
+    r = column_programs.random.Random(start)
+    found = [PATTERNS[(start + k) % len(PATTERNS)] if start < 40 else column_programs.pattern(r)[0] for k in range(6)]
+    lines = []
+    for k, pattern in enumerate(found):
+        groups = column_runs.groups_of(pattern)
+        shown = " + ".join(f"(m.group({n}) or 'none')" for n in range(groups + 1))
+        lines += [f"    m = P{k}.{r.choice(['search', 'search', 'match', 'fullmatch'])}(a)", f"    t += f'{{m.start()}}:{{m.end({groups})}}:' + {shown} if m else 'no'"]
+    texts = [column_programs.value(r, "string") for _ in range(300)] + ["".join(r.choice("abAI1X. ") for _ in range(r.randint(0, 12))) for _ in range(300)]
+    head = "".join(f"P{k} = re.compile({pattern!r})\n" for k, pattern in enumerate(found))
+    source = "@udf(input_types=['string'], result_type='string')\ndef fn(a):\n    t = ''\n" + "\n".join(lines) + "\n    return t\n"
+    found = column_runs.compare(Written("fn", "\n" + head + source, ["string"]), [texts], cuts=(None,))
+    assert found is None, f"{head}{source}{found}"
 
 
 @pytest.mark.parametrize("cut", [1, 7, 255, 256, 257, 1024])

@@ -29,4 +29,10 @@
     /* times.c */                                                                                                                 \
     X(int_within) X(date_part) X(day_of_date) X(moment_to_text) X(text_to_moment)                                                 \
     /* bytes.c */                                                                                                                 \
-    X(bytes_length) X(bytes_decode) X(bytes_hex)
+    X(bytes_length) X(bytes_decode) X(bytes_hex)                                                                                  \
+    /* decimals.c */                                                                                                              \
+    X(decimal_add) X(decimal_sub) X(decimal_mul) X(decimal_neg) X(decimal_abs) X(decimal_lt) X(decimal_le) X(decimal_eq)          \
+    X(decimal_ne) X(decimal_gt) X(decimal_ge) X(decimal_truth) X(int_to_decimal) X(decimal_widen) X(decimal_narrow)               \
+    X(decimal_round) X(decimal_to_int) X(decimal_to_float) X(decimal_to_text)                                                          \
+    /* patterns.c */                                                                                                              \
+    X(pattern_find) X(pattern_group) X(pattern_mark) X(pattern_replace)

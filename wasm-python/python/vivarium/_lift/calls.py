@@ -1,9 +1,13 @@
 """Calls: of built-in functions, of methods, and of plain functions, which become part of the program."""
 
+import decimal
 import math
+import re
 import types
 
 from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.patterns import FUNCTIONS, is_match
+from vivarium._lift.structs import is_record
 from vivarium._lift.times import CLASSES, MOMENTS
 from vivarium._lift.values import (
     BOOL,
@@ -23,6 +27,7 @@ from vivarium._lift.values import (
     Reg,
     Split,
     Tup,
+    exponent_of,
     is_plain,
     type_of,
 )
@@ -78,10 +83,14 @@ class Calls:
         if not isinstance(f, Const):
             raise Deopt("a call of such a value")
         fn = f.v
+        if type(fn) is types.FunctionType and fn in FUNCTIONS and not keywords:
+            return self.pattern_function(FUNCTIONS[fn], fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType:
             return self._inlined(fn, arguments, keywords, state)
         if type(fn) is type and fn in CLASSES:
             return self.moment_class(fn, arguments, keywords, state)
+        if fn is decimal.Decimal and not keywords:
+            return self.new_decimal([self.present(v, state) for v in arguments])
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
@@ -168,6 +177,8 @@ class Calls:
             return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
         if fn is abs and ts == [NUMBER]:
             return Reg(NUMBER, self.emit("int_abs", NUMBER, x.id, mask=mask))
+        if exponent_of(ts[0] if ts else None) is not None and (fn is abs or fn in (int, float, str, bool, max, min)):
+            return self._of_decimals(fn, arguments, state)
         if fn is abs and ts == [SPAN]:
             return self.span_absolute(x, state)
         if (fn is abs or fn is math.fabs) and ts == [FLOAT]:
@@ -195,6 +206,17 @@ class Calls:
             y, x = (self.as_reg(self.to_float(v)) for v in arguments)
             return Reg(FLOAT, self.emit("float_atan2", FLOAT, y, x, mask=mask))
         raise Deopt(f"{fn.__name__}() of such values")
+
+    def _of_decimals(self, fn, arguments, state):
+        if fn in (max, min):
+            return self.decimal_extreme(fn, arguments, state)
+        if len(arguments) != 1:
+            raise Deopt(f"{fn.__name__}() of such values")
+        if fn is abs:
+            return self.decimal_sign("abs", arguments[0], state)
+        if fn is bool:
+            return self.truth(arguments[0], state)
+        return self.to_str(arguments[0], state) if fn is str else self.decimal_converted(fn, arguments[0], state)
 
     def _isinstance(self, found, classes):
         if isinstance(classes, Const) and type(classes.v) is tuple:
@@ -260,12 +282,20 @@ class Calls:
 
     def has_methods(self, v):
         """Whether methods of the constant may be called."""
-        return type(v.v) in (str, dict) or type_of(v) in (BYTES, *MOMENTS) or (type(v.v) is type and v.v in CLASSES)
+        return type(v.v) in (str, dict, re.Pattern) or type_of(v) in (BYTES, *MOMENTS) or exponent_of(type_of(v)) is not None or (type(v.v) is type and v.v in CLASSES)
 
     def _method(self, name, v, arguments, keywords, state):
         v = self.present(v, state)
+        if is_record(v) and not keywords:
+            return self.record_method(name, v, arguments)
+        if isinstance(v, Const) and type(v.v) is re.Pattern and not keywords:
+            return self.pattern_method(name, v.v, [self.present(argument, state) for argument in arguments], state)
+        if is_match(v) and not keywords:
+            return self.match_method(name, v, arguments, state)
         if isinstance(v, Const) and type(v.v) is type:
             return self.moment_class_method(name, v.v, arguments, keywords, state)
+        if exponent_of(type_of(v)) is not None:
+            return self.decimal_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if type_of(v) in MOMENTS:
             return self.moment_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if keywords:

@@ -4,7 +4,7 @@ import struct
 
 import _vivarium
 
-from vivarium._lift.values import BOOL, BYTES, FLOAT, LARGEST, NUMBER, TEXT, Deopt, NotLifted, exponent_of, held, type_of
+from vivarium._lift.values import BOOL, BYTES, FLOAT, LARGEST, NUMBER, TEXT, Deopt, NotLifted, Reg, exponent_of, held, type_of
 
 CODES = {name: code for code, name in enumerate(_vivarium.KERNELS)}
 
@@ -20,7 +20,7 @@ _KINDS = {"b": 0, "w": 1, "t": 2, "d": 3}
 
 _FORMS = {"b": "bool", "w": "number", "t": "text", "d": "decimal"}
 _LOOKS = ("load_int64", "load_float64")
-_FINDS = ("find_text", "find_int")
+_FINDS = ("find_text", "find_int", "pattern_find")
 
 _PURE = frozenset(
     """
@@ -34,6 +34,7 @@ _PURE = frozenset(
     text_contains text_find text_count text_starts text_ends text_replace text_isdigit text_isalpha
     text_isalnum text_isspace text_isupper text_islower text_title text_capitalize text_pad
     find_text find_int take_number take_bool take_text int_to_text date_part moment_to_text bytes_length bytes_hex
+    pattern_find pattern_group pattern_mark pattern_replace
     """.split()
 )
 """Kernels of operations that never raise in Python: what nothing reads of them need not be computed."""
@@ -112,6 +113,7 @@ class Emitter:
         self.code, self.types, self.memo = [], [], {}
         self.data, self.places = bytearray(), {}
         self.loop_table = []
+        self.kept = set()  # registers of what may raise in Python although their kernels are pure
 
     def reg(self, t):
         self.types.append(t)
@@ -175,6 +177,11 @@ class Emitter:
         name = {"t": "set_text", "d": "set_decimal"}.get(slot_kind(t), "set_number")
         return self.emit(name, t, constant=self.bits(v))
 
+    def nothing(self, t):
+        """Some value of the type, for rows where it means nothing."""
+        constant = {"t": 0, "d": self.place(bytes(16))}.get(slot_kind(t), 0)
+        return Reg(t, self.emit("set_" + form(t), t, constant=constant))
+
     def bits(self, v):
         """The constant operand that a Const becomes."""
         t = type_of(v)
@@ -192,7 +199,7 @@ class Emitter:
     # ---- The program ----
 
     def drop_dead(self, results):
-        used = set(results)
+        used = set(results) | self.kept
         for loop in self.loop_table:
             used.update(loop.reads())
         kept = [True] * len(self.code)

@@ -40,6 +40,7 @@ _UTC = ("UTC", "Etc/UTC", "Z")
 """Names of what vivarium.types.time_zone gives datetime.timezone.utc for."""
 
 MOST_PLACES = 255
+_MOST_FIELDS = 126
 
 
 def _kernel(type):
@@ -50,6 +51,10 @@ def _kernel(type):
     if name == "decimal128":
         return "load_decimal", decimal_type(-type.scale)
     return _LOADS.get(name)
+
+
+def is_struct(type):
+    return getattr(type, "id", type) == "struct" and bool(getattr(type, "fields", ()))
 
 
 def result_of(type):
@@ -64,9 +69,20 @@ def result_of(type):
 class Inputs:
     def load(self, type, place, nullable):
         """The value of a column; place: the number of the argument, those of fields in the bytes above it (shim/columns.h)."""
+        if is_struct(type):
+            return self._load_struct(type, place, nullable)
         known = _kernel(type)
         if known is None:
             raise NotLifted(f"arguments of type {type}")
         kernel, t = known
         register = self.emit(kernel, t, extra=place)
         return Reg(t, register, none=self.emit("load_null", BOOL, extra=place) if nullable else None)
+
+    def _load_struct(self, type, place, nullable):
+        """All of its fields: the interpreter reads them too, and one of them may have no object."""
+        shift = 8 * (1 + (place > 0xFF) + (place > 0xFFFF))
+        names = [field.name for field in type.fields]
+        if type.constructor is not None or place > 0xFFFFFF or len(names) > _MOST_FIELDS or len(set(names)) != len(names):
+            raise NotLifted(f"arguments of type {type}")
+        values = [self.load(field.type, place | k + 1 << shift, True) for k, field in enumerate(type.fields)]
+        return self.record(names, values, Reg(BOOL, self.emit("load_null", BOOL, extra=place)) if nullable else None)

@@ -13,33 +13,27 @@ from vivarium._lift.calls import VARIADIC, Calls
 from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
 from vivarium._lift.guards import Guards, check_nothing_watches
-from vivarium._lift.inputs import MOST_PLACES, Inputs, result_of
+from vivarium._lift.decimals import Decimals
+from vivarium._lift.inputs import MOST_PLACES, Inputs
 from vivarium._lift.loops import Loops
 from vivarium._lift.machine import Machine
 from vivarium._lift.masks import ALL, Masks
 from vivarium._lift.merge import Merging
 from vivarium._lift.numbers import Numbers
+from vivarium._lift.patterns import Patterns
+from vivarium._lift.results import MOST_STATES, Results
+from vivarium._lift.structs import Structs
 from vivarium._lift.texts import Texts
 from vivarium._lift.times import Times
-from vivarium._lift.values import (
-    FLOAT,
-    NONE,
-    NUMBER,
-    Const,
-    Deopt,
-    Frame,
-    NotLifted,
-    Reg,
-    State,
-    type_of,
-)
+from vivarium._lift.values import Const, Deopt, Frame, NotLifted, State
 
 _MOST_STEPS = 10_000
-_MOST_STATES = 64
 _MOST_VERSIONS = 8
 
 
-class Lifter(Machine, Loops, Calls, Containers, Texts, Binary, Times, Numbers, Inputs, Merging, Masks, Emitter):
+class Lifter(
+    Machine, Loops, Calls, Containers, Structs, Texts, Patterns, Binary, Times, Decimals, Numbers, Inputs, Results, Merging, Masks, Emitter
+):
     """arguments: their types and whether they may be None. A type is a DataType, or the name of one without parameters."""
 
     def __init__(self, fn, arguments, result, bound=()):
@@ -48,6 +42,7 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Binary, Times, Numbers, I
         self.guards = Guards()
         self.codes = {}
         self.keywords = ()
+        self.patterns = {}
         self.returns = []
         self.reasons = {}  # (Code, number of an instruction, why), in order
         self.here = (None, 0)
@@ -85,7 +80,7 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Binary, Times, Numbers, I
         groups = {}
         for state in states:
             groups.setdefault(state.types(), []).append(state)
-        if len(groups) > _MOST_VERSIONS or len(states) > _MOST_STATES:
+        if len(groups) > _MOST_VERSIONS or len(states) > MOST_STATES:
             raise NotLifted("the function has too many paths")
         return groups.values()
 
@@ -125,8 +120,7 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Binary, Times, Numbers, I
         code = self.fn.__code__
         if code.co_flags & VARIADIC or code.co_kwonlyargcount:
             raise NotLifted("the function has *arguments, **keywords or keyword-only parameters, or yields or awaits")
-        if result_of(self.result) is None:
-            raise NotLifted(f"results of type {self.result}")
+        self.check_result()
         if len(self.arguments) > MOST_PLACES:
             raise NotLifted("the function has too many arguments")
         given = [*map(Const, self.bound), *(self.load(type, k, nullable) for k, (type, nullable) in enumerate(self.arguments))]
@@ -141,44 +135,4 @@ class Lifter(Machine, Loops, Calls, Containers, Texts, Binary, Times, Numbers, I
         self.here = (start.code, 0)
         self.push(State([start], ALL))
         self._drain()
-        return self._finish()
-
-    def _results(self):
-        """([(rows, value)], [rows that are None])"""
-        values, nones = [], []
-        for mask, v in self.returns:
-            try:
-                if type_of(v) == NONE:
-                    nones.append(mask)
-                    continue
-                if isinstance(v, Reg) and v.none is not None:
-                    nones.append(self.m_and(mask, v.none))
-                    mask = self.m_and(mask, v.none, False)
-                    v = Reg(v.t, v.id)
-                t = type_of(v)
-                wanted = result_of(self.result)
-                if wanted == FLOAT and t == NUMBER:
-                    v = self.to_float_exact(v, State([], mask))
-                elif t != wanted:
-                    raise Deopt("a result of another type than the declared one")
-                values.append((mask, v))
-            except Deopt as deopt:
-                self.fail_rows(mask, str(deopt))
-        return values, nones
-
-    def _finish(self):
-        values, nones = self._results()
-        if not values and not nones:
-            raise NotLifted("every path is the interpreter's")
-        if len(values) > _MOST_STATES:
-            raise NotLifted("the function has too many paths")
-        value = value_mask = null_mask = -1
-        kind = ""
-        if values:
-            merged = self.merge([State([Frame(self.codes[self.fn.__code__], None, 0, {}, [v])], mask) for mask, v in values])
-            value, value_mask = self.as_reg(merged.frames[0].stack[0]), self.m_reg(merged.mask)
-            kind = result_of(self.result)
-        if nones:
-            null_mask = self.m_reg(self.m_or(nones))
-            null_mask = -2 if null_mask < 0 else null_mask
-        return self.pack(kind, value, value_mask, null_mask, self.guards.all())
+        return self.finish()

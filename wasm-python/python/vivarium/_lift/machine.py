@@ -200,7 +200,7 @@ class Machine:
                 self._push_callable(stack, v)
             else:
                 stack.append(v)
-        elif method and (isinstance(v, Reg) or (isinstance(v, Const) and self.has_methods(v))):
+        elif method and (isinstance(v, (Made, Reg)) or (isinstance(v, Const) and self.has_methods(v))):
             stack.extend((Method(name), v))
         elif type_of(v) in MOMENTS or (isinstance(v, Reg) and v.t in MOMENTS):
             stack.append(self.moment_attribute(name, v, state))

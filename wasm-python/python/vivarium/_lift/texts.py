@@ -5,7 +5,7 @@ import struct
 
 from vivarium._lift.emit import Parts
 from vivarium._lift.times import MOMENTS
-from vivarium._lift.values import BOOL, BYTES, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Slice, Split, Tup, is_scalar, type_of
+from vivarium._lift.values import BOOL, BYTES, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Slice, Split, Tup, exponent_of, is_scalar, type_of
 
 _FOLDED = frozenset("upper lower strip lstrip rstrip title capitalize startswith endswith replace find count isdigit isalpha".split())
 """Methods of constants that are called while lifting."""
@@ -151,6 +151,8 @@ class Texts:
             return v
         if t in MOMENTS:
             return self.moment_to_str(v, state)
+        if exponent_of(t) is not None:
+            return self.decimal_to_str(v, state)
         if isinstance(v, Const):
             if not is_scalar(v.v):
                 raise Deopt("str of such a constant")

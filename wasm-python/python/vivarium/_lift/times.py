@@ -64,7 +64,10 @@ class Times:
         return Const(held(v.v)[1]) if isinstance(v, Const) else Reg(NUMBER, v.id)
 
     def _moment(self, t, number):
-        return Reg(t, self.as_reg(number))
+        register = self.as_reg(number)
+        if t == SPAN:  # of too many days, it raises
+            self.kept.add(register)
+        return Reg(t, register)
 
     def _within(self, number, low, high, state):
         """Leaves rows outside to the interpreter, which knows the error."""
