@@ -42,6 +42,8 @@ PYTHON |= {"w": "datetime.timedelta", "c": "datetime.time", "y": "bytes", "D": "
 PRELUDE = """
 import datetime
 import decimal
+import hashlib
+import json
 import math
 import re
 from decimal import Decimal
@@ -321,6 +323,11 @@ class Function:
         way = self.r.choice(["search", "match", "fullmatch"])
         return f"({name}[{self.r.randint(0, groups)}] if ({name} := re.{way}({source!r}, {e('s')})) else {self.const('s')})"
 
+    def document(self, e):
+        """A text that often is JSON."""
+        text = "'{{\"a\": \"{}\", \"b\": {}, \"c\": {}}}'"
+        return self.r.choice([f"{text}.format({e('s')}, {e('i')}, {e('f')})", f"str({e(self.r.choice('if'))})", e("s")])
+
     def field(self, name):
         """A field of a struct that is an argument."""
         records = [name for name, kind in self.vars.items() if kind == "r"]
@@ -440,6 +447,9 @@ class Function:
                 lambda: f"re.sub({pattern(r)[0]!r}, {r.choice(['', '-', 'xyz'])!r}, {e('s')})",
                 lambda: self.matched(e),
                 lambda: self.matched(e),
+                lambda: f"json.loads({self.document(e)}){r.choice(['[chr(97)]', '.get(chr(98))', ''])}",
+                lambda: f"json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, 0)']) % r.choice('abcx')}",
+                lambda: f"str(json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, True)']) % r.choice('abcx')})",
                 lambda: f"str({e(r.choice('dtzc'))})",
                 lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S'])!r})",
                 lambda: f"f'{{{self.var(r.choice('dtz'))}:%Y/%m/%d}}'",

@@ -168,6 +168,29 @@ def test_regular_expressions(start):
     assert found is None, f"{head}{source}{found}"
 
 
+DOCUMENTS = ['{"a": 1}', '{"a": 1.5, "b": {"c": "x"}}', '{"a": "text", "a": 7}', '{"a": {"c": 1}, "a": null}', '{"b": {"c": -0.0}, "a": -0}', '{"a": true, "b": {}}', '{"a": false}']
+DOCUMENTS += ['{"a": [1, 2], "b": {"c": null}}', '{"a": 1e5}', '{"a": 12345678901234567}', '{"a": "\\u00e9"}', '{"a": "é"}', '{"é": 1, "a": 2}', '{"a": 1,}', '{"a": 01}', '{"a": 1.}', '{"a": .5}']
+DOCUMENTS += [' { "a" : 2 , "b" : { "c" : [ ] } } ', '{"a": 1} x', "", "null", "[1]", '"a"', "5", "-", '{"a": NaN}', '{"a": "tab\tin"}', '{"a": 1.10, "b": {"c": 0.1}}', "{'a': 1}", '{"a": tru}', '{"a"}']
+DOCUMENTS += ['{"a": ' + "[" * 40 + "]" * 40 + "}", '{"a": {"b": {"c": "deep"}}, "b": 3}', "{}", '{"b": null}', '{"a": 999999999999999, "b": {"c": 0.000000000000001}}', '{"x": {"a": 5}}', None]
+ASKED = [("json.loads(a)['a']", kind) for kind in "ifsb"] + [("json.loads(a).get('a')", "i"), ("json.loads(a).get('a', 5)", "f"), ("json.loads(a)['b']['c']", "f"), ("json.loads(a)['b'].get('c')", "s")]
+ASKED += [("json.loads(a).get('b').get('c', 'none')", "s"), ("json.loads(a)", "i"), ("json.loads(a)['a'] + 1", "f"), ("str(json.loads(a)['a'])", "s"), ("json.loads(a)['a'] is None", "b")]
+ASKED += [("f'{json.loads(a)[chr(97)]}'", "s"), ("json.loads(a)['a'].upper()", "s"), ("json.loads(a)['a'] or 3", "i"), ("json.loads(a)['a']['b']['c']", "s"), ("'a' in json.loads(a)", "b")]
+ASKED += [("(d := json.loads(a))['a'] if len(a) % 2 else d['b']['c']", "i"), ("(json.loads(a)['a'], len(a))[1]", "i"), ("7 if (d := json.loads(a).get('a', 1)) else len(a)", "i"), ("len(a) if (json.loads(a),) else 2", "i")]
+
+
+@pytest.mark.parametrize("expression, result", ASKED)
+def test_json(expression, result):
+    r = column_programs.random.Random(expression)
+    damaged = []
+    for text in DOCUMENTS * 12:
+        text = list(text or "")
+        if text:
+            text[r.randrange(len(text))] = r.choice('0123456789 "{}[],.:-ab')
+        damaged.append("".join(text))
+    function = written(f"@udf(input_types=['string'], result_type={NUMBERS[result][0]!r})\ndef fn(a):\n    return {expression}\n", "string")
+    assert column_runs.compare(function, [DOCUMENTS + damaged], cuts=(None,)) is None
+
+
 @pytest.mark.parametrize("cut", [1, 7, 255, 256, 257, 1024])
 @pytest.mark.parametrize("policy", ["fail", "null", "skip"])
 def test_cuts_and_policies(guest, cut, policy):

@@ -35,4 +35,6 @@
     X(decimal_ne) X(decimal_gt) X(decimal_ge) X(decimal_truth) X(int_to_decimal) X(decimal_widen) X(decimal_narrow)               \
     X(decimal_round) X(decimal_to_int) X(decimal_to_float) X(decimal_to_text)                                                          \
     /* patterns.c */                                                                                                              \
-    X(pattern_find) X(pattern_group) X(pattern_mark) X(pattern_replace)
+    X(pattern_find) X(pattern_group) X(pattern_mark) X(pattern_replace)                                                           \
+    /* json.c */                                                                                                                  \
+    X(json_find)

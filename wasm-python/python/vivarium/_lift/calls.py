@@ -1,10 +1,12 @@
 """Calls: of built-in functions, of methods, and of plain functions, which become part of the program."""
 
 import decimal
+import json
 import math
 import re
 import types
 
+from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number, float_bits
 from vivarium._lift.patterns import FUNCTIONS, is_match
 from vivarium._lift.structs import is_record
@@ -83,6 +85,8 @@ class Calls:
         if not isinstance(f, Const):
             raise Deopt("a call of such a value")
         fn = f.v
+        if fn is json.loads and not keywords:
+            return self.document(fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType and fn in FUNCTIONS and not keywords:
             return self.pattern_function(FUNCTIONS[fn], fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType:
@@ -290,6 +294,8 @@ class Calls:
             return self.record_method(name, v, arguments)
         if isinstance(v, Const) and type(v.v) is re.Pattern and not keywords:
             return self.pattern_method(name, v.v, [self.present(argument, state) for argument in arguments], state)
+        if is_document(v) and not keywords:
+            return self.document_method(name, v, arguments, state)
         if is_match(v) and not keywords:
             return self.match_method(name, v, arguments, state)
         if isinstance(v, Const) and type(v.v) is type:

@@ -1,6 +1,7 @@
 """Constant containers, and tuples of values: `in`, items, and iteration."""
 
 
+from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number
 from vivarium._lift.patterns import is_match
 from vivarium._lift.structs import is_record
@@ -196,6 +197,8 @@ class Containers:
         box = self.present(box, state)
         if is_record(box):
             return self.field(box, x)
+        if is_document(box):
+            return self.document_item(box, x, state)
         if is_match(box):
             return self.match_group(box, x, state)
         x = self.present(x, state)

@@ -20,7 +20,10 @@ _KINDS = {"b": 0, "w": 1, "t": 2, "d": 3}
 
 _FORMS = {"b": "bool", "w": "number", "t": "text", "d": "decimal"}
 _LOOKS = ("load_int64", "load_float64")
-_FINDS = ("find_text", "find_int", "pattern_find")
+_FINDS = ("find_text", "find_int", "pattern_find", "json_find")
+_FINDS_MORE = ("json_find",)
+"""Kernels that write b too, and those that write c."""
+
 
 _PURE = frozenset(
     """
@@ -58,15 +61,18 @@ class Op:
         self.extra, self.constant = extra, constant
 
     def reads(self):
-        registers = [self.mask, self.a, self.c]
+        registers = [self.mask, self.a]
         if self.name not in _FINDS:
             registers.append(self.b)
+        if self.name not in _FINDS_MORE:
+            registers.append(self.c)
         if isinstance(self.constant, Parts):
             registers += [part[0] for part in self.constant.parts]
         return [register for register in registers if register >= 0]
 
     def writes(self):
-        return [register for register in (self.to, self.b if self.name in _FINDS else -1) if register >= 0]
+        written = (self.to, self.b if self.name in _FINDS else -1, self.c if self.name in _FINDS_MORE else -1)
+        return [register for register in written if register >= 0]
 
 
 class Parts:

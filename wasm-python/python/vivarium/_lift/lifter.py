@@ -14,6 +14,7 @@ from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
 from vivarium._lift.guards import Guards, check_nothing_watches
 from vivarium._lift.decimals import Decimals
+from vivarium._lift.documents import Documents
 from vivarium._lift.inputs import MOST_PLACES, Inputs
 from vivarium._lift.loops import Loops
 from vivarium._lift.machine import Machine
@@ -32,7 +33,23 @@ _MOST_VERSIONS = 8
 
 
 class Lifter(
-    Machine, Loops, Calls, Containers, Structs, Texts, Patterns, Binary, Times, Decimals, Numbers, Inputs, Results, Merging, Masks, Emitter
+    Machine,
+    Loops,
+    Calls,
+    Containers,
+    Structs,
+    Documents,
+    Texts,
+    Patterns,
+    Binary,
+    Times,
+    Decimals,
+    Numbers,
+    Inputs,
+    Results,
+    Merging,
+    Masks,
+    Emitter,
 ):
     """arguments: their types and whether they may be None. A type is a DataType, or the name of one without parameters."""
 
@@ -43,6 +60,7 @@ class Lifter(
         self.codes = {}
         self.keywords = ()
         self.patterns = {}
+        self.documents = False  # whether there may be values of JSON
         self.returns = []
         self.reasons = {}  # (Code, number of an instruction, why), in order
         self.here = (None, 0)

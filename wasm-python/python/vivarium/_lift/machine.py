@@ -27,6 +27,8 @@ class Machine:
         frame = state.frames[-1]
         instruction = frame.code.ins[frame.at]
         name, stack = instruction.name, frame.stack
+        if self.documents and self.settle(state, instruction):
+            return None
         test = _test_of(name)
         if test is not None:
             condition = self.is_none(stack.pop()) if test[0] else self.truth(stack.pop(), state)

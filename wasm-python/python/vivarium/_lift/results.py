@@ -12,6 +12,9 @@ class Results:
         if not types or any(result_of(type) is None for type in types):
             raise NotLifted(f"results of type {self.result}")
 
+    def result_kind(self):
+        return None if is_struct(self.result) else result_of(self.result)
+
     def _value(self, type, v, state):
         """As a value of the column's type."""
         wanted, t = result_of(type), type_of(v)
