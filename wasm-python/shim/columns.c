@@ -2,9 +2,6 @@
  * interpreter's. So errors, policies and messages are made by the interpreter, in row order, as without a program. */
 #include "columns.h"
 
-#include <float.h>
-#include <math.h>
-
 #include "calls.h"
 
 /* A function that changes what it depends on is not lifted over and over. */
@@ -76,8 +73,8 @@ static bool make_slots(const vv_program *program) {
     }
     uint8_t *at = (uint8_t *)(((uintptr_t)scratch.slots + 63) & ~(uintptr_t)63);
     for (Py_ssize_t i = 0; i < program->n_slots; i++) {
-        static const char kinds[] = "bwtn";
-        static const size_t widths[] = {1, 8, sizeof(vv_text), 4};
+        static const char kinds[] = "bwtdn";
+        static const size_t widths[] = {1, 8, sizeof(vv_text), sizeof(vv_decimal), 4};
         const char *kind = strchr(kinds, program->kinds[i]);
         scratch.places[i] = at;
         if (kind != NULL) at += (widths[kind - kinds] * VV_BLOCK + 63) / 64 * 64;
@@ -86,16 +83,19 @@ static bool make_slots(const vv_program *program) {
     return true;
 }
 
-static size_t text_bytes(const vv_function *function, int64_t first, int rows) {
+/* How many bytes of text and the like the rows have. */
+static size_t text_bytes(const vv_column *column, int64_t first, int rows) {
     size_t bytes = 0;
-    for (Py_ssize_t i = 0; i < function->n_arguments; i++) {
-        const vv_column *column = &function->columns[i];
-        if (column->type->kind == VV_STRING)
-            bytes += (size_t)(((const int32_t *)column->values)[first + rows] - ((const int32_t *)column->values)[first]);
-        else if (column->type->kind == VV_LARGE_STRING)
-            bytes += (size_t)(((const int64_t *)column->values)[first + rows] - ((const int64_t *)column->values)[first]);
+    switch (column->type->kind) {
+    case VV_STRING:
+    case VV_BINARY: return (size_t)(((const int32_t *)column->values)[first + rows] - ((const int32_t *)column->values)[first]);
+    case VV_LARGE_STRING:
+    case VV_LARGE_BINARY: return (size_t)(((const int64_t *)column->values)[first + rows] - ((const int64_t *)column->values)[first]);
+    case VV_STRUCT:
+        for (Py_ssize_t i = 0; i < column->type->n_children; i++) bytes += text_bytes(&column->children[i], first, rows);
+        return bytes;
+    default: return 0;
     }
-    return bytes;
 }
 
 /* The rows that a NULL keeps from being called are nobody's to compute: they count as failed for the kernels. */
@@ -121,7 +121,9 @@ static void fail_unknown(const vv_output *output, int rows) {
 static void run_block(const vv_function *function, const vv_program *program, int64_t first, int rows) {
     int turns = MOST_TURNS;
     vv_block block = {rows, first, scratch.fail, program, function->columns, scratch.places, scratch.ascii, &turns};
-    make_room(((size_t)16 << 10) + 8 * text_bytes(function, first, rows));
+    size_t bytes = 0;
+    for (Py_ssize_t i = 0; i < function->n_arguments; i++) bytes += text_bytes(&function->columns[i], first, rows);
+    make_room(((size_t)32 << 10) + 8 * bytes);
     mark_rows_without_call(function, first, rows);
     vv_program_run(&block, 0, (int)program->n_ops);
     const vv_output only = {program->kind, program->value, program->value_mask, program->null_mask};
@@ -134,68 +136,6 @@ static inline bool is_none(const vv_program *program, int i) {
     return ((const uint8_t *)scratch.places[program->null_mask])[i];
 }
 
-/* ---- Results ---- */
-
-/* Each value of a slot as the builder's C type; `fits` says whether it can be. All of them, or none: then false. */
-#define STORE(ctype, T, fits)                                                \
-    do {                                                                     \
-        const T *restrict from = (const T *)slot + start;                    \
-        ctype *restrict to = (ctype *)builder->values.data + builder->length; \
-        int all = 1;                                                         \
-        VV_VECTOR for (int i = 0; i < rows; i++) {                           \
-            const T value = from[i];                                         \
-            all &= (fits);                                                   \
-            to[i] = (ctype)value;                                            \
-        }                                                                    \
-        if (!all) return false;                                              \
-        builder->length += rows;                                             \
-        return true;                                                         \
-    } while (0)
-
-static bool store_texts(vv_builder *builder, const vv_text *texts, int rows) {
-    const bool large = builder->type->kind == VV_LARGE_STRING;
-    uint64_t size = 0;
-    for (int i = 0; i < rows; i++) size += texts[i].size;
-    if (size > INT32_MAX || (!large && size > (size_t)INT32_MAX - builder->data.size) || vv_buffer_reserve(&builder->data, (size_t)size) < 0) {
-        PyErr_Clear();
-        return false;
-    }
-    uint8_t *start = builder->data.data, *end = start + builder->data.size;
-    for (int i = 0; i < rows; i++) {
-        vv_put(end, texts[i].at, texts[i].size);
-        end += texts[i].size;
-        builder->length++;
-        if (large) ((int64_t *)builder->values.data)[builder->length] = end - start;
-        else ((int32_t *)builder->values.data)[builder->length] = (int32_t)(end - start);
-    }
-    builder->data.size = (size_t)(end - start);
-    return true;
-}
-
-/* Appends the results of so many rows of the block; false, and nothing is appended, when one does not fit the result's type. */
-static bool store(vv_builder *builder, const vv_program *program, int start, int rows) {
-    const void *slot = scratch.places[program->value];
-    if (builder->capacity - builder->length < rows) return false;
-    switch (builder->type->kind) {
-    case VV_INT8: STORE(int8_t, int64_t, value == (int8_t)value);
-    case VV_INT16: STORE(int16_t, int64_t, value == (int16_t)value);
-    case VV_INT32: STORE(int32_t, int64_t, value == (int32_t)value);
-    case VV_INT64: STORE(int64_t, int64_t, true);
-    case VV_UINT8: STORE(uint8_t, int64_t, value == (uint8_t)value);
-    case VV_UINT16: STORE(uint16_t, int64_t, value == (uint16_t)value);
-    case VV_UINT32: STORE(uint32_t, int64_t, value == (uint32_t)value);
-    case VV_UINT64: STORE(uint64_t, int64_t, value >= 0);
-    case VV_FLOAT32: STORE(float, double, !(fabsf((float)value) > FLT_MAX) | (fabs(value) > DBL_MAX));
-    case VV_FLOAT64: STORE(double, double, true);
-    case VV_BOOL:
-        for (int i = 0; i < rows; i++) vv_set_bit(builder->values.data, builder->length++, ((const uint8_t *)slot)[start + i]);
-        return true;
-    case VV_STRING:
-    case VV_LARGE_STRING: return store_texts(builder, (const vv_text *)slot + start, rows);
-    default: return false;
-    }
-}
-
 static bool any(const uint8_t *marks, int rows) {
     uint8_t some = 0;
     VV_VECTOR for (int i = 0; i < rows; i++) some |= marks[i];
@@ -204,46 +144,6 @@ static bool any(const uint8_t *marks, int rows) {
 
 /* ---- Both, compared: for tests ---- */
 
-static bool same_bits(const vv_type *type, const uint8_t *one, const uint8_t *values, int64_t row) {
-    if (type->kind == VV_BOOL) return vv_bit(one, 0) == vv_bit(values, row);
-    const uint8_t *other = values + row * type->width;
-    if (memcmp(one, other, (size_t)type->width) == 0) return true;
-    double numbers[2] = {0, 0};
-    float narrow[2] = {0, 0};
-    if (type->kind == VV_FLOAT64) {
-        memcpy(&numbers[0], one, 8);
-        memcpy(&numbers[1], other, 8);
-    } else if (type->kind == VV_FLOAT32) {
-        memcpy(&narrow[0], one, 4);
-        memcpy(&narrow[1], other, 4);
-    }
-    return (isnan(numbers[0]) && isnan(numbers[1])) || (isnan(narrow[0]) && isnan(narrow[1]));
-}
-
-/* The result of one row of the block as the builder would store it, at most eight bytes: whether there is one that fits. */
-static bool stored_alone(const vv_program *program, const vv_type *type, int i, void *stored) {
-    if (type->kind == VV_STRING || type->kind == VV_LARGE_STRING) return true;
-    vv_builder one = {.type = type, .capacity = 1, .values = {stored, 8, 8}};
-    return store(&one, program, i, 1);
-}
-
-static bool same_text(const vv_builder *builder, vv_text text, int64_t row) {
-    const bool large = builder->type->kind == VV_LARGE_STRING;
-    int64_t start = large ? ((int64_t *)builder->values.data)[row] : ((int32_t *)builder->values.data)[row];
-    return builder->data.size - (size_t)start == text.size && memcmp(builder->data.data + start, text.at, text.size) == 0;
-}
-
-static bool same_result(const vv_builder *builder, const vv_program *program, int i, const void *stored) {
-    const vv_type *type = builder->type;
-    int64_t row = builder->length - 1;
-    bool null = builder->null_count > 0 && !vv_bit(builder->validity.data, row);
-    if (scratch.without_call[i] || is_none(program, i)) return null;
-    if (null) return false;
-    if (type->kind == VV_STRING || type->kind == VV_LARGE_STRING)
-        return same_text(builder, ((const vv_text *)scratch.places[program->value])[i], row);
-    return same_bits(type, stored, builder->values.data, row);
-}
-
 static Py_ssize_t failed_rows(const vv_function *function) {
     return function->error_rows == NULL ? 0 : PyList_GET_SIZE(function->error_rows);
 }
@@ -251,13 +151,15 @@ static Py_ssize_t failed_rows(const vv_function *function) {
 /* The interpreter computes every row; what the kernels gave must be the same. */
 static int shadow(vv_function *function, const vv_program *program, vv_caller *caller, int64_t first, int i, int64_t *row) {
     Py_ssize_t errors = failed_rows(function);
-    void *stored = PyMem_Malloc(8);
+    const vv_builder *builder = &function->builder;
     const bool none = scratch.without_call[i] || is_none(program, i);
-    const bool ours = stored != NULL && (scratch.without_call[i] || !scratch.fail[i]) &&
-                      (none || stored_alone(program, function->builder.type, i, stored));
+    const bool ours = (scratch.without_call[i] || !scratch.fail[i]) && (none || vv_fits(builder, program, scratch.places, i));
     int status = vv_compute_row(function, caller, first + i, row);
-    bool same = status == 0 && failed_rows(function) == errors && (!ours || same_result(&function->builder, program, i, stored));
-    PyMem_Free(stored);
+    bool same = status == 0 && failed_rows(function) == errors;
+    if (same && ours) {
+        bool null = builder->null_count > 0 && !vv_bit(builder->validity.data, builder->length - 1);
+        same = none ? null : !null && vv_same_result(builder, program, scratch.places, i);
+    }
     if (!ours || same) return status;
     PyObject *error = PyErr_GetRaisedException();
     *row = first + i;
@@ -271,7 +173,7 @@ static int shadow(vv_function *function, const vv_program *program, vv_caller *c
 static int end_block(vv_function *function, vv_program *program, vv_caller *caller, int64_t first, int rows, int64_t *done, int64_t *row) {
     vv_builder *builder = &function->builder;
     if (function->columns_mode != MODE_SHADOW && program->kind != 0 && program->null_mask == -1 && !any(scratch.fail, rows) &&
-        store(builder, program, 0, rows)) {
+        vv_store(builder, program, scratch.places, 0, rows)) {
         function->rows_as_columns += rows;
         *done = first + rows;
         return 0;
@@ -287,7 +189,7 @@ static int end_block(vv_function *function, vv_program *program, vv_caller *call
             VV_TRY(vv_append_null(builder));
             function->rows_as_columns++;
             continue;
-        } else if (!failed && store(builder, program, i, 1)) {
+        } else if (!failed && vv_store(builder, program, scratch.places, i, 1)) {
             function->rows_as_columns++;
             continue;
         } else {

@@ -33,6 +33,9 @@ typedef struct {
     uint32_t size;
 } vv_text;
 
+/* A Decimal without its exponent, which is part of a column's type. */
+typedef __int128 vv_decimal;
+
 /* The bits of a number of either type. */
 typedef uint64_t __attribute__((may_alias)) vv_bits;
 
@@ -87,11 +90,13 @@ struct vv_program {
     Py_ssize_t n_ops;
     uint8_t *data; /* constants */
     size_t data_size;
-    char *kinds;   /* of slots: 'b' bools, 'w' numbers, 't' texts, 'n' row numbers, 'c' a look into a column */
+    char *kinds;   /* of slots: 'b' bools, 'w' numbers, 't' texts, 'd' decimals, 'n' row numbers, 'c' a look into a column */
     Py_ssize_t n_slots;
     size_t slots_size;
-    char kind;     /* of results: 'i', 'f', 'b', 's', or 0 when all are None */
+    char kind;     /* of results, as vivarium._lift names it: 0 when all are None */
     int16_t value, value_mask, null_mask; /* null_mask: -1: no row; -2: all */
+    int16_t *fields; /* of a struct's: the slot of each field's value and of the rows where it is None, or -1 */
+    Py_ssize_t n_fields;
     vv_output *outputs; /* of a program that makes rows of values, which has no result besides */
     Py_ssize_t n_outputs;
     bool loops;
@@ -132,10 +137,26 @@ void vv_columns_end(vv_program *program);
 /* Whether the interpreter is to compute all rows as well. */
 bool vv_columns_are_shadowed(const vv_function *function);
 
+/* ---- results.c ---- */
+
+/* Appends the results of so many rows of the block; false, and nothing is appended, when one does not fit the result's type. */
+bool vv_store(vv_builder *builder, const vv_program *program, void *const *slots, int start, int rows);
+/* Whether the result of a row of the block fits. */
+bool vv_fits(const vv_builder *builder, const vv_program *program, void *const *slots, int i);
+/* Whether the last value of the builder, which is not NULL, is the result of that row, to the last bit. */
+bool vv_same_result(const vv_builder *builder, const vv_program *program, void *const *slots, int i);
+
 /* ---- What kernels share ---- */
 
 static inline const uint8_t *vv_mask(const vv_op *op, const vv_block *block) {
     return op->mask < 0 ? NULL : block->slots[op->mask];
+}
+
+/* The column of an argument, or of a field of it: the argument's number in the low byte, in each byte above it one more than a field's. */
+static inline const vv_column *vv_column_at(const vv_block *block, int32_t place) {
+    const vv_column *column = &block->columns[place & 0xFF];
+    for (uint32_t fields = (uint32_t)place >> 8; fields != 0; fields >>= 8) column = &column->children[(fields & 0xFF) - 1];
+    return column;
 }
 
 #define VV_ROWS(i) (int i = 0, rows_##i = block->rows; i < rows_##i; i++)

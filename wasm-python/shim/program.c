@@ -42,6 +42,7 @@ enum {
     GUARD_ITEM,     /* dict, key, value */
     GUARD_ABSENT,   /* dict, key */
     GUARD_CONTENTS, /* dict, list or set; tuple of its items, of a dict's keys and values in turn */
+    GUARD_CALL,     /* callable without arguments; tuple of (name, value) each, of attributes of what it returns */
 };
 
 /* Whether sys.monitoring watches this code alone; watching all of it changes `instrumentation`. */
@@ -100,6 +101,18 @@ static bool same_contents(PyObject *container, PyObject *items) {
     return PySet_Check(container) && same_set(container, items);
 }
 
+static bool same_attributes(PyObject *callable, PyObject *attributes) {
+    PyObject *object = PyObject_CallNoArgs(callable);
+    bool same = object != NULL;
+    for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(attributes); i++) {
+        PyObject *pair = PyTuple_GET_ITEM(attributes, i), *value = PyObject_GetAttr(object, PyTuple_GET_ITEM(pair, 0));
+        same = value != NULL && PyObject_RichCompareBool(value, PyTuple_GET_ITEM(pair, 1), Py_EQ) == 1;
+        Py_XDECREF(value);
+    }
+    Py_XDECREF(object);
+    return same;
+}
+
 static bool guard_holds(PyObject *guard) {
     PyObject *object = PyTuple_GET_ITEM(guard, 1);
     switch (PyLong_AsLong(PyTuple_GET_ITEM(guard, 0))) {
@@ -108,6 +121,7 @@ static bool guard_holds(PyObject *guard) {
     case GUARD_ITEM: return PyDict_GetItemWithError(object, PyTuple_GET_ITEM(guard, 2)) == PyTuple_GET_ITEM(guard, 3);
     case GUARD_ABSENT: return PyDict_GetItemWithError(object, PyTuple_GET_ITEM(guard, 2)) == NULL;
     case GUARD_CONTENTS: return same_contents(object, PyTuple_GET_ITEM(guard, 2));
+    case GUARD_CALL: return same_attributes(object, PyTuple_GET_ITEM(guard, 2));
     default: return false;
     }
 }
@@ -135,6 +149,15 @@ bool vv_program_holds(const vv_program *program) {
     return true;
 }
 
+static bool attributes_are_sound(PyObject *attributes) {
+    bool sound = PyTuple_CheckExact(attributes);
+    for (Py_ssize_t i = 0; sound && i < PyTuple_GET_SIZE(attributes); i++) {
+        PyObject *pair = PyTuple_GET_ITEM(attributes, i);
+        sound = PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2 && PyUnicode_CheckExact(PyTuple_GET_ITEM(pair, 0));
+    }
+    return sound;
+}
+
 static bool guard_is_sound(PyObject *guard) {
     if (!PyTuple_CheckExact(guard) || PyTuple_GET_SIZE(guard) < 3 || !PyLong_CheckExact(PyTuple_GET_ITEM(guard, 0))) return false;
     PyObject *object = PyTuple_GET_ITEM(guard, 1);
@@ -145,6 +168,7 @@ static bool guard_is_sound(PyObject *guard) {
     case GUARD_ITEM: return size == 4 && PyDict_CheckExact(object);
     case GUARD_ABSENT: return size == 3 && PyDict_CheckExact(object);
     case GUARD_CONTENTS: return size == 3 && PyTuple_CheckExact(PyTuple_GET_ITEM(guard, 2));
+    case GUARD_CALL: return size == 3 && attributes_are_sound(PyTuple_GET_ITEM(guard, 2));
     default: return false;
     }
 }
@@ -156,6 +180,7 @@ static size_t slot_width(char kind) {
     case 'b': return 1;
     case 'w': return 8;
     case 't': return sizeof(vv_text);
+    case 'd': return sizeof(vv_decimal);
     case 'n': return 4;
     case 'c': return 0;
     default: return SIZE_MAX;
@@ -172,6 +197,8 @@ static bool ops_are_sound(const vv_program *program) {
             if (operands[k] < -1 || operands[k] >= program->n_slots) return false;
     }
     const int16_t results[] = {program->value, program->value_mask};
+    for (Py_ssize_t k = 0; k < 2 * program->n_fields; k++)
+        if (program->fields[k] < -1 || program->fields[k] >= program->n_slots) return false;
     return results[0] < program->n_slots && results[1] < program->n_slots && program->null_mask < program->n_slots;
 }
 
@@ -199,18 +226,19 @@ static void *copied(const char *bytes, Py_ssize_t size) {
     return copy;
 }
 
-/* Program(ops, data, kinds of slots, kind of result, its slot, its mask, the mask of None, whether there are loops, guards, outputs=()) */
+/* Program(ops, data, kinds of slots, kind of result, its slot, its mask, the mask of None, whether there are loops, guards, slots of its
+ * fields, outputs=()) */
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    const char *ops, *data, *kinds, *kind;
-    Py_ssize_t ops_size, data_size, n_slots;
+    const char *ops, *data, *kinds, *kind, *fields;
+    Py_ssize_t ops_size, data_size, n_slots, fields_size;
     int value, value_mask, null_mask, loops;
     PyObject *guards, *outputs = NULL;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
         PyErr_SetString(PyExc_TypeError, "Program takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!|O!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value,
-                          &value_mask, &null_mask, &loops, &PyTuple_Type, &guards, &PyTuple_Type, &outputs))
+    if (!PyArg_ParseTuple(args, "y#y#y#siiipO!y#|O!:Program", &ops, &ops_size, &data, &data_size, &kinds, &n_slots, &kind, &value, &value_mask,
+                          &null_mask, &loops, &PyTuple_Type, &guards, &fields, &fields_size, &PyTuple_Type, &outputs))
         return NULL;
     vv_program *self = (vv_program *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;
@@ -218,6 +246,8 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     self->ops = copied(ops, ops_size);
     self->data = copied(data, data_size);
     self->kinds = copied(kinds, n_slots);
+    self->fields = copied(fields, fields_size);
+    self->n_fields = fields_size / (Py_ssize_t)(2 * sizeof *self->fields);
     self->n_ops = ops_size / (Py_ssize_t)sizeof(vv_op);
     self->data_size = (size_t)data_size;
     self->n_slots = n_slots;
@@ -257,6 +287,7 @@ static void program_dealloc(PyObject *object) {
     PyMem_Free(self->ops);
     PyMem_Free(self->data);
     PyMem_Free(self->kinds);
+    PyMem_Free(self->fields);
     PyMem_Free(self->outputs);
     Py_TYPE(object)->tp_free(object);
 }

@@ -3,51 +3,22 @@
  * Everything is counted from 1970-01-01 in the proleptic Gregorian calendar, as in Arrow and in datetime, so dates before 1970
  * and after 2038 need no care beyond division that rounds down. A value that the other side cannot hold exactly is an error.
  */
+#include "calendar.h"
 #include "vivarium.h"
 
 #include <datetime.h>
-
-#define MICROS_PER_SECOND INT64_C(1000000)
-#define SECONDS_PER_DAY INT64_C(86400)
-#define MICROS_PER_DAY (SECONDS_PER_DAY * MICROS_PER_SECOND)
-#define FIRST_DAY (-719162) /* 0001-01-01 */
-#define LAST_DAY 2932896    /* 9999-12-31 */
 
 int vv_temporal_prepare(void) {
     PyDateTime_IMPORT;
     return PyDateTimeAPI == NULL ? -1 : 0;
 }
 
-static int64_t divide_down(int64_t a, int64_t b, int64_t *remainder) {
-    int64_t quotient = a / b, rest = a % b;
-    if (rest < 0) quotient--, rest += b;
-    *remainder = rest;
-    return quotient;
-}
-
-/* The calendar in years that begin in March, so that the leap day is a year's last; eras of 400 years repeat exactly. */
-static void date_of_day(int64_t day, int *year, int *month, int *day_of_month) {
-    int64_t day_of_era, era = divide_down(day + 719468, 146097, &day_of_era);
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t march_month = (5 * day_of_year + 2) / 153;
-    *day_of_month = (int)(day_of_year - (153 * march_month + 2) / 5 + 1);
-    *month = (int)(march_month < 10 ? march_month + 3 : march_month - 9);
-    *year = (int)(year_of_era + era * 400 + (*month <= 2));
-}
-
-static int64_t day_of_date(int year, int month, int day_of_month) {
-    int64_t year_of_era, era = divide_down(year - (month <= 2), 400, &year_of_era);
-    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day_of_month - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
 /* ---- Reading ---- */
 
 static PyObject *make_date(const vv_column *column, int64_t row, int64_t day) {
     int year, month, day_of_month;
-    if (day < FIRST_DAY || day > LAST_DAY) return vv_unreadable(column, row, "its year is outside 1 to 9999");
-    date_of_day(day, &year, &month, &day_of_month);
+    if (day < VV_FIRST_DAY || day > VV_LAST_DAY) return vv_unreadable(column, row, "its year is outside 1 to 9999");
+    vv_date_of_day(day, &year, &month, &day_of_month);
     return PyDate_FromDate(year, month, day_of_month);
 }
 
@@ -56,16 +27,16 @@ static PyObject *read_date32(const vv_column *column, int64_t row) {
 }
 
 static PyObject *read_date64(const vv_column *column, int64_t row) {
-    int64_t rest, day = divide_down(((const int64_t *)column->values)[row], SECONDS_PER_DAY * 1000, &rest);
+    int64_t rest, day = vv_divide_down(((const int64_t *)column->values)[row], VV_SECONDS_PER_DAY * 1000, &rest);
     return rest != 0 ? vv_unreadable(column, row, "it is not a whole day") : make_date(column, row, day);
 }
 
 /* Whole microseconds of a count of units; false when it has finer parts or does not fit. */
 static bool micros_of_units(int64_t value, int64_t units_per_second, int64_t *micros) {
-    if (units_per_second <= MICROS_PER_SECOND)
-        return !__builtin_mul_overflow(value, MICROS_PER_SECOND / units_per_second, micros);
+    if (units_per_second <= VV_MICROS_PER_SECOND)
+        return !__builtin_mul_overflow(value, VV_MICROS_PER_SECOND / units_per_second, micros);
     int64_t rest;
-    *micros = divide_down(value, units_per_second / MICROS_PER_SECOND, &rest);
+    *micros = vv_divide_down(value, units_per_second / VV_MICROS_PER_SECOND, &rest);
     return rest == 0;
 }
 
@@ -74,9 +45,9 @@ static PyObject *read_time(const vv_column *column, int64_t row) {
     int64_t micros;
     if (!micros_of_units(value, column->type->units_per_second, &micros))
         return vv_unreadable(column, row, "datetime.time has no nanoseconds");
-    if (micros < 0 || micros >= MICROS_PER_DAY) return vv_unreadable(column, row, "it is not within a day");
-    int64_t seconds = micros / MICROS_PER_SECOND;
-    return PyTime_FromTime((int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60), (int)(micros % MICROS_PER_SECOND));
+    if (micros < 0 || micros >= VV_MICROS_PER_DAY) return vv_unreadable(column, row, "it is not within a day");
+    int64_t seconds = micros / VV_MICROS_PER_SECOND;
+    return PyTime_FromTime((int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60), (int)(micros % VV_MICROS_PER_SECOND));
 }
 
 static PyObject *in_zone(const vv_column *column, int64_t row, PyObject *utc) {
@@ -89,13 +60,13 @@ static PyObject *in_zone(const vv_column *column, int64_t row, PyObject *utc) {
 static PyObject *read_timestamp(const vv_column *column, int64_t row) {
     const vv_type *type = column->type;
     int64_t value = ((const int64_t *)column->values)[row], units = type->units_per_second, rest, second_of_day;
-    int64_t second = divide_down(value, units, &rest), day = divide_down(second, SECONDS_PER_DAY, &second_of_day);
-    if (units > MICROS_PER_SECOND && rest % (units / MICROS_PER_SECOND) != 0)
+    int64_t second = vv_divide_down(value, units, &rest), day = vv_divide_down(second, VV_SECONDS_PER_DAY, &second_of_day);
+    if (units > VV_MICROS_PER_SECOND && rest % (units / VV_MICROS_PER_SECOND) != 0)
         return vv_unreadable(column, row, "datetime has no nanoseconds");
-    if (day < FIRST_DAY || day > LAST_DAY) return vv_unreadable(column, row, "its year is outside 1 to 9999");
-    int64_t micros = units <= MICROS_PER_SECOND ? rest * (MICROS_PER_SECOND / units) : rest / (units / MICROS_PER_SECOND);
+    if (day < VV_FIRST_DAY || day > VV_LAST_DAY) return vv_unreadable(column, row, "its year is outside 1 to 9999");
+    int64_t micros = units <= VV_MICROS_PER_SECOND ? rest * (VV_MICROS_PER_SECOND / units) : rest / (units / VV_MICROS_PER_SECOND);
     int year, month, day_of_month, of_day = (int)second_of_day;
-    date_of_day(day, &year, &month, &day_of_month);
+    vv_date_of_day(day, &year, &month, &day_of_month);
     PyObject *zone = type->zone != NULL ? type->zone : Py_None;
     PyObject *stamp = PyDateTimeAPI->DateTime_FromDateAndTime(year, month, day_of_month, of_day / 3600, of_day / 60 % 60, of_day % 60,
                                                               (int)micros, zone, PyDateTimeAPI->DateTimeType);
@@ -105,11 +76,11 @@ static PyObject *read_timestamp(const vv_column *column, int64_t row) {
 
 static PyObject *read_duration(const vv_column *column, int64_t row) {
     int64_t value = ((const int64_t *)column->values)[row], units = column->type->units_per_second, rest, second_of_day;
-    int64_t second = divide_down(value, units, &rest), day = divide_down(second, SECONDS_PER_DAY, &second_of_day);
-    if (units > MICROS_PER_SECOND && rest % (units / MICROS_PER_SECOND) != 0)
+    int64_t second = vv_divide_down(value, units, &rest), day = vv_divide_down(second, VV_SECONDS_PER_DAY, &second_of_day);
+    if (units > VV_MICROS_PER_SECOND && rest % (units / VV_MICROS_PER_SECOND) != 0)
         return vv_unreadable(column, row, "timedelta has no nanoseconds");
     if (day < -999999999 || day > 999999999) return vv_unreadable(column, row, "it is longer than timedelta's 999999999 days");
-    int64_t micros = units <= MICROS_PER_SECOND ? rest * (MICROS_PER_SECOND / units) : rest / (units / MICROS_PER_SECOND);
+    int64_t micros = units <= VV_MICROS_PER_SECOND ? rest * (VV_MICROS_PER_SECOND / units) : rest / (units / VV_MICROS_PER_SECOND);
     return PyDelta_FromDSU((int)day, (int)second_of_day, (int)micros);
 }
 
@@ -142,9 +113,9 @@ vv_reader vv_temporal_reader_of(const vv_type *type) {
 static int write_date(vv_builder *builder, PyObject *value) {
     if (!PyDate_Check(value) || PyDateTime_Check(value))
         return vv_misfit(builder, value, PyDateTime_Check(value) ? "a date is expected; .date() makes one" : "a datetime.date is expected");
-    int64_t day = day_of_date(PyDateTime_GET_YEAR(value), PyDateTime_GET_MONTH(value), PyDateTime_GET_DAY(value));
+    int64_t day = vv_day_of_date(PyDateTime_GET_YEAR(value), PyDateTime_GET_MONTH(value), PyDateTime_GET_DAY(value));
     if (builder->type->kind == VV_DATE32) ((int32_t *)builder->values.data)[builder->length] = (int32_t)day;
-    else ((int64_t *)builder->values.data)[builder->length] = day * SECONDS_PER_DAY * 1000;
+    else ((int64_t *)builder->values.data)[builder->length] = day * VV_SECONDS_PER_DAY * 1000;
     builder->length++;
     return 0;
 }
@@ -152,12 +123,12 @@ static int write_date(vv_builder *builder, PyObject *value) {
 /* Microseconds in the builder's unit; a misfit when it would lose precision or overflow. */
 static int units_of_micros(vv_builder *builder, PyObject *value, int64_t micros, int64_t *units) {
     int64_t per_second = builder->type->units_per_second, rest;
-    if (per_second > MICROS_PER_SECOND) {
-        if (__builtin_mul_overflow(micros, per_second / MICROS_PER_SECOND, units))
+    if (per_second > VV_MICROS_PER_SECOND) {
+        if (__builtin_mul_overflow(micros, per_second / VV_MICROS_PER_SECOND, units))
             return vv_misfit(builder, value, "it is outside what 64 bits of this unit can hold");
         return 0;
     }
-    *units = divide_down(micros, MICROS_PER_SECOND / per_second, &rest);
+    *units = vv_divide_down(micros, VV_MICROS_PER_SECOND / per_second, &rest);
     return rest == 0 ? 0 : vv_misfit(builder, value, "it is finer than the type's unit");
 }
 
@@ -174,7 +145,7 @@ static int write_time(vv_builder *builder, PyObject *value) {
     if (!PyTime_Check(value)) return vv_misfit(builder, value, "a datetime.time is expected");
     if (PyDateTime_TIME_GET_TZINFO(value) != Py_None) return vv_misfit(builder, value, "a time without time zone is expected");
     int64_t seconds = PyDateTime_TIME_GET_HOUR(value) * 3600 + PyDateTime_TIME_GET_MINUTE(value) * 60 + PyDateTime_TIME_GET_SECOND(value);
-    return append_units(builder, value, seconds * MICROS_PER_SECOND + PyDateTime_TIME_GET_MICROSECOND(value));
+    return append_units(builder, value, seconds * VV_MICROS_PER_SECOND + PyDateTime_TIME_GET_MICROSECOND(value));
 }
 
 /* Subclasses may be finer than datetime: pandas.Timestamp keeps its nanoseconds beside. */
@@ -188,7 +159,7 @@ static int check_subclass(vv_builder *builder, PyObject *value) {
 }
 
 static int64_t delta_micros(PyObject *delta) {
-    return (PyDateTime_DELTA_GET_DAYS(delta) * SECONDS_PER_DAY + PyDateTime_DELTA_GET_SECONDS(delta)) * MICROS_PER_SECOND +
+    return (PyDateTime_DELTA_GET_DAYS(delta) * VV_SECONDS_PER_DAY + PyDateTime_DELTA_GET_SECONDS(delta)) * VV_MICROS_PER_SECOND +
            PyDateTime_DELTA_GET_MICROSECONDS(delta);
 }
 
@@ -216,10 +187,10 @@ static int write_timestamp(vv_builder *builder, PyObject *value) {
         return vv_misfit(builder, value, "the type has no time zone; .replace(tzinfo=None) drops the value's");
     if (!aware && builder->type->zone != NULL)
         return vv_misfit(builder, value, "the type has a time zone and the value has none; .replace(tzinfo=...) gives it one");
-    int64_t day = day_of_date(PyDateTime_GET_YEAR(value), PyDateTime_GET_MONTH(value), PyDateTime_GET_DAY(value));
-    int64_t seconds = day * SECONDS_PER_DAY + PyDateTime_DATE_GET_HOUR(value) * 3600 + PyDateTime_DATE_GET_MINUTE(value) * 60 +
+    int64_t day = vv_day_of_date(PyDateTime_GET_YEAR(value), PyDateTime_GET_MONTH(value), PyDateTime_GET_DAY(value));
+    int64_t seconds = day * VV_SECONDS_PER_DAY + PyDateTime_DATE_GET_HOUR(value) * 3600 + PyDateTime_DATE_GET_MINUTE(value) * 60 +
                       PyDateTime_DATE_GET_SECOND(value);
-    return append_units(builder, value, seconds * MICROS_PER_SECOND + PyDateTime_DATE_GET_MICROSECOND(value) - offset);
+    return append_units(builder, value, seconds * VV_MICROS_PER_SECOND + PyDateTime_DATE_GET_MICROSECOND(value) - offset);
 }
 
 static int write_duration(vv_builder *builder, PyObject *value) {
@@ -228,11 +199,11 @@ static int write_duration(vv_builder *builder, PyObject *value) {
     /* 999999999 days are more microseconds than 64 bits hold. */
     int64_t days = PyDateTime_DELTA_GET_DAYS(value);
     if (days > 106751990 || days < -106751990) {
-        int64_t units = builder->type->units_per_second, seconds = days * SECONDS_PER_DAY + PyDateTime_DELTA_GET_SECONDS(value);
+        int64_t units = builder->type->units_per_second, seconds = days * VV_SECONDS_PER_DAY + PyDateTime_DELTA_GET_SECONDS(value);
         int64_t rest = PyDateTime_DELTA_GET_MICROSECONDS(value);
         if (units > 1000) return vv_misfit(builder, value, "it is outside what 64 bits of this unit can hold");
-        if (rest % (MICROS_PER_SECOND / units) != 0) return vv_misfit(builder, value, "it is finer than the type's unit");
-        ((int64_t *)builder->values.data)[builder->length++] = seconds * units + rest / (MICROS_PER_SECOND / units);
+        if (rest % (VV_MICROS_PER_SECOND / units) != 0) return vv_misfit(builder, value, "it is finer than the type's unit");
+        ((int64_t *)builder->values.data)[builder->length++] = seconds * units + rest / (VV_MICROS_PER_SECOND / units);
         return 0;
     }
     return append_units(builder, value, delta_micros(value));

@@ -10,7 +10,9 @@
  *   function.c      a vv_function: a callable bound to argument types and a result type
  *   calls.h         one call of a function with the values of a row
  *   rows.c          calls a function once a row
- *   columns.c       computes such a function's rows as columns (columns.h); program.c: what it was lifted to; kernels/: the work
+ *   columns.c       computes such a function's rows as columns (columns.h); program.c: what it was lifted to; kernels/: the work;
+ *                   results.c: what comes of it
+ *   calendar.h      days as dates
  *   arrays.c        columns as NumPy arrays
  *   vectors.c       calls a function once a batch, with numpy arrays (VV_NUMPY: images with numpy)
  *   strings.c       strings as numpy's StringDType

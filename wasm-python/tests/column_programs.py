@@ -5,6 +5,7 @@
 runs so many functions with columns and without, for as long as it takes, and prints those whose results, errors or row numbers differ.
 """
 
+import decimal
 import random
 import struct
 import sys
@@ -17,6 +18,8 @@ FLOATS += [1 / 3, 9.2e18, 9.3e18, -9.3e18, 9.223372036854775e18, -0.4, -0.004]
 WORDS = ["", "A", "N", "O", "R", "AIR", "MAIL", " air ", "rail\n", "\tShip", "\x1ctruck\x1f", "TRUCK", "x", "ab", "abc", "hello world"]
 WORDS += ["0", "42", " -7 ", "+5", "1_000", "3.14", "1e5", "-0", "-0.0", ".5", "5.", ".", "nan", "inf", "é", "Straße", "ＡＩＲ", "ﬀ", "İ"]
 WORDS += ["\u00a0air\u00a0", "日本語テキストです", "😀😀", "a" * 8, "a" * 9, "b" * 17, "A.B,C;D", "1" * 21, "٣", "0x10", "aXbXc", "MAILMAIL"]
+WORDS += ["2024-02-29", "2023-02-29", "1999-12-31 23:59:59", "2024-01-02T03:04:05", "2024-01-02 03:04:05.678", "0001-01-01", "9999-12-31"]
+WORDS += ["2024-1-2", "2024-01-02 3:04:05", "20240102", "2024-W01-1", "2024-01-02 03:04", "2024-01-02T03:04:05Z", "2024-01-02  03:04:05", "2024-13-01"]
 WORDS += ["\x85", "\0", "a\0b", "AIR\0", "00000000", "12345678", "123456789", "u=a://x", "555-1234", "aé", "éa", "aaaaaaé", "x\u3000", "￿", "\U00010000"]
 
 TYPES = {
@@ -24,11 +27,27 @@ TYPES = {
     "f": ("double", "double", "double", "float"),
     "b": ("bool",),
     "s": ("string", "string", "large_string"),
+    "d": ("date32[day]", "date32[day]", "date64[ms]"),
+    "t": ("timestamp[us]", "timestamp[us]", "timestamp[s]", "timestamp[ms]", "timestamp[ns]"),
+    "z": ("timestamp[us, tz=UTC]", "timestamp[ms, tz=UTC]"),
+    "w": ("duration[us]", "duration[us]", "duration[s]", "duration[ns]"),
+    "c": ("time64[us]", "time32[s]", "time32[ms]", "time64[ns]"),
+    "y": ("binary", "large_binary"),
+    "D": ("decimal128(15, 2)", "decimal128(15, 2)", "decimal128(38, 2)", "decimal128(9, 4)", "decimal128(28, 0)"),
+    "r": ("struct<a: int64, b: double, c: string, d: decimal128(15, 2)>",),
 }
-PYTHON = {"i": "int", "f": "float", "b": "bool", "s": "str"}
+PYTHON = {"i": "int", "f": "float", "b": "bool", "s": "str", "d": "datetime.date", "t": "datetime.datetime", "z": "datetime.datetime"}
+PYTHON |= {"w": "datetime.timedelta", "c": "datetime.time", "y": "bytes", "D": "decimal.Decimal", "r": "dict"}
 
 PRELUDE = """
+import datetime
+import decimal
+import hashlib
+import json
 import math
+import re
+from decimal import Decimal
+from datetime import timedelta
 from math import sqrt as root
 from vivarium import udf
 
@@ -43,6 +62,12 @@ D6 = {1: "one", 2: 2, 5: None}
 T1, T2, T3 = ("a", "é", "", "long text"), [1, -2, 3], (0.5, -0.0)
 S1 = {"A", "AIR", "é", "x", "12"}
 K = 7
+DAY, HOURS = timedelta(days=1), timedelta(hours=-5, microseconds=3)
+START, STAMP, NOON = datetime.date(2020, 2, 29), datetime.datetime(2000, 1, 1, 12, 30), datetime.time(12)
+CENT = Decimal("0.01")
+ROUNDED = Decimal("0.005").quantize(CENT)  # its flags can be seen: columns do not set them
+UTC = datetime.timezone.utc
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 
 def helper(a, b=2):
     if a > b:
@@ -61,9 +86,40 @@ twice, thrice = make(2), make(3)
 """
 
 
+DAYS = [-719162, 2932896, 0, -1, 59, 60, 11016, 18321, 19782, -25509, -719163, 2932897, 2**31 - 1]
+
+
+def moment(r, type, unit):
+    """Days, or units of a time; some that Python's objects cannot be."""
+    k, units = r.random(), {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}.get(unit.rstrip("]"), 1)
+    if type.startswith("date"):
+        day = r.choice(DAYS) if k < 0.3 else r.randint(-719162, 2932896) if k < 0.5 else r.randint(-3000, 25000)
+        return day if unit == "day" else day * 86400000 + (r.random() < 0.02)
+    of_day = r.choice([0, 1, 86399, 43200, r.randrange(86400)])
+    fraction = r.choice([0, 0, units - 1, r.randrange(units), r.randrange(units) // 1000 * 1000])
+    if type.startswith("time") and type != "timestamp":
+        return of_day * units + fraction
+    days = r.choice(DAYS[:-3] if k < 0.2 else [0, 1, -1, 30, 106751991]) if k < 0.3 else r.randint(-30000, 30000)
+    if k > 0.97:
+        return r.choice([2**63 - 1, -(2**63) + 1, 2**62, -(10**17)])
+    return max(-(2**63) + 1, min(2**63 - 1, (days * 86400 + of_day) * units + fraction))
+
+
 def value(r, type):
-    """A value of an Arrow type, often a nasty one."""
+    """A value of an Arrow type, often a nasty one; of times, what the column has in its unit."""
     k = r.random()
+    if type.startswith("struct"):
+        fields = {"a": "int64", "b": "double", "c": "string", "d": "decimal128(15, 2)"}
+        return {name: None if r.random() < 0.1 else value(r, field) for name, field in fields.items()}
+    if type.startswith("decimal"):
+        precision, scale = map(int, type[11:-1].split(", "))
+        number = r.choice([0, 1, -1, 5, 50, 119, -250, 10**28, 10**27 - 1, 10**precision - 1]) if k < 0.3 else r.randint(-(10**6), 10**6)
+        number = number if k < 0.9 else r.randint(-(10**precision), 10**precision)
+        return decimal.Decimal((number < 0, tuple(map(int, str(abs(number) % 10**precision))), -scale))
+    if "[" in type:
+        return moment(r, *type.removesuffix("]").split(",")[0].split("["))
+    if "binary" in type:
+        return value(r, "string").encode()
     if type == "bool":
         return k < 0.5
     if type in ("double", "float"):
@@ -90,6 +146,43 @@ def value(r, type):
     return word + r.choice(WORDS) if k < 0.7 else "".join(r.choice("abcXYZ019 .,-_AIRMLNé") for _ in range(r.randint(0, 24)))
 
 
+MOMENTS = {
+    "d": ["START", "datetime.date(1999, 12, 31)", "datetime.date.fromisoformat('2024-02-29')"],
+    "t": ["STAMP", "datetime.datetime(2024, 2, 29, 23, 59, 59, 999999)"],
+    "z": ["EPOCH", "datetime.datetime(2024, 1, 1, tzinfo=UTC)"],
+    "w": ["DAY", "HOURS", "timedelta(0)", "timedelta(days=3, seconds=4)", "datetime.timedelta(minutes=90)"],
+    "c": ["NOON", "datetime.time(0, 0, 1)"],
+    "D": ["CENT", "Decimal('1.19')", "Decimal(3)", "Decimal('-0.005')"],
+    "r": ["{'a': 1, 'b': -0.0, 'c': 'x', 'd': None}", "(None, 1.5, 'é', CENT)"],
+    "y": ["b''", "b'A'", "b'\\xff\\0'"],
+}
+"""Constants by kind."""
+
+
+def pattern(r, depth=0, bounded=False):
+    """A random regular expression, and how many groups it has. Nothing unbounded is repeated: the interpreter would never end."""
+    pieces, groups = [], 0
+    atoms = ["a", "b", "A", "I", "1", "X", "é", r"\.", r"\d", r"\w", r"\s", r"\D", ".", "[a-z]", "[A-Z0-9]", "[^aI ]", "[-a]", r"[\w.]", "air", "0"]
+    for _ in range(r.randint(1, 4)):
+        k = r.random()
+        if depth < 2 and k < 0.3:
+            times = r.choice(["", "", "", "?", "??", "*", "+", "{1,2}", "+?"] if not bounded else ["", "?"])
+            inside = bounded or len(times) > 0
+            inner, count = pattern(r, depth + 1, inside)
+            if r.random() < 0.3:
+                other, more = pattern(r, depth + 1, inside)
+                inner, count = f"{inner}|{other}", count + more
+            captured = r.random() < 0.6
+            piece, groups = f"({'' if captured else '?:'}{inner})", groups + count + captured
+            piece += times
+        elif k < 0.38:
+            piece = r.choice(["^", "$", r"\b", r"\Z", r"\B"])
+        else:
+            piece = r.choice(atoms) + r.choice(["", "", "", "?", "{2}", "{0,2}?"] if bounded else ["", "", "", "?", "*", "+", "{2}", "{1,3}", "*?", "+?", "{0,2}?"])
+        pieces.append(piece)
+    return "".join(pieces), groups
+
+
 class Function:
     """The source of a random function, the types of its columns and of its result."""
 
@@ -97,8 +190,8 @@ class Function:
         self.r = r = random.Random(seed)
         self.loops = self.fresh = 0
         self.fixed = set()
-        kinds = [r.choice("iffssb") for _ in range(r.randint(1, 4))]
-        self.result_kind = r.choice("ifsb")
+        kinds = [r.choice("iffssb" if r.random() < 0.7 else "dtzwcyDDrr") for _ in range(r.randint(1, 4))]
+        self.result_kind = r.choice("ifsb" if r.random() < 0.75 else "dtzwcyDDrr")
         self.types = [r.choice(TYPES[kind]) for kind in kinds]
         self.result = r.choice(TYPES[self.result_kind])
         self.optional = [r.random() < 0.25 for _ in kinds]
@@ -140,6 +233,8 @@ class Function:
             return r.choice(["0.0", "-0.0", "0.5", "1.5", "2.0", "0.1", "-3.25", "100.0", "1e16", "1e-5"])
         if kind == "b":
             return r.choice(["True", "False"])
+        if kind in MOMENTS:
+            return r.choice(MOMENTS[kind])
         return repr(r.choice(["", "a", "A", "AIR", "abc", ", ", "12", "x9", "Z", "é"]))
 
     def var(self, kind):
@@ -147,13 +242,49 @@ class Function:
         return self.r.choice(names) if names else self.const(kind)
 
     def expr(self, kind, depth=0):
+        if kind in "ifsD" and self.r.random() < 0.05:
+            return self.field({"i": "a", "f": "b", "s": "c", "D": "d"}[kind])
         if depth > 3 or self.r.random() < 0.22:
             return self.var(kind) if self.r.random() < 0.75 else self.const(kind)
 
         def e(kind):
             return self.expr(kind, depth + 1)
 
-        return {"b": self.bool_expr, "i": self.int_expr, "f": self.float_expr, "s": self.text_expr}[kind](e)
+        makers = {"b": self.bool_expr, "i": self.int_expr, "f": self.float_expr, "s": self.text_expr}
+        return makers[kind](e) if kind in makers else self.moment_expr(kind, e)
+
+    def moment_expr(self, kind, e):
+        r = self.r
+        picked = r.choice(["min", "max"])
+        choices = [lambda: f"({e(kind)} if {e('b')} else {e(kind)})"]
+        if kind in "dtz":
+            choices += [lambda: f"({e(kind)} {r.choice('+-')} {e('w')})", lambda: f"({e('w')} + {e(kind)})", lambda: f"({e(kind)} + DAY)"]
+            choices += [lambda: f"{picked}({e(kind)}, {e(kind)})", lambda: f"{e(kind)}.replace(day={r.choice(['1', e('i')])})"]
+        if kind == "d":
+            choices += [lambda: f"{e(r.choice('tz'))}.date()", lambda: f"datetime.date({e('i')}, {e('i')} % 13, 1)"]
+            choices += [lambda: f"datetime.date.fromisoformat({e('s')})", lambda: f"datetime.date.fromordinal({e('i')})"]
+        if kind == "t":
+            choices += [lambda: f"datetime.datetime.fromisoformat({e('s')})", lambda: f"datetime.datetime.strptime({e('s')}, '%Y-%m-%d %H:%M:%S')"]
+            choices += [lambda: f"{e('t')}.replace(hour={r.choice(['0', e('i')])}, microsecond=0)", lambda: f"{e('z')}.replace(tzinfo=None)"]
+            choices += [lambda: f"datetime.datetime.combine({e('d')}, {e('c')})", lambda: f"datetime.datetime(2024, {e('i')}, 1, {e('i')})"]
+        if kind == "z":
+            choices += [lambda: f"{e('t')}.replace(tzinfo=UTC)"]
+        if kind == "w":
+            choices += [lambda: f"({e('w')} {r.choice('+-')} {e('w')})", lambda: f"({e('w')} * {e('i')})", lambda: f"({r.choice(['-', 'abs'])}({e('w')}))"]
+            choices += [lambda: f"({e(same)} - {e(same)})" for same in "dtz"] + [lambda: f"timedelta(hours={e('i')})", lambda: f"({e('w')} // {e('i')})"]
+        if kind == "c":
+            choices += [lambda: f"{e(r.choice('tz'))}.time()", lambda: f"datetime.time({e('i')} % 24)"]
+        if kind == "D":
+            choices += [lambda: f"({e('D')} {r.choice('+-*')} {e(r.choice('DDDi'))})", lambda: f"({e('i')} * {e('D')})", lambda: f"(-{e('D')})"]
+            choices += [lambda: f"({e('D')} {r.choice('+-*')} {e('D')})", lambda: f"abs({e('D')})", lambda: f"{picked}({e('D')}, {e('D')})"]
+            rounding = r.choice(["", ", rounding=decimal.ROUND_HALF_UP", ", decimal.ROUND_DOWN"])
+            choices += [lambda: f"{e('D')}.quantize({r.choice(['CENT', 'Decimal(1)', e('D')])}{rounding})", lambda: f"Decimal({e('i')})"]
+        if kind == "r":
+            record = f"{{'c': {self.var('s')}, 'a': {self.var('i')}, 'd': {self.var('D')}, 'b': {self.var('f')}}}"
+            choices += [lambda: record, lambda: f"({e('i')}, {e('f')}, None, {e('D')})", lambda: record]
+        if kind == "y":
+            choices += [lambda: f"{e('s')}.encode()", lambda: f"({e('y')} + {e('y')})"]
+        return r.choice(choices)()
 
     def bool_expr(self, e):
         r = self.r
@@ -181,11 +312,40 @@ class Function:
                 lambda: f"math.{r.choice(['isnan', 'isinf', 'isfinite'])}({e(r.choice('fi'))})",
                 lambda: f"(D6.get({e('i')}) == {self.const(r.choice('is'))})",
                 lambda: f"({e('b')} is {r.choice(['True', 'False', 'not True'])})",
+                lambda: self.moments_compared(e),
+                lambda: self.moments_compared(e),
             ]
         )()
 
+    def matched(self, e):
+        source, groups = pattern(self.r)
+        name, self.fresh = f"m{self.fresh}", self.fresh + 1
+        way = self.r.choice(["search", "match", "fullmatch"])
+        return f"({name}[{self.r.randint(0, groups)}] if ({name} := re.{way}({source!r}, {e('s')})) else {self.const('s')})"
+
+    def document(self, e):
+        """A text that often is JSON."""
+        text = "'{{\"a\": \"{}\", \"b\": {}, \"c\": {}}}'"
+        return self.r.choice([f"{text}.format({e('s')}, {e('i')}, {e('f')})", f"str({e(self.r.choice('if'))})", e("s")])
+
+    def field(self, name):
+        """A field of a struct that is an argument."""
+        records = [name for name, kind in self.vars.items() if kind == "r"]
+        return f"{self.r.choice(records)}[{name!r}]" if records else self.const({"a": "i", "b": "f", "c": "s", "d": "D"}[name])
+
+    def moments_compared(self, e):
+        r = self.r
+        kind = r.choice("dtzwcyDD")
+        other = kind if r.random() < 0.9 else r.choice("dtzwsi")
+        return f"({e(kind)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {e(other)})"
+
     def int_expr(self, e):
         r = self.r
+        if r.random() < 0.15:
+            kind = r.choice("dtzcw")
+            names = {"c": ["hour", "minute", "second", "microsecond"], "w": ["days", "seconds", "microseconds"]}.get(kind, ["year", "month", "day"])
+            names = names + ["weekday()", "isoweekday()", "toordinal()"] if kind in "dtz" else names
+            return f"{e(kind)}.{r.choice(names + ['hour', 'minute', 'second'] if kind in 'tz' else names)}"
         return r.choice(
             [
                 lambda: f"({e('i')} {r.choice(['+', '-', '*', '//', '%', '&', '|', '^'])} {e('i')})",
@@ -247,6 +407,10 @@ class Function:
                 lambda: f"(D5[{e('s')}] * {e('f')})",
                 lambda: f"T3[{e('i')} % 3]",
                 lambda: f"divmod({e('f')}, {e(r.choice('if'))})[{r.choice('01')}]",
+                lambda: f"{e('w')}.total_seconds()",
+                lambda: f"({e('w')} / {e('w')})",
+                lambda: f"{e('z')}.timestamp()",
+                lambda: f"float({e('D')})",
             ]
         )()
 
@@ -278,6 +442,17 @@ class Function:
                 lambda: f"str(D5.get({e('s')}, {r.choice(['0', repr('no')])}))",
                 lambda: f"{e('s')}[{self.var('i')}:{self.var('i')}]",
                 lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
+                lambda: f"{e(r.choice('dtzc'))}.isoformat()",
+                lambda: f"str({e('D')})",
+                lambda: f"re.sub({pattern(r)[0]!r}, {r.choice(['', '-', 'xyz'])!r}, {e('s')})",
+                lambda: self.matched(e),
+                lambda: self.matched(e),
+                lambda: f"json.loads({self.document(e)}){r.choice(['[chr(97)]', '.get(chr(98))', ''])}",
+                lambda: f"json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, 0)']) % r.choice('abcx')}",
+                lambda: f"str(json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, True)']) % r.choice('abcx')})",
+                lambda: f"str({e(r.choice('dtzc'))})",
+                lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S'])!r})",
+                lambda: f"f'{{{self.var(r.choice('dtz'))}:%Y/%m/%d}}'",
             ]
         )()
 
@@ -286,7 +461,7 @@ class Function:
 
     def assign(self, depth):
         r = self.r
-        kind = r.choice("iffsb")
+        kind = r.choice("iffsb" if r.random() < 0.85 else "dtzwcyDD")
         names = [name for name, other in self.vars.items() if other == kind and name not in self.fixed]
         if names and r.random() < 0.6:
             name = r.choice(names)

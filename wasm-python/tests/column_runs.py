@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import struct
 
 import native_guest
@@ -16,9 +17,17 @@ def bits(array):
     """What has to be the same: values to the last bit, apart from the payloads of NaNs."""
 
     def of(v):
+        if isinstance(v, dict):
+            return [(name, of(item)) for name, item in v.items()]
         return ("nan" if v != v else struct.pack("<d", v)) if isinstance(v, float) else (type(v), v)
 
+    if pa.types.is_temporal(array.type):  # not all of them are objects of Python's
+        array = array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())
     return [of(v) for v in array.to_pylist()]
+
+
+def groups_of(pattern):
+    return re.compile(pattern).groups
 
 
 def run(name, columns, mode, on_error="null", cut=None):
@@ -75,7 +84,7 @@ def compare(function, columns, cuts=(None, 7)):
                 counts[candidate.why] += 1
         if found[0] != expected[0]:
             rows = [row for row, (a, b) in enumerate(zip(expected[0], found[0])) if a != b]
-            values = [column[rows[0]].as_py() for column in columns] if rows else None
+            values = [str(column[rows[0]]) for column in columns] if rows else None
             first = (expected[0][rows[0]], found[0][rows[0]]) if rows else None
             return f"{mode}, batches of {cut}: {len(rows)} rows, the first {rows[:1]} of {values}: {first}"
         if found[1] != expected[1]:

@@ -96,6 +96,8 @@ class GuestError(Exception):
 
 def normalised(array):
     """A copy with offset 0, as the host makes them."""
+    if pa.types.is_temporal(array.type) and array.offset != 0:  # not all of them are objects of Python's
+        return normalised(array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())).view(array.type)
     return pa.concat_arrays([array, array.slice(0, 0)]) if array.offset == 0 else pa.array(array.to_pylist(), array.type)
 
 

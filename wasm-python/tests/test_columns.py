@@ -35,6 +35,8 @@ def test_generated_functions(first):
 
 
 NUMBERS = {"i": ("int64", "int8", "uint32", "uint64"), "f": ("double", "float"), "b": ("bool",), "s": ("string", "large_string")}
+NUMBERS |= {kind: column_programs.TYPES[kind] for kind in "dtzwcyDr"}
+COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 OPERATIONS = [
     *((f"a {op} b", "ii", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%", "&", "|", "^", "<<", ">>")),
     *((f"a {op} {k}", "i", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%") for k in (3, -7, 2**40)),
@@ -79,7 +81,58 @@ OPERATIONS = [
     ("T1[a]", "i", "s"), ("T2[a]", "i", "i"), ("T3[a]", "i", "f"), ("D5.get(a, 7)", "s", "f"), ("D5[a]", "s", "f"), ("D6.get(a)", "i", "s"),
     ("a.startswith(('A', 'é'))", "s", "b"), ("a.endswith(('R', ''))", "s", "b"),
     ("a if b else None", "ib", "i"), ("a and b", "ss", "s"), ("a or b", "ff", "f"), ("'ab' * (a % 50 - 9)", "i", "s"), ("sum((1, 2)) + a", "i", "i"),
-]  # fmt: skip
+    *(("a", kind, kind) for kind in "dtzwcy"), *(("a if b else None", kind + "b", kind) for kind in "dtzwcy"),
+    *((f"a {op} b", kind * 2, "b") for kind in "dtzwcy" for op in COMPARISONS), *((f"a {op} b", kinds, "b") for op in COMPARISONS for kinds in ("dt", "tz", "wi")),
+    *((f"a {op} {constant}", kind, "b") for op in COMPARISONS for kind, constants in column_programs.MOMENTS.items() for constant in constants),
+    *((f"a.{part}", kind, "i") for kind in "dtz" for part in ("year", "month", "day", "weekday()", "isoweekday()", "toordinal()")),
+    *((f"a.{part}", kind, "i") for kind in "tzc" for part in ("hour", "minute", "second", "microsecond")),
+    *((f"a.{part}", "w", "i") for part in ("days", "seconds", "microseconds")), ("a.total_seconds()", "w", "f"), ("a.timestamp()", "z", "f"),
+    *((f"a {op} b", kind + "w", kind) for kind in "dtzw" for op in "+-"), *((f"a {op} DAY", kind, kind) for kind in "dtzw" for op in "+-"),
+    *(("a - b", kind * 2, "w") for kind in "dtz"), ("a - START", "d", "w"), ("STAMP - a", "t", "w"), ("a - EPOCH", "z", "w"),
+    *((f"a {op} b", "wi", "w") for op in ("*", "//")), ("3 * a", "w", "w"), ("a % b", "ww", "w"), ("a / b", "ww", "f"), ("a // b", "ww", "i"),
+    ("-a", "w", "w"), ("abs(a)", "w", "w"), *((f"{fn}(a, b)", kind * 2, kind) for fn in ("max", "min") for kind in "dtzwc"),
+    *(("bool(a)", kind, "b") for kind in "dtzwcy"), *(("a or b", kind * 2, kind) for kind in "wy"),
+    *((f"a.{method}", kind, "s") for kind in "dtzc" for method in ("isoformat()", "__str__()")), *(("str(a)", kind, "s") for kind in "dtzwc"),
+    ("a.isoformat(' ')", "t", "s"), *((f"a.strftime({form!r})", kind, "s") for kind in "dtz" for form in ("%Y-%m-%d", "%d/%m/%Y %H:%M:%S", "%Y%m%d", "%H:%M:%S.%f")),
+    ("f'{a:%Y-%m}'", "d", "s"), ("f'{a}|{b}'", "td", "s"), ("a.date()", "t", "d"), ("a.date()", "z", "d"), ("a.time()", "t", "c"),
+    ("a.replace(day=1)", "d", "d"), ("a.replace(day=b)", "ti", "t"), ("a.replace(hour=0, minute=0, second=0, microsecond=0)", "t", "t"), ("a.replace(hour=b)", "ci", "c"),
+    ("a.replace(tzinfo=UTC)", "t", "z"), ("a.replace(tzinfo=None)", "z", "t"), ("datetime.date(a % 3000, b % 14, 28)", "ii", "d"), ("datetime.time(a, b)", "ii", "c"),
+    ("datetime.datetime(2024, a, b, 3)", "ii", "t"), ("datetime.datetime.combine(a, b)", "dc", "t"), ("datetime.date.fromordinal(a)", "i", "d"),
+    ("timedelta(days=a)", "i", "w"), ("timedelta(a, b)", "ii", "w"), ("timedelta(hours=a, minutes=b)", "ii", "w"), ("timedelta(a)", "f", "w"),
+    *((f"a {op} b", kinds, "D") for op in "+-*" for kinds in ("DD", "Di", "iD")), *((f"a {op} CENT", "D", "D") for op in "+-*"), ("CENT - a", "D", "D"),
+    *((f"a {op} b", kinds, "b") for op in COMPARISONS for kinds in ("DD", "Di", "iD", "Df")), *((f"a {op} CENT", "D", "b") for op in COMPARISONS),
+    ("a", "D", "D"), ("a", "i", "D"), ("-a", "D", "D"), ("abs(a)", "D", "D"), ("str(a)", "D", "s"), ("f'{a}'", "D", "s"), ("float(a)", "D", "f"), ("int(a)", "D", "i"), ("bool(a)", "D", "b"),
+    *((f"a.quantize(CENT, rounding=decimal.ROUND_{way})", "D", "D") for way in ("HALF_EVEN", "HALF_UP", "HALF_DOWN", "UP", "DOWN", "FLOOR", "CEILING", "05UP")),
+    *((f"a.quantize(Decimal({unit!r}))", "D", "D") for unit in ("1", "0.1", "0.0001", "1E1")), *((f"{fn}(a, b)", "DD", "D") for fn in ("max", "min")),
+    ("a if b else None", "Db", "D"), ("a * Decimal('1.19')", "D", "D"), ("Decimal(a)", "i", "D"), ("a / 3", "D", "D"), ("a * 1.5", "D", "D"), ("a or CENT", "D", "D"),
+    ("a", "r", "r"), ("a['a']", "r", "i"), ("a['b'] * 2", "r", "f"), ("a['c']", "r", "s"), ("a.get('d')", "r", "D"), ("a['x']", "r", "i"), ("a.get('x', 7)", "r", "i"), ("'a' in a", "r", "b"),
+    ("{'a': a['a'] + 1, 'b': a['b'], 'c': a['c'], 'd': a['d']}", "r", "r"), ("(a['a'], b, None, a.get('d'))", "rf", "r"), ("{'a': b, 'b': b}", "ri", "r"), ("a if b else None", "rb", "r"),
+    ("a if a['a'] else {'d': None, 'a': b, 'b': 0, 'c': 'x'}", "ri", "r"), ("{'a': 1, 'b': a['a'], 'c': a['c'].upper(), 'd': 3}", "r", "r"), ("a is None", "r", "b"),
+    ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
+]
+
+MOMENT_TEXTS = ["2024-02-29", "2023-02-29", "1999-12-31 23:59:59", "2024-01-02T03:04:05", "2024-01-02 03:04:05.678", "2024-01-02x03:04:05.678901", "0001-01-01"]
+MOMENT_TEXTS += ["0000-01-01", "2024-01-32", "2024-1-2", "20240102", "2024-W01-1", "2024-01-02 03:04", "2024-01-02 24:00:00", "2024-01-02 03:60:00", "2024-01-02 03:04:60"]
+MOMENT_TEXTS += ["2024-01-02T03:04:05Z", "2024-01-02T03:04:05+01:00", "2024-01-02  03:04:05", "2024-01-02 03:04:05 ", " 2024-01-02", "2024-01-02\n03:04:05", "٢٠٢٤-01-02", "2024-01-02é03:04"]
+MOMENT_TEXTS += ["29.02.2024", "31/12/1999 23:59", "2024-01-02 03:04:05.6", "2024-01-02 03:04:05.1234567", "2024-01-02 03:04:05.", "2024-01-02 03", "", "2024-01-02T", "20240229T235959", None]
+PARSERS = ["datetime.date.fromisoformat(a)", "datetime.datetime.fromisoformat(a)"]
+FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y%m%d", "%Y%m%dT%H%M%S", "%Y-%m-%d %H:%M", "%b %d %Y", "%Y-%m")
+PARSERS += [f"datetime.datetime.strptime(a, {form!r})" for form in FORMS]
+
+
+@pytest.mark.parametrize("expression", PARSERS)
+def test_moments_out_of_text(expression):
+    kind = "date32[day]" if "date.date." in expression else "timestamp[us]"
+    function = written(f"@udf(input_types=['string'], result_type={kind!r})\ndef fn(a):\n    return {expression}\n", "string")
+    r = column_programs.random.Random(expression)
+    damaged = []
+    for text in MOMENT_TEXTS * 20:
+        text = list(text or "")
+        if text:
+            text[r.randrange(len(text))] = r.choice("0123456789 -:T.")
+        damaged.append("".join(text))
+    assert column_runs.compare(function, [MOMENT_TEXTS + damaged], cuts=(None,)) is None
+  # fmt: skip
 
 
 @pytest.mark.parametrize("expression, kinds, result", OPERATIONS)
@@ -92,6 +145,50 @@ def test_operations(expression, kinds, result):
         function = written(f"{head}    return {expression}\n", *types)
         columns = [[None if r.random() < 0.1 else column_programs.value(r, type) for _ in range(1000)] for type in types]
         assert column_runs.compare(function, columns, cuts=(None,)) is None
+
+
+PATTERNS = [r"@([a-z0-9-]+)\.(?:com|org)", r"(\d+)(\.\d+)?", r"(?i)AIR|mail", r"^\s*(\w+)\s*$", r"(a)|(b)|(1)", r"\ba", r"(?P<first>\w)(?P<rest>.*?)$", r"x*", r"[^\W\d_]+"]
+PATTERNS += [r"(?s)a.b", r"(a|ab)(c|bcd)?", r"(?:a|b)+?1", r"[\s\S]{2,3}", r"(?a)\s", r"(a)?(b)?", r"", r"(?:(?:a|aa)+)X"]
+
+
+@pytest.mark.parametrize("start", range(0, 96, 8))
+def test_regular_expressions(start):
+    """Those above, and random ones: whether they match, all groups, and where."""
+    r = column_programs.random.Random(start)
+    found = [PATTERNS[(start + k) % len(PATTERNS)] if start < 40 else column_programs.pattern(r)[0] for k in range(6)]
+    lines = []
+    for k, pattern in enumerate(found):
+        groups = column_runs.groups_of(pattern)
+        shown = " + ".join(f"(m.group({n}) or 'none')" for n in range(groups + 1))
+        lines += [f"    m = P{k}.{r.choice(['search', 'search', 'match', 'fullmatch'])}(a)", f"    t += f'{{m.start()}}:{{m.end({groups})}}:' + {shown} if m else 'no'"]
+    texts = [column_programs.value(r, "string") for _ in range(300)] + ["".join(r.choice("abAI1X. ") for _ in range(r.randint(0, 12))) for _ in range(300)]
+    head = "".join(f"P{k} = re.compile({pattern!r})\n" for k, pattern in enumerate(found))
+    source = "@udf(input_types=['string'], result_type='string')\ndef fn(a):\n    t = ''\n" + "\n".join(lines) + "\n    return t\n"
+    found = column_runs.compare(Written("fn", "\n" + head + source, ["string"]), [texts], cuts=(None,))
+    assert found is None, f"{head}{source}{found}"
+
+
+DOCUMENTS = ['{"a": 1}', '{"a": 1.5, "b": {"c": "x"}}', '{"a": "text", "a": 7}', '{"a": {"c": 1}, "a": null}', '{"b": {"c": -0.0}, "a": -0}', '{"a": true, "b": {}}', '{"a": false}']
+DOCUMENTS += ['{"a": [1, 2], "b": {"c": null}}', '{"a": 1e5}', '{"a": 12345678901234567}', '{"a": "\\u00e9"}', '{"a": "é"}', '{"é": 1, "a": 2}', '{"a": 1,}', '{"a": 01}', '{"a": 1.}', '{"a": .5}']
+DOCUMENTS += [' { "a" : 2 , "b" : { "c" : [ ] } } ', '{"a": 1} x', "", "null", "[1]", '"a"', "5", "-", '{"a": NaN}', '{"a": "tab\tin"}', '{"a": 1.10, "b": {"c": 0.1}}', "{'a': 1}", '{"a": tru}', '{"a"}']
+DOCUMENTS += ['{"a": ' + "[" * 40 + "]" * 40 + "}", '{"a": {"b": {"c": "deep"}}, "b": 3}', "{}", '{"b": null}', '{"a": 999999999999999, "b": {"c": 0.000000000000001}}', '{"x": {"a": 5}}', None]
+ASKED = [("json.loads(a)['a']", kind) for kind in "ifsb"] + [("json.loads(a).get('a')", "i"), ("json.loads(a).get('a', 5)", "f"), ("json.loads(a)['b']['c']", "f"), ("json.loads(a)['b'].get('c')", "s")]
+ASKED += [("json.loads(a).get('b').get('c', 'none')", "s"), ("json.loads(a)", "i"), ("json.loads(a)['a'] + 1", "f"), ("str(json.loads(a)['a'])", "s"), ("json.loads(a)['a'] is None", "b")]
+ASKED += [("f'{json.loads(a)[chr(97)]}'", "s"), ("json.loads(a)['a'].upper()", "s"), ("json.loads(a)['a'] or 3", "i"), ("json.loads(a)['a']['b']['c']", "s"), ("'a' in json.loads(a)", "b")]
+ASKED += [("(d := json.loads(a))['a'] if len(a) % 2 else d['b']['c']", "i"), ("(json.loads(a)['a'], len(a))[1]", "i"), ("7 if (d := json.loads(a).get('a', 1)) else len(a)", "i"), ("len(a) if (json.loads(a),) else 2", "i")]
+
+
+@pytest.mark.parametrize("expression, result", ASKED)
+def test_json(expression, result):
+    r = column_programs.random.Random(expression)
+    damaged = []
+    for text in DOCUMENTS * 12:
+        text = list(text or "")
+        if text:
+            text[r.randrange(len(text))] = r.choice('0123456789 "{}[],.:-ab')
+        damaged.append("".join(text))
+    function = written(f"@udf(input_types=['string'], result_type={NUMBERS[result][0]!r})\ndef fn(a):\n    return {expression}\n", "string")
+    assert column_runs.compare(function, [DOCUMENTS + damaged], cuts=(None,)) is None
 
 
 @pytest.mark.parametrize("cut", [1, 7, 255, 256, 257, 1024])
@@ -157,7 +254,7 @@ def test_what_is_not_lifted_says_why(guest):
     assert (lifted, why) == (False, "every path is the interpreter's") and "print" in reasons[0][1]
     assert explained(len, "string") == (False, "it is not a plain function", [])
     assert explained(lambda *x: 1, "int64")[0] is False
-    assert explained(lambda x: x, "decimal128")[1] == "arguments of type decimal128"
+    assert explained(lambda x: x, "list")[1] == "arguments of type list<>"
 
 
 CHANGES = {

@@ -3,7 +3,7 @@
  *
  * In the program's data, as int32: the slots (row numbers, rows still in the loop, rows that go on, failed rows), then the numbers of
  * values that enter, of values for the next turn, and of exits; the values, three each: (from, to, kind); then the exits: the slots
- * (rows inside, rows outside), the number of values, and those. Kind: 0: bools, 1: numbers, 2: texts.
+ * (rows inside, rows outside), the number of values, and those. Kind: 0: bools, 1: numbers, 2: texts, 3: decimals.
  */
 #include "../columns.h"
 
@@ -32,7 +32,8 @@ static void gather(vv_block *block, const int32_t *value, const int32_t *chosen,
     void *to = block->slots[value[1]];
     if (value[2] == 0) for (int i = 0; i < count; i++) ((uint8_t *)to)[i] = ((const uint8_t *)from)[chosen[i]];
     else if (value[2] == 1) VV_UNROLL for (int i = 0; i < count; i++) ((vv_bits *)to)[i] = ((const vv_bits *)from)[chosen[i]];
-    else for (int i = 0; i < count; i++) ((vv_text *)to)[i] = ((const vv_text *)from)[chosen[i]];
+    else if (value[2] == 2) for (int i = 0; i < count; i++) ((vv_text *)to)[i] = ((const vv_text *)from)[chosen[i]];
+    else for (int i = 0; i < count; i++) ((vv_decimal *)to)[i] = ((const vv_decimal *)from)[chosen[i]];
     if (value[2] == 2) block->ascii[value[1]] = block->ascii[value[0]];
 }
 
@@ -43,7 +44,8 @@ static void scatter(vv_block *inside, const int32_t *value, const uint8_t *mask,
         if (!mask[i]) continue;
         if (value[2] == 0) ((uint8_t *)to)[numbers[i]] = ((const uint8_t *)from)[i];
         else if (value[2] == 1) ((vv_bits *)to)[numbers[i]] = ((const vv_bits *)from)[i];
-        else ((vv_text *)to)[numbers[i]] = ((const vv_text *)from)[i];
+        else if (value[2] == 2) ((vv_text *)to)[numbers[i]] = ((const vv_text *)from)[i];
+        else ((vv_decimal *)to)[numbers[i]] = ((const vv_decimal *)from)[i];
     }
     if (value[2] == 2) inside->ascii[value[1]] &= inside->ascii[value[0]];
 }
@@ -55,7 +57,8 @@ static void clear_exit(vv_block *block, int32_t outside, const int32_t *taken, i
         void *to = block->slots[taken[3 * k + 1]];
         if (taken[3 * k + 2] == 0) memset(to, 0, (size_t)block->rows);
         else if (taken[3 * k + 2] == 1) memset(to, 0, (size_t)block->rows * 8);
-        else for VV_ROWS(i) ((vv_text *)to)[i] = VV_EMPTY;
+        else if (taken[3 * k + 2] == 2) for VV_ROWS(i) ((vv_text *)to)[i] = VV_EMPTY;
+        else memset(to, 0, (size_t)block->rows * sizeof(vv_decimal));
         block->ascii[taken[3 * k + 1]] = 1;
     }
 }
@@ -76,7 +79,7 @@ static void leave(vv_block *inside, reader exits, int32_t count, const int32_t *
 
 /* The values of the next turn. */
 static void carry(vv_block *inside, const int32_t *carried, int32_t count) {
-    static const size_t widths[] = {1, 8, sizeof(vv_text)};
+    static const size_t widths[] = {1, 8, sizeof(vv_text), sizeof(vv_decimal)};
     for (int32_t k = 0; k < count; k++) {
         const int32_t *value = carried + 3 * k;
         memcpy(inside->slots[value[1]], inside->slots[value[0]], (size_t)inside->rows * widths[value[2]]);

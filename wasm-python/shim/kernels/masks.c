@@ -42,3 +42,10 @@ void vv_k_select_text(const vv_op *op, vv_block *block) {
     VV_UNROLL for VV_ROWS(i) to[i] = c[i] ? (x != NULL ? x[i] : constant) : (y != NULL ? y[i] : constant);
     block->ascii[op->to] = ascii && (x == NULL || block->ascii[op->a]) && (y == NULL || block->ascii[op->b]);
 }
+
+void vv_k_select_decimal(const vv_op *op, vv_block *block) {
+    const uint8_t *c = block->slots[op->c];
+    const vv_decimal *x = block->slots[op->a], *y = block->slots[op->b];
+    vv_decimal *to = block->slots[op->to];
+    VV_UNROLL for VV_ROWS(i) to[i] = c[i] ? x[i] : y[i];
+}

@@ -287,7 +287,7 @@ static int write_fields(const rows_field *field, PyObject *value, unsigned kind,
             PyErr_SetString(PyExc_ValueError, "a row changed while it was written");
             return -1;
         }
-        if (mask_bit(out->data + start, i)) continue;
+        if (rows_mask_bit(out->data + start, i)) continue;
         PyObject *item = Py_NewRef(PyList_GET_ITEM(value, i));
         int status = item == Py_None ? (PyErr_SetString(PyExc_ValueError, "a row changed while it was written"), -1)
                                      : field->children[i].write(&field->children[i], item, out);

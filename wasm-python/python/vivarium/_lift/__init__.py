@@ -69,7 +69,7 @@ def candidate(callable, arguments, result):
         bound, callable = (callable.__self__,), callable.__func__
     if type(callable) is not types.FunctionType:
         return None
-    return Candidate(callable, bound, [(type.id, nullable) for type, nullable in arguments], result.id)
+    return Candidate(callable, bound, list(arguments), result)
 
 
 def attach(function, callable, arguments, result):

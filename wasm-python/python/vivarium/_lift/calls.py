@@ -1,24 +1,35 @@
 """Calls: of built-in functions, of methods, and of plain functions, which become part of the program."""
 
+import decimal
+import json
 import math
+import re
 import types
 
+from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.patterns import FUNCTIONS, is_match
+from vivarium._lift.structs import is_record
+from vivarium._lift.times import CLASSES, MOMENTS
 from vivarium._lift.values import (
     BOOL,
+    BYTES,
     CONTAINERS,
     FLOAT,
     NUMBER,
+    SPAN,
     TEXT,
     Const,
     Deopt,
     Fork,
     Frame,
+    Made,
     Method,
     RangeIter,
     Reg,
     Split,
     Tup,
+    exponent_of,
     is_plain,
     type_of,
 )
@@ -67,17 +78,25 @@ def _builtin(fn):
 class Calls:
     def call(self, f, arguments, keywords, state):
         """The value; or the Frame to run."""
-        if not all(isinstance(v, (Const, Reg, Tup, RangeIter, Split)) for v in arguments):
+        if not all(isinstance(v, (Const, Made, Reg, Tup, RangeIter, Split)) for v in arguments):
             raise Deopt("a call with such arguments")
         if isinstance(f, Method):
             return self._method(f.name, arguments[0], arguments[1:], keywords, state)
         if not isinstance(f, Const):
             raise Deopt("a call of such a value")
         fn = f.v
+        if fn is json.loads and not keywords:
+            return self.document(fn, [self.present(v, state) for v in arguments], state)
+        if type(fn) is types.FunctionType and fn in FUNCTIONS and not keywords:
+            return self.pattern_function(FUNCTIONS[fn], fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType:
             return self._inlined(fn, arguments, keywords, state)
         if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
             return self._inlined(fn.__func__, [Const(fn.__self__), *arguments], keywords, state)
+        if type(fn) is type and fn in CLASSES:
+            return self.moment_class(fn, arguments, keywords, state)
+        if fn is decimal.Decimal and not keywords:
+            return self.new_decimal([self.present(v, state) for v in arguments])
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
@@ -154,6 +173,8 @@ class Calls:
         if fn is len and count == 1:
             if ts[0] == TEXT:
                 return Reg(NUMBER, self.emit("text_length", NUMBER, self.as_reg(x), mask=mask))
+            if ts[0] == BYTES:
+                return Reg(NUMBER, self.emit("bytes_length", NUMBER, self.as_reg(x)))
             if isinstance(x, Tup):
                 return Const(len(x.items))
             if isinstance(x, Split):
@@ -162,6 +183,10 @@ class Calls:
             return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
         if fn is abs and ts == [NUMBER]:
             return Reg(NUMBER, self.emit("int_abs", NUMBER, x.id, mask=mask))
+        if exponent_of(ts[0] if ts else None) is not None and (fn is abs or fn in (int, float, str, bool, max, min)):
+            return self._of_decimals(fn, arguments, state)
+        if fn is abs and ts == [SPAN]:
+            return self.span_absolute(x, state)
         if (fn is abs or fn is math.fabs) and ts == [FLOAT]:
             return Reg(FLOAT, self.emit("float_abs", FLOAT, x.id))
         if fn in (max, min) and count >= 2:
@@ -188,6 +213,17 @@ class Calls:
             return Reg(FLOAT, self.emit("float_atan2", FLOAT, y, x, mask=mask))
         raise Deopt(f"{fn.__name__}() of such values")
 
+    def _of_decimals(self, fn, arguments, state):
+        if fn in (max, min):
+            return self.decimal_extreme(fn, arguments, state)
+        if len(arguments) != 1:
+            raise Deopt(f"{fn.__name__}() of such values")
+        if fn is abs:
+            return self.decimal_sign("abs", arguments[0], state)
+        if fn is bool:
+            return self.truth(arguments[0], state)
+        return self.to_str(arguments[0], state) if fn is str else self.decimal_converted(fn, arguments[0], state)
+
     def _isinstance(self, found, classes):
         if isinstance(classes, Const) and type(classes.v) is tuple:
             classes = Tup([Const(c) for c in classes.v])
@@ -203,6 +239,9 @@ class Calls:
             if isinstance(later, Const):
                 return second if later.v else first
             return Fork([(self.m_and(state.mask, later.id), second), (self.m_and(state.mask, later.id, False), first)])
+        if len(set(ts)) == 1 and ts[0] in MOMENTS:
+            found = self._extreme(fn, [self.number_of(v) for v in arguments], [NUMBER] * len(ts), state)
+            return Reg(ts[0], self.as_reg(found))
         if len(set(ts)) != 1 or ts[0] not in (NUMBER, FLOAT):
             raise Deopt(f"{fn.__name__}() of values of several types")
         kind = "int_" if ts[0] == NUMBER else "float_"
@@ -247,12 +286,34 @@ class Calls:
             return self.to_float(x)
         return Reg(NUMBER, self.emit("float_to_int", NUMBER, x.id, mask=mask)) if t == FLOAT else self.to_int(x)
 
+    def has_methods(self, v):
+        """Whether methods of the constant may be called."""
+        return type(v.v) in (str, dict, re.Pattern) or type_of(v) in (BYTES, *MOMENTS) or exponent_of(type_of(v)) is not None or (type(v.v) is type and v.v in CLASSES)
+
     def _method(self, name, v, arguments, keywords, state):
         v = self.present(v, state)
+        if is_record(v) and not keywords:
+            return self.record_method(name, v, arguments)
+        if isinstance(v, Const) and type(v.v) is re.Pattern and not keywords:
+            return self.pattern_method(name, v.v, [self.present(argument, state) for argument in arguments], state)
+        if is_document(v) and not keywords:
+            return self.document_method(name, v, arguments, state)
+        if is_match(v) and not keywords:
+            return self.match_method(name, v, arguments, state)
+        if isinstance(v, Const) and type(v.v) is type:
+            return self.moment_class_method(name, v.v, arguments, keywords, state)
+        if exponent_of(type_of(v)) is not None:
+            return self.decimal_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
+        if type_of(v) in MOMENTS:
+            return self.moment_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if keywords:
             raise Deopt(f"{name}() with keywords")
         if isinstance(v, Const) and type(v.v) is dict:
             return self.dict_method(name, v.v, arguments, state)
+        if type_of(v) == BYTES:
+            return self.bytes_method(name, v, arguments, state)
+        if type_of(v) == TEXT and name == "encode":
+            return self.encoded(v, arguments)
         if type_of(v) == TEXT:
             return self.text_method(name, v, arguments, state)
         raise Deopt(f"{name}() of such a value")

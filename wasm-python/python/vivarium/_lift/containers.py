@@ -1,7 +1,10 @@
 """Constant containers, and tuples of values: `in`, items, and iteration."""
 
 
+from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number
+from vivarium._lift.patterns import is_match
+from vivarium._lift.structs import is_record
 from vivarium._lift.values import (
     BOOL,
     CONTAINERS,
@@ -53,6 +56,8 @@ class Containers:
     def contains(self, x, box, state):
         if type_of(box) in (TEXT, TEXT + "?"):
             return self._text_contains(x, self.present(box, state), state)
+        if is_record(box) and isinstance(x, Const) and type(x.v) is str:
+            return Const(x.v in self.present(box, state).about)
         items = self._items(box)
         constant = all(isinstance(item, Const) for item in items)
         if any(isinstance(item, Const) and (not is_scalar(item.v) or _is_nan(item.v)) for item in items):
@@ -190,6 +195,12 @@ class Containers:
 
     def get_item(self, box, x, state):
         box = self.present(box, state)
+        if is_record(box):
+            return self.field(box, x)
+        if is_document(box):
+            return self.document_item(box, x, state)
+        if is_match(box):
+            return self.match_group(box, x, state)
         x = self.present(x, state)
         if type_of(box) == TEXT:
             if isinstance(x, Slice):

@@ -4,7 +4,7 @@ import struct
 
 import _vivarium
 
-from vivarium._lift.values import BOOL, FLOAT, LARGEST, NUMBER, TEXT, Deopt, NotLifted, type_of
+from vivarium._lift.values import BOOL, BYTES, FLOAT, LARGEST, NUMBER, TEXT, Deopt, NotLifted, Reg, exponent_of, held, type_of
 
 CODES = {name: code for code, name in enumerate(_vivarium.KERNELS)}
 
@@ -14,26 +14,43 @@ MOST_DATA = 1 << 18
 ROWS = "rows"
 """The type of a register of row numbers."""
 
-_SLOTS = {BOOL: "b", NUMBER: "w", FLOAT: "w", TEXT: "t", ROWS: "n"}
-_KINDS = {BOOL: 0, NUMBER: 1, FLOAT: 1, TEXT: 2}
-COPIES = {BOOL: "copy_bool", NUMBER: "copy_number", FLOAT: "copy_number", TEXT: "copy_text"}
+_SLOTS = {BOOL: "b", TEXT: "t", BYTES: "t", ROWS: "n"}
+_KINDS = {"b": 0, "w": 1, "t": 2, "d": 3}
+"""Of slots that loops move values between: by number, shim/kernels/loops.c."""
+
+_FORMS = {"b": "bool", "w": "number", "t": "text", "d": "decimal"}
 _LOOKS = ("load_int64", "load_float64")
-_FINDS = ("find_text", "find_int")
+_FINDS = ("find_text", "find_int", "pattern_find", "json_find")
+_FINDS_MORE = ("json_find",)
+"""Kernels that write b too, and those that write c."""
+
 
 _PURE = frozenset(
     """
-    load_int8 load_int16 load_int32 load_int64 load_uint8 load_uint16 load_uint32 load_float32 load_float64 load_bool load_text
-    load_large_text load_null set_number set_bool set_text copy_number copy_bool copy_text
+    load_int8 load_int16 load_int32 load_int64 load_uint8 load_uint16 load_uint32 load_float16 load_float32 load_float64 load_bool
+    load_text load_large_text load_fixed_bytes load_decimal load_null set_number set_bool set_text set_decimal
+    copy_number copy_bool copy_text copy_decimal
     int_add int_sub int_mul int_neg int_abs int_and int_or int_xor int_max int_min int_lt int_le int_eq int_ne int_gt int_ge int_truth
     int_to_float float_add float_sub float_mul float_neg float_abs float_max float_min float_lt float_le float_eq float_ne float_gt float_ge
-    float_truth bool_and bool_and_not bool_or bool_xor bool_not bool_to_int select_number select_bool select_text
+    float_truth bool_and bool_and_not bool_or bool_xor bool_not bool_to_int select_number select_bool select_text select_decimal
     text_truth text_eq text_ne text_lt text_le text_gt text_ge text_is text_length text_slice text_upper text_lower text_strip text_concat
     text_contains text_find text_count text_starts text_ends text_replace text_isdigit text_isalpha
     text_isalnum text_isspace text_isupper text_islower text_title text_capitalize text_pad
-    find_text find_int take_number take_bool take_text int_to_text
+    find_text find_int take_number take_bool take_text int_to_text date_part moment_to_text bytes_length bytes_hex
+    pattern_find pattern_group pattern_mark pattern_replace
     """.split()
 )
 """Kernels of operations that never raise in Python: what nothing reads of them need not be computed."""
+
+
+def slot_kind(t):
+    """Of the slot that a register of the type needs: shim/columns.h."""
+    return _SLOTS.get(t) or ("w" if exponent_of(t) is None else "d")
+
+
+def form(t):
+    """What kernels that only move values call the type."""
+    return _FORMS[slot_kind(t)]
 
 
 class Op:
@@ -44,15 +61,18 @@ class Op:
         self.extra, self.constant = extra, constant
 
     def reads(self):
-        registers = [self.mask, self.a, self.c]
+        registers = [self.mask, self.a]
         if self.name not in _FINDS:
             registers.append(self.b)
+        if self.name not in _FINDS_MORE:
+            registers.append(self.c)
         if isinstance(self.constant, Parts):
             registers += [part[0] for part in self.constant.parts]
         return [register for register in registers if register >= 0]
 
     def writes(self):
-        return [register for register in (self.to, self.b if self.name in _FINDS else -1) if register >= 0]
+        written = (self.to, self.b if self.name in _FINDS else -1, self.c if self.name in _FINDS_MORE else -1)
+        return [register for register in written if register >= 0]
 
 
 class Parts:
@@ -99,6 +119,7 @@ class Emitter:
         self.code, self.types, self.memo = [], [], {}
         self.data, self.places = bytearray(), {}
         self.loop_table = []
+        self.kept = set()  # registers of what may raise in Python although their kernels are pure
 
     def reg(self, t):
         self.types.append(t)
@@ -156,12 +177,35 @@ class Emitter:
             return self.emit("set_bool", t, constant=int(v.v))
         if t == TEXT:
             return self.emit("set_text", t, constant=self.text(v.v))
-        raise Deopt("a value that no column holds")
+        known = held(v.v) if hasattr(v, "v") else None
+        if known is None:
+            raise Deopt("a value that no column holds")
+        name = {"t": "set_text", "d": "set_decimal"}.get(slot_kind(t), "set_number")
+        return self.emit(name, t, constant=self.bits(v))
+
+    def nothing(self, t):
+        """Some value of the type, for rows where it means nothing."""
+        constant = {"t": 0, "d": self.place(bytes(16))}.get(slot_kind(t), 0)
+        return Reg(t, self.emit("set_" + form(t), t, constant=constant))
+
+    def bits(self, v):
+        """The constant operand that a Const becomes."""
+        t = type_of(v)
+        if t == FLOAT:
+            return float_bits(v.v)
+        if t == TEXT:
+            return self.text(v.v)
+        if t in (NUMBER, BOOL):
+            return check_number(int(v.v))
+        value = held(v.v)[1]
+        if t == BYTES:
+            return self.place(value) | len(value) << 32
+        return value if exponent_of(t) is None else self.place(value.to_bytes(16, "little", signed=True))
 
     # ---- The program ----
 
     def drop_dead(self, results):
-        used = set(results)
+        used = set(results) | self.kept
         for loop in self.loop_table:
             used.update(loop.reads())
         kept = [True] * len(self.code)
@@ -199,18 +243,18 @@ class Emitter:
 
         for k, op in enumerate(self.code):
             for register in op.writes():
-                take(register, "c" if op.name in _LOOKS else _SLOTS[self.types[register]])
+                take(register, "c" if op.name in _LOOKS else slot_kind(self.types[register]))
             for register in set(op.reads() + op.writes()):
                 if register not in own and last.get(register, k) == k and register in slot and kinds[slot[register]] != "c":
                     free.setdefault(kinds[slot[register]], []).append(slot[register])
         for register in own:
-            take(register, _SLOTS[self.types[register]])
+            take(register, slot_kind(self.types[register]))
         slot[-1] = -1
         return slot, "".join(kinds)
 
     def _described(self, loop, slot):
         def values(pairs):
-            return [n for a, b in pairs for n in (slot[a], slot[b], _KINDS[self.types[a]])]
+            return [n for a, b in pairs for n in (slot[a], slot[b], _KINDS[slot_kind(self.types[a])])]
 
         words = [slot[loop.numbers], slot[loop.running], slot[loop.again], slot[loop.failed]]
         words += [len(loop.entering), len(loop.carried), len(loop.exits), loop.start]
@@ -219,11 +263,14 @@ class Emitter:
             words += [slot[gone], slot[outside], len(pairs), *values(pairs)]
         return self.numbers("i", *words)
 
-    def pack(self, kind, value, value_mask, null_mask, guards, outputs=()):
-        """The shim's Program. outputs: (kind, value, value_mask, null_mask) of each value, when the result is a row of them."""
+    def pack(self, kind, value, value_mask, null_mask, guards, fields=(), outputs=()):
+        """The shim's Program. fields: of a struct: (register of the values, that of the rows that are None, or -1) each.
+
+        outputs: (kind, value, value_mask, null_mask) of each value, when the result is a row of them.
+        """
         if not all(loop.complete for loop in self.loop_table):
             raise NotLifted("a loop")
-        made = [value, value_mask, null_mask, *(register for output in outputs for register in output[1:])]
+        made = [value, value_mask, null_mask, *(r for field in fields for r in field), *(r for output in outputs for r in output[1:])]
         results = [register for register in made if register >= 0]
         self.drop_dead(results)
         slot, kinds = self.slots(results)
@@ -239,9 +286,10 @@ class Emitter:
                 extra, constant = loop.end, self._described(loop, slot)
             operands = (slot[op.mask], slot[op.to], slot[op.a], slot[op.b], slot[op.c])
             ops += struct.pack("<Hhhhhhiq", CODES[op.name], *operands, extra, constant)
+        rows = (slot[value], slot[value_mask], slot[null_mask])
+        fields = struct.pack(f"<{2 * len(fields)}h", *(slot[register] for field in fields for register in field))
         placed = tuple((of, *(slot[register] for register in registers)) for of, *registers in outputs)
-        own = (kind, slot[value], slot[value_mask], slot[null_mask])
-        return _vivarium.Program(bytes(ops), bytes(self.data), kinds.encode(), *own, bool(self.loop_table), guards, placed)
+        return _vivarium.Program(bytes(ops), bytes(self.data), kinds.encode(), kind, *rows, bool(self.loop_table), guards, fields, placed)
 
 
 def check_number(value):

@@ -4,7 +4,7 @@ import sys
 
 from vivarium._lift.values import Deopt, NotLifted
 
-_CODE, _CELL, _ITEM, _ABSENT, _CONTENTS = range(5)
+_CODE, _CELL, _ITEM, _ABSENT, _CONTENTS, _CALL = range(6)
 
 
 def check_nothing_watches():
@@ -64,3 +64,7 @@ class Guards:
         """What a dict, list or set holds."""
         items = tuple(part for item in box.items() for part in item) if type(box) is dict else tuple(box)
         self._add((_CONTENTS, box, items), (_CONTENTS, id(box)))
+
+    def call(self, callable, attributes, key):
+        """What attributes the object has that a built-in function returns: (name, value) each."""
+        self._add((_CALL, callable, attributes), (_CALL, key))

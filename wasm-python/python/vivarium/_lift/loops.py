@@ -2,7 +2,7 @@
 
 import heapq
 
-from vivarium._lift.emit import COPIES, Loop
+from vivarium._lift.emit import Loop, form
 from vivarium._lift.masks import Mask
 from vivarium._lift.values import (
     BOOL,
@@ -12,12 +12,13 @@ from vivarium._lift.values import (
     Deopt,
     Frame,
     Iter,
+    Made,
     Method,
     NotLifted,
     RangeIter,
     Reg,
     Tup,
-    is_scalar,
+    is_columnar,
     type_of,
 )
 
@@ -51,8 +52,10 @@ class _Body:
 
     def dense(self, v, carried):
         """The value for the rows in the loop."""
+        if isinstance(v, Made) and not carried:
+            return v.of([self.dense(part, False) for part in v.parts])
         if isinstance(v, Const):
-            if not carried or not is_scalar(v.v) or v.v is None:
+            if not carried or not is_columnar(v.v) or v.v is None:
                 return v
             v = Reg(type_of(v), self.lifter.as_reg(v))
         if not isinstance(v, Reg) or v.none is not None:
@@ -116,7 +119,7 @@ class _Body:
         changing = {slot.id for _, slot in carried}
         for new, slot in carried:
             if new in changing:  # what another variable was: not what it becomes
-                new = lifter.emit(COPIES[slot.t], slot.t, new, memo=False)
+                new = lifter.emit("copy_" + form(slot.t), slot.t, new, memo=False)
             self.loop.carried.append((new, slot.id))
 
     def _of(self, state, name):
@@ -144,6 +147,8 @@ class _Body:
                 return Reg(v.t, register)
             if isinstance(v, RangeIter):
                 return RangeIter(outward(v.cur), outward(v.stop), v.step, v.header)
+            if isinstance(v, Made):
+                return v.of([outward(part) for part in v.parts])
             if isinstance(v, Tup):
                 return Tup([outward(item) for item in v.items], v.kind)
             if isinstance(v, Iter) and not _is_constant(v):

@@ -4,7 +4,8 @@ import functools
 import types
 
 from vivarium._lift.bytecode import OLDER
-from vivarium._lift.values import NULL, TEXT, Const, Deopt, Fork, Frame, Iter, Method, Reg, Slice, Tup, type_of
+from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS
+from vivarium._lift.values import NULL, TEXT, Const, Deopt, Fork, Frame, Iter, Made, Method, Reg, Slice, Tup, type_of
 
 _NOTHING = frozenset("RESUME NOP PRECALL MAKE_CELL COPY_FREE_VARS NOT_TAKEN".split())
 _TESTS = {"IF_FALSE": False, "IF_TRUE": True, "IF_NONE": True, "IF_NOT_NONE": False}
@@ -26,6 +27,8 @@ class Machine:
         frame = state.frames[-1]
         instruction = frame.code.ins[frame.at]
         name, stack = instruction.name, frame.stack
+        if self.documents and self.settle(state, instruction):
+            return None
         test = _test_of(name)
         if test is not None:
             condition = self.is_none(stack.pop()) if test[0] else self.truth(stack.pop(), state)
@@ -199,8 +202,12 @@ class Machine:
                 self._push_callable(stack, v)
             else:
                 stack.append(v)
-        elif method and (isinstance(v, Reg) or (isinstance(v, Const) and type(v.v) in (str, dict))):
+        elif method and (isinstance(v, (Made, Reg)) or (isinstance(v, Const) and self.has_methods(v))):
             stack.extend((Method(name), v))
+        elif type_of(v) in MOMENTS or (isinstance(v, Reg) and v.t in MOMENTS):
+            stack.append(self.moment_attribute(name, v, state))
+        elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
+            stack.append(self.moment_constant(name, v.v))
         else:
             raise Deopt(f"the attribute {name}")
 
@@ -294,7 +301,7 @@ class Machine:
 
     def _build(self, frame, stack, count, kind):
         items = [stack.pop() for _ in range(count)][::-1]
-        if not all(isinstance(item, (Const, Reg, Tup)) for item in items):
+        if not all(isinstance(item, (Const, Made, Reg, Tup)) for item in items):
             raise Deopt("a container of such values")
         stack.append(Tup(items, kind))
 

@@ -1,7 +1,7 @@
 """States of one place and of the same types become one: masks by or, values by select."""
 
-from vivarium._lift.emit import float_bits
-from vivarium._lift.values import BOOL, FLOAT, NUMBER, TEXT, Const, Deopt, Iter, RangeIter, Reg, Slice, Split, Tup, is_scalar, type_of
+from vivarium._lift.emit import form, slot_kind
+from vivarium._lift.values import BOOL, NONE, Const, Deopt, Iter, Made, RangeIter, Reg, Slice, Split, Tup, is_columnar, is_scalar, type_of
 
 
 class Merging:
@@ -11,19 +11,21 @@ class Merging:
             return x
         if isinstance(x, Const) and isinstance(y, Const) and is_scalar(x.v) and type(x.v) is type(y.v) and repr(x.v) == repr(y.v):
             return x
+        if isinstance(x, Const) and isinstance(y, Const) and x.v is y.v:
+            return x
         if isinstance(x, Reg) and isinstance(y, Reg) and x.id == y.id and x.none == y.none:
             return x
         if isinstance(x, Tup) and isinstance(y, Tup) and len(x.items) == len(y.items):
             return Tup([self.select(condition, p, q) for p, q in zip(x.items, y.items)], x.kind)
         t = next((v.t for v in (x, y) if isinstance(v, Reg)), None) or type_of(x)
-        if t not in (NUMBER, FLOAT, TEXT, BOOL):
+        if not isinstance(t, str) or t == NONE or not isinstance(x, (Const, Reg)) or not isinstance(y, (Const, Reg)):
             raise Deopt("a choice between such values")
-        if t == BOOL or (isinstance(x, Const) and isinstance(y, Const)):
+        if slot_kind(t) in "bd" or (isinstance(x, Const) and isinstance(y, Const)):
             x, y = (v if isinstance(v, Reg) else Reg(t, self.as_reg(v)) for v in (x, y))
         constant, operands = 0, [-1, -1]
         for k, v in enumerate((x, y)):
             if isinstance(v, Const):
-                constant = v.v if t == NUMBER else float_bits(v.v) if t == FLOAT else self.text(v.v)
+                constant = self.bits(v)
             else:
                 operands[k] = v.id
         nones = [v.none if isinstance(v, Reg) else None for v in (x, y)]
@@ -32,8 +34,7 @@ class Merging:
             if None in nones:
                 raise Deopt("a choice between such values")
             none = self.emit("select_bool", BOOL, *nones, condition)
-        name = {BOOL: "select_bool", TEXT: "select_text"}.get(t, "select_number")
-        return Reg(t, self.emit(name, t, *operands, condition, constant=constant), none=none)
+        return Reg(t, self.emit("select_" + form(t), t, *operands, condition, constant=constant), none=none)
 
     def _telling(self, states):
         """For each state a condition that tells its rows from those of all later ones, as cheap as there is: (register, yes), or None."""
@@ -71,11 +72,13 @@ class Merging:
                 return Iter([choose(p, q) for p, q in zip(x.items, y.items)], x.at, x.header)
             if isinstance(x, Slice):
                 return Slice(choose(x.start, y.start), choose(x.stop, y.stop))
+            if isinstance(x, Made):
+                return x.of([choose(p, q) for p, q in zip(x.parts, y.parts)])
             if isinstance(x, Split):
                 return Split(choose(x.text, y.text), x.separator)
             if not isinstance(x, (Const, Reg, Tup)):
                 return x
-            if isinstance(x, Const) and not is_scalar(x.v):
+            if isinstance(x, Const) and not is_columnar(x.v):
                 return x
             if pick is None:
                 pick = (self.m_reg(state.mask), True)

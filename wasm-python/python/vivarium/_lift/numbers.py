@@ -3,7 +3,27 @@
 import operator
 
 from vivarium._lift.emit import check_number, float_bits
-from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Tup, is_plain, is_scalar, type_of
+from vivarium._lift.patterns import is_match
+from vivarium._lift.structs import is_record
+from vivarium._lift.times import MOMENTS
+from vivarium._lift.values import (
+    BOOL,
+    BYTES,
+    FLOAT,
+    NONE,
+    NUMBER,
+    SPAN,
+    TEXT,
+    Const,
+    Deopt,
+    Reg,
+    Tup,
+    exponent_of,
+    is_columnar,
+    is_plain,
+    is_scalar,
+    type_of,
+)
 
 _OPERATIONS = {
     "+": ("add", operator.add),
@@ -28,6 +48,7 @@ _COMPARISONS = {
     ">=": ("ge", operator.ge),
 }
 _NUMBERS = (BOOL, NUMBER, FLOAT)
+_TRUTHS = {NUMBER: "int_truth", SPAN: "int_truth", FLOAT: "float_truth", TEXT: "text_truth", BYTES: "text_truth"}
 _FLOAT_OPERATIONS = ("+", "-", "*", "/", "//", "%", "**")
 _OPPOSITES = {
     "is none": "is present",
@@ -67,6 +88,8 @@ def _fold(op, x, y):
 class Numbers:
     def present(self, v, state):
         """An optional value where it has to be one: the rows of None are the interpreter's."""
+        if is_record(v):
+            return self.present_record(v, state)
         if not isinstance(v, Reg) or v.none is None:
             return v
         self.fail_rows(self.m_and(state.mask, v.none), "None")
@@ -115,9 +138,15 @@ class Numbers:
         if op not in _OPERATIONS:
             raise Deopt(f"the operator {op}")
         x, y = self.present(x, state), self.present(y, state)
+        tx, ty = type_of(x), type_of(y)
+        if tx in MOMENTS or ty in MOMENTS:
+            return self.moment_binary(op, x, y, state)
+        if exponent_of(tx) is not None or exponent_of(ty) is not None:
+            return self.decimal_binary(op, x, y, state)
+        if BYTES in (tx, ty):
+            return self.bytes_binary(op, x, y, state)
         if isinstance(x, Const) and isinstance(y, Const):
             return _fold(op, x.v, y.v)
-        tx, ty = type_of(x), type_of(y)
         if TEXT in (tx, ty):
             return self.text_binary(op, x, y, state)
         if tx not in _NUMBERS or ty not in _NUMBERS:
@@ -157,6 +186,10 @@ class Numbers:
             return Reg(FLOAT, self.emit("float_neg", FLOAT, v.id))
         if isinstance(v, Reg) and v.t == NUMBER:
             return Reg(NUMBER, self.emit("int_neg", NUMBER, v.id, mask=self.m_reg(state.mask)))
+        if isinstance(v, Reg) and v.t == SPAN:
+            return self.span_negative(v, state)
+        if exponent_of(type_of(v)) is not None:
+            return self.decimal_sign("neg", v, state)
         raise Deopt("- of such a value")
 
     def inverted(self, v, state):
@@ -171,7 +204,7 @@ class Numbers:
 
     def compare(self, op, x, y, state):
         tx, ty = type_of(x), type_of(y)
-        if any(isinstance(v, Const) and not is_scalar(v.v) for v in (x, y)):
+        if any(isinstance(v, Const) and not is_columnar(v.v) for v in (x, y)):
             raise Deopt("a comparison of such constants")
         if op in ("==", "!=") and NONE in (tx, ty):
             result = self.is_none(y if tx == NONE else x)
@@ -183,7 +216,11 @@ class Numbers:
             except Exception:
                 raise Deopt("a comparison that raises") from None
         tx, ty = type_of(x), type_of(y)
-        if TEXT in (tx, ty):
+        if tx in MOMENTS or ty in MOMENTS:
+            return self.moment_compare(op, x, y, state)
+        if exponent_of(tx) is not None or exponent_of(ty) is not None:
+            return self.decimal_compare(op, _COMPARISONS[op][0], x, y, state)
+        if TEXT in (tx, ty) or BYTES in (tx, ty):
             return self.text_compare(op, _COMPARISONS[op][0], x, y, state)
         if tx not in _NUMBERS or ty not in _NUMBERS:
             raise Deopt(f"{op} of such values")
@@ -208,6 +245,10 @@ class Numbers:
             return Const(v.v is None)
         if isinstance(v, Tup):
             return Const(False)
+        if is_record(v):
+            return v.parts[0]
+        if is_match(v):
+            return self.negate(v.parts[0])
         if not isinstance(v, Reg):
             raise Deopt("is None of such a value")
         return Const(False) if v.none is None else Reg(BOOL, v.none, about=(v, "is none"))
@@ -220,14 +261,22 @@ class Numbers:
             return Const(bool(v.v))
         if isinstance(v, Tup):
             return Const(bool(v.items))
+        if is_match(v):
+            return v.parts[0]
+        if is_record(v) and v.about:
+            return self.negate(v.parts[0])
         if not isinstance(v, Reg):
             raise Deopt("the truth of such a value")
         if v.t == BOOL:
             if v.none is None:
                 return v
             true = v.id
-        else:
-            true = self.emit({NUMBER: "int_truth", FLOAT: "float_truth", TEXT: "text_truth"}[v.t], BOOL, v.id)
+        elif v.t in _TRUTHS:
+            true = self.emit(_TRUTHS[v.t], BOOL, v.id)
+        elif exponent_of(v.t) is not None:
+            true = self.decimal_truth(v)
+        else:  # a date or a time is true
+            true = self.emit("set_bool", BOOL, constant=1)
         if v.none is None:
             return Reg(BOOL, true)
         return Reg(BOOL, self.emit("bool_and_not", BOOL, true, v.none), about=(v, "true is present"))

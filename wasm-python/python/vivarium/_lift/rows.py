@@ -1,7 +1,11 @@
 """Functions of a whole row that make several values, each by an expression of calls: the scalar operators of PyFlink."""
 
-from vivarium._lift.lifter import RESULTS, Lifter
-from vivarium._lift.values import NotLifted, Tup
+from vivarium._lift.inputs import result_of
+from vivarium._lift.lifter import Lifter
+from vivarium._lift.values import BOOL, FLOAT, NUMBER, TEXT, NotLifted, Tup
+
+_KINDS = {NUMBER: "i", FLOAT: "f", BOOL: "b", TEXT: "s"}
+"""vv_output of the shim (columns.h), by what the values of a result's type are."""
 
 
 class RowLifter(Lifter):
@@ -19,12 +23,13 @@ class RowLifter(Lifter):
         """The shim's Program, which makes rows; NotLifted says why there is none."""
         self.check()
         for type in self.results:
-            if type not in RESULTS:
+            if result_of(type) not in _KINDS:
                 raise NotLifted(f"results of type {type}")
         self.guards.code(self.fn)
         row = Tup(self.loads(), list)
         outputs = []
         for expression, self.result in zip(self.expressions, self.results):
             self.run(expression, {expression.__code__.co_varnames[0]: row})
-            outputs.append(self.output())
-        return self.pack("", -1, -1, -1, self.guards.all(), outputs)
+            value, value_mask, null_mask, _ = self.output()
+            outputs.append(("" if value < 0 else _KINDS[result_of(self.result)], value, value_mask, null_mask))
+        return self.pack("", -1, -1, -1, self.guards.all(), outputs=outputs)

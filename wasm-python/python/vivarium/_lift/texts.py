@@ -4,7 +4,8 @@ import re
 import struct
 
 from vivarium._lift.emit import Parts
-from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Slice, Split, Tup, is_scalar, type_of
+from vivarium._lift.times import MOMENTS
+from vivarium._lift.values import BOOL, BYTES, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Slice, Split, Tup, exponent_of, is_scalar, type_of
 
 _FOLDED = frozenset("upper lower strip lstrip rstrip title capitalize startswith endswith replace find count isdigit isalpha".split())
 """Methods of constants that are called while lifting."""
@@ -85,14 +86,14 @@ class Texts:
     def text_compare(self, op, name, x, y, state):
         tx, ty = type_of(x), type_of(y)
         if tx != ty:
-            if op in ("==", "!=") and all(t in (TEXT, NUMBER, FLOAT, BOOL) for t in (tx, ty)):
+            if op in ("==", "!=") and all(t in (TEXT, BYTES, NUMBER, FLOAT, BOOL) for t in (tx, ty)):
                 return Const(op == "!=")
             raise Deopt(f"{op} of such values")
         mask = self.m_reg(state.mask)
         if op in ("==", "!=") and (isinstance(x, Const) or isinstance(y, Const)):
             constant, column = (x, y) if isinstance(x, Const) else (y, x)
-            short = len(constant.v.encode()) <= 8
-            same = Reg(BOOL, self.emit("text_is", BOOL, column.id, mask=-1 if short else mask, constant=self.text(constant.v)))
+            text = self.bits(constant)
+            same = Reg(BOOL, self.emit("text_is", BOOL, column.id, mask=-1 if text >> 32 <= 8 else mask, constant=text))
             return same if op == "==" else self.negate(same)
         return Reg(BOOL, self.emit("text_" + name, BOOL, self.as_reg(x), self.as_reg(y), mask=mask))
 
@@ -148,6 +149,10 @@ class Texts:
         t = type_of(v)
         if t == TEXT:
             return v
+        if t in MOMENTS:
+            return self.moment_to_str(v, state)
+        if exponent_of(t) is not None:
+            return self.decimal_to_str(v, state)
         if isinstance(v, Const):
             if not is_scalar(v.v):
                 raise Deopt("str of such a constant")
@@ -174,6 +179,8 @@ class Texts:
                 raise Deopt("a large constant")
             return Const(text)
         t = type_of(v)
+        if t in MOMENTS and spec.v:
+            return self.moment_formatted(v, spec, state)
         if spec.v == "" or (spec.v == "d" and t == NUMBER) or (spec.v == "s" and t == TEXT):
             return self.to_str(v, state)
         fixed = len(spec.v) == 3 and spec.v[0] == "." and spec.v[1] in "0123456789" and spec.v[2] == "f"

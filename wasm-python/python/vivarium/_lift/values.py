@@ -1,6 +1,11 @@
 """What the lifter knows of a value while it goes through the bytecode."""
 
+import datetime
+import decimal
+
 NUMBER, FLOAT, BOOL, TEXT, NONE = "i", "f", "b", "s", "none"
+DATE, STAMP, ZONED, CLOCK, SPAN, BYTES = "date", "stamp", "zoned", "clock", "span", "bytes"
+"""date: days since 1970; datetime without a zone and in UTC, time, timedelta: microseconds; bytes: as text."""
 
 SCALARS = {bool: BOOL, int: NUMBER, float: FLOAT, str: TEXT, type(None): NONE}
 """Types of constants that columns can hold. Exactly these: a subclass may mean anything."""
@@ -8,6 +13,15 @@ SCALARS = {bool: BOOL, int: NUMBER, float: FLOAT, str: TEXT, type(None): NONE}
 CONTAINERS = (tuple, list, set, frozenset, dict)
 
 LARGEST = 1 << 63
+
+DECIMAL = "decimal"
+"""In front of the exponent: of a column of Decimals it is the same in every row, so it is part of the type."""
+
+DIGITS = 28
+"""Of the default context: results of more are rounded, which is the interpreter's."""
+
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_EPOCH = datetime.datetime(1970, 1, 1)
 
 
 class Deopt(Exception):
@@ -89,6 +103,18 @@ class Split:
         self.text, self.separator = text, separator
 
 
+class Made:
+    """A value made of others: `kind` and `about` say of what kind, and what all rows have in common."""
+
+    __slots__ = ("kind", "about", "parts")
+
+    def __init__(self, kind, about, parts):
+        self.kind, self.about, self.parts = kind, about, parts
+
+    def of(self, parts):
+        return Made(self.kind, self.about, parts)
+
+
 class Fork:
     """What an instruction gives where its type depends on the row: [(mask, value)], for all rows of the state that have not failed."""
 
@@ -110,6 +136,48 @@ def is_scalar(value):
     return type(value) in SCALARS
 
 
+def decimal_type(exponent):
+    return f"{DECIMAL}{exponent}"
+
+
+def exponent_of(t):
+    """Of a type of Decimals; None for other types."""
+    return int(t.removeprefix(DECIMAL)) if isinstance(t, str) and t.startswith(DECIMAL) and not t.endswith("?") else None
+
+
+def _decimal_held(value):
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or abs(exponent) > DIGITS or len(digits) > DIGITS or (sign and not value):
+        return None
+    return decimal_type(exponent), int(value.scaleb(-exponent, decimal.Context(prec=DIGITS)))
+
+
+def _stamp_held(value):
+    kind = {None: STAMP, datetime.timezone.utc: ZONED}.get(value.tzinfo) if type(value.tzinfo) in (type(None), datetime.timezone) else None
+    return kind and (kind, (value.replace(tzinfo=None, fold=0) - _EPOCH) // _MICROSECOND)
+
+
+_HELD = {
+    datetime.date: lambda value: (DATE, value.toordinal() - _EPOCH.toordinal()),
+    datetime.datetime: _stamp_held,
+    datetime.time: lambda value: (CLOCK, (datetime.datetime.combine(_EPOCH, value) - _EPOCH) // _MICROSECOND) if value.tzinfo is None else None,
+    datetime.timedelta: lambda value: (SPAN, value // _MICROSECOND) if abs(value.days) < 10**8 else None,
+    decimal.Decimal: _decimal_held,
+    bytes: lambda value: (BYTES, value),
+}
+
+
+def held(value):
+    """(type, what a register has) of a constant that a column can hold and that is no scalar; None for other objects."""
+    of = _HELD.get(type(value))
+    return of and of(value)
+
+
+def is_columnar(value):
+    """Whether a column can hold the constant."""
+    return is_scalar(value) or held(value) is not None
+
+
 def is_plain(value):
     """Whether nothing that is done with the object runs code of the user's."""
     if type(value) is dict:
@@ -123,7 +191,8 @@ def type_of(v):
         t = SCALARS.get(type(v.v))
         if t == NUMBER and not -LARGEST <= v.v < LARGEST:
             return ("const", v.v)
-        return t if t else ("const", id(v.v))
+        known = None if t else held(v.v)
+        return t or (known[0] if known else ("const", id(v.v)))
     if isinstance(v, Reg):
         return v.t if v.none is None else v.t + "?"
     if isinstance(v, Tup):
@@ -136,6 +205,8 @@ def type_of(v):
         return ("method", v.name)
     if isinstance(v, Split):
         return ("split", v.separator, type_of(v.text))
+    if isinstance(v, Made):
+        return ("made", v.kind, v.about, tuple(type_of(part) for part in v.parts))
     if isinstance(v, Slice):
         return ("slice", type_of(v.start), type_of(v.stop))
     return "null"
