@@ -12,13 +12,23 @@ from vivarium._lift.lifter import Lifter
 from vivarium._lift.values import NotLifted
 
 VARIABLE = "VIVARIUM_COLUMNS"
-"""off: nothing is lifted; force: from the first row on; shadow: likewise, and every row is compared with the interpreter's."""
+"""A variable of the guest that switches all of it off when it is "off"; it forces nothing, because a file can set it."""
+
+OFF = "off"
+
+MODES = {"auto": 0, "force": 1, "shadow": 2}  # columns.c of the shim
+"""What a task can ask for besides "off". force: from the first row on; shadow: likewise, and every row is compared with the interpreter's."""
+
+asked = "auto"
+"""What the task asked for that bound a function last. An instance works for one task."""
 
 _ROWS, _ROWS_OF_A_BYTE = 3000, 5
 """How many rows are interpreted before a function is lifted, by the bytes of its code: about twice the time that lifting takes."""
 
-_LAZY, _FORCED, _SHADOW = range(3)  # columns.c of the shim
-_MODES = {"force": _FORCED, "shadow": _SHADOW}
+
+def mode():
+    """That of functions that are bound now."""
+    return OFF if os.environ.get(VARIABLE) == OFF else asked
 
 
 class Candidate:
@@ -31,9 +41,19 @@ class Candidate:
 
     def __call__(self):
         """The shim's Program, or None."""
+        return self._lifted(Lifter(self.fn, self.arguments, self.result, self.bound))
+
+    def explain(self):
+        """(whether the function runs as columns, why not or None, [Place])"""
+        from vivarium._lift import places
+
+        lifter = Lifter(self.fn, self.arguments, self.result, self.bound)
+        lifted = self._lifted(lifter) is not None
+        return lifted, self.why, places.of(lifter, lifted)
+
+    def _lifted(self, lifter):
         collecting = gc.isenabled()
         gc.disable()  # a collection might run code of the user's
-        lifter = Lifter(self.fn, self.arguments, self.result, self.bound)
         try:
             return lifter.lift()
         except NotLifted as error:
@@ -59,12 +79,11 @@ def candidate(callable, arguments, result):
 
 def attach(function, callable, arguments, result):
     """Lets a Function of the shim, which is called once a row, run as columns. The Candidate, or None."""
-    mode = os.environ.get(VARIABLE, "")
-    found = None if mode == "off" else candidate(callable, arguments, result)
+    found = None if mode() == OFF else candidate(callable, arguments, result)
     if found is not None:
         function.lifter = found
         function.rows_to_wait = function.rows_before_lifting = _ROWS + _ROWS_OF_A_BYTE * len(found.fn.__code__.co_code)
-        function.columns_mode = _MODES.get(mode, _LAZY)
+        function.columns_mode = MODES[mode()]
     return found
 
 
