@@ -20,7 +20,7 @@ _ADVICE = (
     (r"the format .*|a format that is not constant", "the formats of columns are `d`, `s` and `.0f` to `.9f`, written in place"),
     (r"formatting with %.*|format\(\) in such a way", "write an f-string"),
     (r"a conversion in an f-string", "leave `!r` and `!a` out"),
-    (r"the attribute .*", "keep it in a variable of the file, outside of the function"),
+    (r"the attribute .*", "read what is constant outside of the function; of other objects than text and dicts, methods are the interpreter's"),
     (r"a call of print\(\)|print\(\) of such values", "leave it out where it is not needed: it has to be called for every row"),
     (r"a call of a .*|a call of such a value", "call a `def` of the file, or do the work outside of the function, once"),
     (r"a call of .*\(\) with keywords|.*\(\) with keywords", "give the arguments by position"),
