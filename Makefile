@@ -7,6 +7,8 @@ DATA = target/example-data
 ENVIRONMENT = examples/environment
 # What the demo needs: no DataFusion, no gRPC, no plots. `unified-features` keeps the dependencies those of the whole workspace.
 FIRST = --package wasm-run --package vivarium-examples --package unified-features --no-default-features
+# Packages that are for this tree alone.
+UNPUBLISHED = unified-features vivarium-examples vivarium-fuzz
 # The pinned toolchain; where it is only installed under the name `stable`, that one, so that nothing is downloaded.
 PINNED = $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 ifeq ($(RUSTUP_TOOLCHAIN)$(shell rustup toolchain list 2> /dev/null | grep "^$(PINNED)-"),)
@@ -17,7 +19,7 @@ endif
 
 # Data comes from programs that rules before it build.
 .NOTPARALLEL:
-.PHONY: demo first test test-data test-shim guest environment-example sql-example packages crates dist dist-test docs
+.PHONY: demo first test test-data test-shim guest environment-example sql-example packages crates publish-check dist dist-test docs
 
 demo: first $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
@@ -63,11 +65,19 @@ guest:
 	@python3 tools/first.py --whole $(WASM_RUN) -- $(CARGO) build --workspace
 	$(WASM_RUN) guest build
 
-# Licences, sources and duplicates of dependencies; that the demo compiles none twice; tools and links of documents.
+# Licences, sources and duplicates of dependencies; that the demo compiles none twice; tools and links of documents; that crates can be packed,
+# that their documentation builds, and `vivarium` without its features.
 crates:
 	python3 -m unittest discover -q -s tests/tools
 	python3 tests/crates/check.py
 	python3 tests/crates/features.py -- $(FIRST)
+	$(CARGO) package --workspace $(addprefix --exclude ,$(UNPUBLISHED)) --no-verify --allow-dirty --quiet
+	$(CARGO) check --package vivarium --package unified-features --no-default-features --quiet
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+# What publishing the crates would do, short of uploading: every packed crate is compiled by itself, which takes as long as the whole workspace.
+publish-check:
+	$(CARGO) publish --workspace $(addprefix --exclude ,$(UNPUBLISHED)) --dry-run --allow-dirty
 
 # A tarball that runs the demo on a bare Debian 12. `make dist PROFILE=dev` packs the program that the tests use.
 PROFILE = release

@@ -1,4 +1,4 @@
-//! What the regression check counts the instructions of: the row loop, the exchange, the checkout. Times are too noisy on
+//! What the regression check counts the instructions of: the row loop, functions as columns, the exchange, the checkout. Times are too noisy on
 //! shared machines; the instructions of one binary over the same data are not.
 
 use std::hint::black_box;
@@ -15,7 +15,8 @@ use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConf
 
 const ROWS: usize = 8192;
 const SOURCE: &str = "from vivarium import udf\n\n\
-    @udf\ndef add_one(x: int) -> int:\n    return x + 1\n\n\
+    @udf(columns=False)\ndef add_one(x: int) -> int:\n    return x + 1\n\n\
+    @udf\ndef lifted(x: int) -> int:\n    return x + 1\n\n\
     @udf(vectorized=True)\ndef add(a: float, b: float) -> float:\n    return a + b\n";
 
 /// The image, compiled for any processor of this kind: the code is the same on every machine, and valgrind knows its instructions.
@@ -30,13 +31,24 @@ pub fn image() -> Result<Image> {
     Ok(Image::open(&Runtime::new(config)?, location.directory)?)
 }
 
-/// Batches of 8,192 rows through `x + 1`, copies included.
+/// Batches of 8,192 rows through `x + 1` in the interpreter, copies included.
 ///
 /// # Errors
 /// When the sandbox fails.
 pub async fn row_loop(repetitions: usize) -> Result<()> {
-    let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS as i64).map(|row| row * 7919)));
-    calls(repetitions, "add_one", &["int64"], &[column], &DataType::Int64).await
+    calls(repetitions, "add_one", &["int64"], &[integers()], &DataType::Int64).await
+}
+
+/// The same as columns, once the function has been lifted.
+///
+/// # Errors
+/// When the sandbox fails.
+pub async fn columns(repetitions: usize) -> Result<()> {
+    calls(repetitions, "lifted", &["int64"], &[integers()], &DataType::Int64).await
+}
+
+fn integers() -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values((0..ROWS as i64).map(|row| row * 7919)))
 }
 
 /// Batches of 8,192 rows through `a + b` on NumPy arrays: little but the call and the copies.

@@ -25,7 +25,10 @@ impl HostState {
         }
     }
 
-    /// What has changed since, if anything. Files below `own` may be open: those of cases that run at the same time.
+    /// What has changed since, if anything, while other cases run: what they have open is no change.
+    ///
+    /// They have files below `own`, memory images, one for each of their modules, and the pipes and processes that installing
+    /// a package takes. What remains of these is found by [`HostState::left_open`].
     pub fn changed(&self, canaries: &Path, own: &Path) -> Result<(), String> {
         let now = Self::now(canaries);
         if now.variables != self.variables {
@@ -39,13 +42,18 @@ impl HostState {
         }
         let foreign = |file: &&PathBuf| {
             let name = file.to_string_lossy();
-            // Memory images, one for each module of the cases that run at the same time.
-            !file.starts_with(own) && !name.starts_with("/memfd:") && !name.contains("/pagemap")
+            let of_processes = name.starts_with("pipe:") || name == "anon_inode:[pidfd]";
+            !file.starts_with(own) && !is_memory(file) && !of_processes
         };
         match now.files.difference(&self.files).find(foreign) {
             Some(file) => Err(format!("the process has opened {}", file.display())),
             None => Ok(()),
         }
+    }
+
+    /// Files, pipes, sockets and processes that are open although no case runs any more.
+    pub fn left_open(&self) -> Vec<PathBuf> {
+        open_files().difference(&self.files).filter(|file| !is_memory(file)).cloned().collect()
     }
 
     /// How many descriptors there are.
@@ -76,6 +84,12 @@ fn open_files() -> BTreeSet<PathBuf> {
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
         .filter(|path| !is_listing(path))
         .collect()
+}
+
+/// A memory image, or the list of its pages that tells which of them are to be reset.
+fn is_memory(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.starts_with("/memfd:") || name.contains("/pagemap")
 }
 
 /// Another thread's listing, as this one makes it.

@@ -82,11 +82,15 @@ async fn run_all(cases: Vec<Named>) -> BTreeMap<String, String> {
         }
     }
     drop(runs);
+    let left_open = world.host.left_open();
+    if !left_open.is_empty() {
+        failed.insert("after all attacks".to_owned(), format!("still open: {left_open:?}"));
+    }
     let now = HostState::descriptors();
     // Executors and memory images keep a few.
     if now > descriptors + 16 {
         failed.insert(
-            "after all attacks".to_owned(),
+            "descriptors after all attacks".to_owned(),
             format!("{now} descriptors are open; before it were {descriptors}"),
         );
     }

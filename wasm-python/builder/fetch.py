@@ -44,7 +44,7 @@ def cached(build: Build, pin: Pin) -> Path:
 
 
 def crate(build: Build, name: str) -> Path:
-    """The source folder of a crate of sources/Cargo.toml."""
+    """The source folder of a crate of sources/crates.toml."""
     return build.folder(CRATES.name) / name
 
 
@@ -229,12 +229,16 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 
 def _vendor_crates(build: Build) -> None:
     """Unpacks the crates with C sources; cargo checks them against sources/Cargo.lock."""
-    manifest = SOURCES / "sources" / "Cargo.toml"
     vendored = build.folder(CRATES.name) / "vendored"
+    package = build.folder(CRATES.name) / "package"
+    shutil.copytree(SOURCES / "sources", package)
+    # Under cargo's own name it would be a package of its own, which the published crate that embeds this folder would leave out.
+    (package / "crates.toml").rename(package / "Cargo.toml")
     try:
-        build.command("cargo", "vendor", "--locked", "--manifest-path", manifest, vendored)
+        build.command("cargo", "vendor", "--locked", "--manifest-path", package / "Cargo.toml", vendored)
     except CommandFailed as error:
         raise BuildError(f"cannot get the C sources of {', '.join(pins.CRATES.values())}: {error}") from error
     for name in pins.CRATES:
         (vendored / name).rename(crate(build, name))
     shutil.rmtree(vendored)
+    shutil.rmtree(package)

@@ -38,6 +38,6 @@ pub use error::Error;
 pub use image::{ImageInfo, ImageLocation, Manifest};
 pub use licenses::Component;
 pub use progress::{Event, StepState};
-pub use recipe::write_sources;
+pub use recipe::{conformance_file, write_sources};
 pub use store::ImageStore;
 pub use test_trees::TestTrees;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::description::ImageDescription;
 use crate::error::Error;
 
-static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../wasm-python");
+static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wasm-python");
 
 /// What of the folder the build reads. Documents and tests do not make another image.
 const PARTS: [&str; 10] =
@@ -67,6 +67,11 @@ pub(crate) fn image_names() -> Vec<String> {
 /// The text of a file of the recipe.
 pub(crate) fn text(path: &str) -> Option<&'static str> {
     FOLDER.get_file(path)?.contents_utf8()
+}
+
+/// A file of `wasm-python/tests/conformance`: which tests of CPython, NumPy and pandas run in a guest, and the script that runs them.
+pub fn conformance_file(name: &str) -> Option<&'static str> {
+    text(&format!("tests/conformance/{name}"))
 }
 
 /// Hash of an image's recipe: 16 hex digits over every path and content.

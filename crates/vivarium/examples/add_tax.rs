@@ -6,8 +6,8 @@ use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 use futures::TryStreamExt;
 use futures::stream;
+use vivarium::guest::ImageStore;
 use vivarium::{FunctionSource, Image, Module, Runtime, RuntimeConfig, SandboxConfig, TaskOptions};
-use vivarium_guest::ImageStore;
 
 const SOURCE: &str = r#"
 from vivarium import udf

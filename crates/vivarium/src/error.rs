@@ -212,6 +212,7 @@ pub enum Error {
     Arrow(#[from] ArrowError),
 
     /// The job's Python environment cannot be used.
+    #[cfg(feature = "environments")]
     #[error(transparent)]
     Environment(#[from] vivarium_env::EnvironmentError),
 
@@ -270,7 +271,9 @@ impl Error {
             Self::Bind(_) | Self::Value { .. } | Self::SchemaChanged { .. } | Self::Input(_) => ErrorClass::Input,
             Self::Limit { .. } | Self::RowTooLarge { .. } | Self::Groups { .. } => ErrorClass::Limit,
             Self::Sandbox { error, .. } => sandbox_class(error),
-            Self::Environment(_) | Self::UnknownPython { .. } => ErrorClass::Environment,
+            #[cfg(feature = "environments")]
+            Self::Environment(_) => ErrorClass::Environment,
+            Self::UnknownPython { .. } => ErrorClass::Environment,
             // More than one array's offsets can count: the function gave too much.
             Self::Arrow(ArrowError::OffsetOverflowError(_)) => ErrorClass::Limit,
             Self::Arrow(_) | Self::Worker(_) => ErrorClass::Internal,

@@ -10,7 +10,7 @@
 //!             Function::bind_aggregate --> Aggregation   groups; run(stream of batches), or Accumulators by hand
 //! ```
 //!
-//! The steps in order, each a file: [`in_environment`] (what a job ships besides), [`FunctionSource`] (where code comes
+//! The steps in order, each a file: `in_environment` (what a job ships besides), [`FunctionSource`] (where code comes
 //! from), [`Module`] and [`Signature`] (what it declares), [`Arguments`] and the conversions of [`Function::bind`] (which
 //! column becomes which argument), [`Task`] (how batches are cut, distributed and put together again), [`Aggregation`] (the
 //! same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is the text form of Arrow types that
@@ -21,6 +21,11 @@
 //! * Results, errors and their row numbers do not depend on how the input was cut into batches, nor on the number of
 //!   instances. (A function that keeps state between calls sees only the rows of its instance; aggregate functions are for that.)
 //! * What a guest says about itself is checked before it is used.
+//!
+//! # Features
+//! * `environments` (default): what a job ships besides its function's file. Without it there is neither a store nor pip.
+//!
+//! SQL is a crate of its own, `vivarium-datafusion`.
 #![doc = concat!("\n# Example\n```no_run\n", include_str!("../examples/add_tax.rs"), "```")]
 #![forbid(unsafe_code)]
 
@@ -31,7 +36,9 @@ mod column_mode;
 mod columns;
 mod context;
 mod convert;
+#[cfg(feature = "environments")]
 mod environment;
+#[cfg(feature = "environments")]
 mod environment_snapshots;
 mod error;
 mod explain;
@@ -56,7 +63,9 @@ pub use chunks::CHUNK_ROWS;
 pub use column_mode::ColumnMode;
 pub use context::JobContext;
 pub use convert::{converts, plain as plain_type};
+#[cfg(feature = "environments")]
 pub use environment::{guest_python, in_environment};
+#[cfg(feature = "environments")]
 pub use environment_snapshots::EnvironmentSnapshots;
 pub use error::{Error, ErrorClass};
 pub use explain::{ExplainedLine, Explanation};
@@ -69,5 +78,11 @@ pub use source::{FunctionSource, SourceError};
 pub use tables::TableRows;
 pub use task::{Evaluation, Output, Task};
 pub use together::{concat_arrays, concat_rows};
-/// What functions run in, for users of this crate alone.
+/// What a job ships, as a tree that sandboxes see: the feature `environments`.
+#[cfg(feature = "environments")]
+pub use vivarium_env as env;
+/// Where images come from.
+pub use vivarium_guest as guest;
+/// What functions run in: everything else of it, for embedders that name this crate alone.
+pub use vivarium_sandbox as sandbox;
 pub use vivarium_sandbox::{ColumnCounts, FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};

@@ -15,7 +15,6 @@ use super::events::{EventLog, ModuleOutcome, Outcome, TestRecord};
 use super::suite::Suite;
 use crate::failure::Failure;
 
-const RUNNER: &str = include_str!("../../../../wasm-python/tests/conformance/runner.py");
 /// The tests as the guest sees them.
 const ROOT: &str = "/env";
 /// Bytes kept of what a module prints and reports.
@@ -131,7 +130,7 @@ impl Session {
         let mut sandbox = Sandbox::start(&self.image, &config).await.map_err(vivarium::Error::from)?;
         let request = json!({"suite": self.suite.name(), "module": module, "root": ROOT, "skip": skip});
         let exec = json!({
-            "op": "exec", "mode": "file", "source": RUNNER, "filename": "runner.py",
+            "op": "exec", "mode": "file", "source": vivarium_guest::conformance_file("runner.py"), "filename": "runner.py",
             "arguments": [request.to_string()], "interactive": false,
         });
         let ending = match sandbox.control(&exec).await {

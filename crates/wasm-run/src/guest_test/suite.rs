@@ -43,16 +43,14 @@ struct Lists {
     expected: Vec<Expected>,
 }
 
-static CPYTHON: LazyLock<Lists> =
-    LazyLock::new(|| parse(include_str!("../../../../wasm-python/tests/conformance/cpython.json")));
-static NUMPY: LazyLock<Lists> =
-    LazyLock::new(|| parse(include_str!("../../../../wasm-python/tests/conformance/numpy.json")));
-static PANDAS: LazyLock<Lists> =
-    LazyLock::new(|| parse(include_str!("../../../../wasm-python/tests/conformance/pandas.json")));
+static CPYTHON: LazyLock<Lists> = LazyLock::new(|| parse("cpython.json"));
+static NUMPY: LazyLock<Lists> = LazyLock::new(|| parse("numpy.json"));
+static PANDAS: LazyLock<Lists> = LazyLock::new(|| parse("pandas.json"));
 
 /// The lists are part of the program, and its tests read them.
-fn parse(text: &str) -> Lists {
-    serde_json::from_str(text).expect("the lists of tests are part of this program")
+fn parse(name: &str) -> Lists {
+    let text = vivarium_guest::conformance_file(name).expect("the lists of tests are part of this program");
+    serde_json::from_str(text).expect("the lists of tests are well-formed")
 }
 
 impl Suite {
