@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow_schema::DataType;
 use serde::Serialize;
-use vivarium::{Image, Module, SandboxConfig};
+use vivarium::{ColumnMode, Image, Module, SandboxConfig};
 use vivarium_guest::{ImageStore, Manifest};
 
 use crate::child::ChildContender;
@@ -51,6 +51,8 @@ pub struct Options {
     pub rows: usize,
     /// The user's own interpreter, in place of the native CPython that the guest's build leaves.
     pub python: Option<PathBuf>,
+    /// Whether rows may run as columns, in the sandbox and in the same code natively.
+    pub columns: ColumnMode,
 }
 
 /// What was found.
@@ -103,7 +105,9 @@ pub async fn run(
         files.path(),
     )?;
     let workshop = Workshop::open(store, manifest, options.python.clone())?;
-    let sandboxed = Sandboxed::new(image, subject.config).with_module(&material.source, subject.module);
+    let sandboxed = Sandboxed::new(image, subject.config)
+        .with_columns(options.columns)
+        .with_module(&material.source, subject.module);
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(sandboxed)];
     let native = match &options.python {
         Some(python) => format!("a loop in {}", python.display()),
@@ -117,7 +121,7 @@ pub async fn run(
         }
         Ok(python) => {
             let mut command = workshop.script(&python, "same_shim.py");
-            command.arg(workshop.sources());
+            command.arg(workshop.sources()).env("VIVARIUM_COLUMNS", options.columns.to_string());
             contenders.push(Box::new(ChildContender::new(NATIVE, command)));
         }
         Err(NotRun(why)) => reason = Some(why),

@@ -56,6 +56,7 @@ int vv_awaited_invoke(vv_function *function, int64_t rows, int64_t *row) {
     VV_TRY(vv_builder_start(&function->builder, rows));
     PyObject *all = outcomes(function, rows, row);
     if (all == NULL) return -1;
+    function->rows_interpreted += rows;
     int status = 0;
     for (int64_t i = 0; i < rows && status == 0; i++) {
         if (append_outcome(function, PyList_GET_ITEM(all, (Py_ssize_t)i)) == 0) continue;

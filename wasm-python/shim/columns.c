@@ -203,6 +203,7 @@ static int end_block(vv_function *function, vv_program *program, vv_caller *call
 }
 
 static void forget_program(vv_function *function, bool for_good) {
+    if (function->program != NULL) function->programs_dropped++;
     Py_CLEAR(function->program);
     function->rows_before_lifting = function->rows_to_wait;
     if (for_good || ++function->lifts >= MOST_LIFTS) Py_CLEAR(function->lifter);

@@ -15,6 +15,7 @@ struct vv_result {
     struct ArrowArray *array;
     void *arena;
     uint32_t arena_size;
+    uint32_t rows_as_columns, rows_interpreted, programs_dropped; /* in this call */
 };
 
 static struct vv_result result;
@@ -178,6 +179,8 @@ static int report(vv_function *owner, vv_function *function, PyObject **reply) {
 
 /* Operation of every function: more of the last result. All other numbers are looked up in the function. */
 #define CONTINUE 1
+/* Operations beyond this one are about groups, not rows. */
+#define RETRACT 2
 
 static struct ArrowArray *run(vv_function *function, uint32_t operation, void *batch, int64_t *row) {
     if (operation == CONTINUE) return vv_function_resume(function, row);
@@ -199,6 +202,22 @@ static vv_function *operation_of(vv_function *owner, uint32_t operation) {
     return owner;
 }
 
+/* Of a function, at one time. */
+typedef struct {
+    int64_t rows_as_columns, rows_interpreted, programs_dropped;
+} vv_counts;
+
+static vv_counts counts_of(const vv_function *function) {
+    return (vv_counts){function->rows_as_columns, function->rows_interpreted, function->programs_dropped};
+}
+
+static void count(const vv_function *function, vv_counts before) {
+    const vv_counts now = counts_of(function);
+    result.rows_as_columns = (uint32_t)(now.rows_as_columns - before.rows_as_columns);
+    result.rows_interpreted = (uint32_t)(now.rows_interpreted - before.rows_interpreted);
+    result.programs_dropped = (uint32_t)(now.programs_dropped - before.programs_dropped);
+}
+
 static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch) {
     int64_t row = -1;
     PyObject *name = NULL, *reply = NULL;
@@ -208,7 +227,9 @@ static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch
     if (function != NULL) {
         held_function = (vv_function *)Py_NewRef(function);
         name = function->name;
+        const vv_counts before = counts_of(function);
         array = run(function, operation, batch, &row);
+        if (operation <= RETRACT) count(function, before);
         if (array != NULL && report(owner, function, &reply) < 0) array = NULL;
     }
     if (array == NULL || PyErr_Occurred()) {

@@ -144,6 +144,7 @@ PyDoc_STRVAR(rows_to_wait_doc, "rows_to_wait: rows that are interpreted before l
 PyDoc_STRVAR(rows_before_lifting_doc, "rows_before_lifting: those that are left of them");
 PyDoc_STRVAR(rows_as_columns_doc, "rows_as_columns: how many rows the program computed");
 PyDoc_STRVAR(rows_interpreted_doc, "rows_interpreted: how many rows were calls, of functions that are called once a row");
+PyDoc_STRVAR(programs_dropped_doc, "programs_dropped: how often a program was given up");
 
 static PyMemberDef members[] = {
     {"spoil", Py_T_OBJECT_EX, offsetof(vv_function, spoil), 0, spoil_doc},
@@ -156,6 +157,7 @@ static PyMemberDef members[] = {
     {"rows_before_lifting", Py_T_LONGLONG, offsetof(vv_function, rows_before_lifting), 0, rows_before_lifting_doc},
     {"rows_as_columns", Py_T_LONGLONG, offsetof(vv_function, rows_as_columns), Py_READONLY, rows_as_columns_doc},
     {"rows_interpreted", Py_T_LONGLONG, offsetof(vv_function, rows_interpreted), Py_READONLY, rows_interpreted_doc},
+    {"programs_dropped", Py_T_LONGLONG, offsetof(vv_function, programs_dropped), Py_READONLY, programs_dropped_doc},
     {NULL, 0, 0, 0, NULL},
 };
 

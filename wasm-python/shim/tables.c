@@ -30,6 +30,7 @@ int vv_table_begin(vv_function *function, int64_t rows, PyObject *owner) {
     function->table.rows = rows;
     function->table.row = 0;
     function->table.owner = Py_NewRef(owner);
+    function->rows_interpreted += rows;
     return 0;
 }
 

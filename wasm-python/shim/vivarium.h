@@ -43,7 +43,7 @@
 
 #include "older_python.h"
 
-#define VV_ABI_VERSION 1
+#define VV_ABI_VERSION 2
 
 /* Passes a failure on to the caller. */
 #define VV_TRY(expression)               \
@@ -338,7 +338,8 @@ typedef struct {
     int lifts;
     int64_t rows_to_wait;        /* that are interpreted before the function is lifted, which takes about as long as half of them do */
     int64_t rows_before_lifting; /* those that are left of them */
-    int64_t rows_as_columns, rows_interpreted;
+    int64_t rows_as_columns, rows_interpreted; /* of functions that are called once a row */
+    int64_t programs_dropped;    /* because what they took for granted changed, or too many rows were the interpreter's */
 } vv_function;
 
 extern PyTypeObject vv_function_type;

@@ -10,8 +10,8 @@ use arrow::array::RecordBatch;
 use futures::future::{BoxFuture, try_join_all};
 use futures::{StreamExt, stream};
 use vivarium::{
-    Aggregation, ArgumentValue, Arguments, Error, Function, FunctionSource, GroupBy, Image, Module, SandboxConfig,
-    Task, TaskOptions,
+    Aggregation, ArgumentValue, Arguments, ColumnMode, Error, Function, FunctionSource, GroupBy, Image, Module,
+    SandboxConfig, Task, TaskOptions,
 };
 
 use super::SANDBOX;
@@ -23,6 +23,7 @@ use crate::work::Kind;
 pub struct Sandboxed {
     image: Image,
     config: SandboxConfig,
+    columns: ColumnMode,
     modules: HashMap<PathBuf, Module>,
     bound: Option<(String, Bound)>,
 }
@@ -36,12 +37,18 @@ enum Bound {
 impl Sandboxed {
     /// Sandboxes of this image and configuration.
     pub fn new(image: &Image, config: SandboxConfig) -> Self {
-        Self { image: image.clone(), config, modules: HashMap::new(), bound: None }
+        Self { image: image.clone(), config, columns: ColumnMode::Auto, modules: HashMap::new(), bound: None }
     }
 
     /// The configuration of its sandboxes; its task has their metrics.
     pub fn config(&self) -> &SandboxConfig {
         &self.config
+    }
+
+    /// Whether their rows may run as columns.
+    pub fn with_columns(mut self, columns: ColumnMode) -> Self {
+        self.columns = columns;
+        self
     }
 
     /// A module that was loaded already, for functions of this file.
@@ -78,10 +85,10 @@ impl Sandboxed {
                 columns: schema.fields().first().map(|field| field.name().clone()).into_iter().collect(),
                 ..GroupBy::default()
             };
-            let options = options(columns.skip(1).collect(), case.threads);
+            let options = options(columns.skip(1).collect(), case.threads, self.columns);
             Bound::Groups(function.bind_aggregate(&schema, &group_by, options).await?)
         } else {
-            Bound::Rows(function.bind(&schema, options(columns.by_ref().collect(), case.threads)).await?)
+            Bound::Rows(function.bind(&schema, options(columns.by_ref().collect(), case.threads, self.columns)).await?)
         };
         self.bound = Some((key, bound.clone()));
         Ok(bound)
@@ -136,12 +143,13 @@ impl Sandboxed {
     }
 }
 
-fn options(arguments: Vec<ArgumentValue>, instances: usize) -> TaskOptions {
+fn options(arguments: Vec<ArgumentValue>, instances: usize, columns: ColumnMode) -> TaskOptions {
     let arguments = Arguments::Values(arguments);
     TaskOptions {
         arguments,
         instances: Some(instances),
         result_names: vec!["result".to_owned()],
+        columns,
         ..TaskOptions::default()
     }
 }

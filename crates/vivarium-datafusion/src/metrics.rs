@@ -33,6 +33,9 @@ pub(crate) fn report<'a>(calls: impl Iterator<Item = &'a Arc<Call>>, metrics: &m
         let gauge = Gauge::new();
         gauge.set(usize::try_from(now.peak_memory).unwrap_or(usize::MAX));
         add(MetricValue::PeakMemoryUsage { name: name("peak_memory"), gauge });
+        add(count("rows_as_columns", now.counts.rows_as_columns));
+        add(count("rows_interpreted", now.counts.rows_interpreted));
+        add(count("programs_dropped", now.counts.programs_dropped));
         add(count("errors", call.errors.load(Ordering::Relaxed)));
     }
 }

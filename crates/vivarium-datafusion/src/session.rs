@@ -9,7 +9,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionContext;
 use vivarium::{
-    EnvironmentSnapshots, FunctionSource, Image, Kind, Limits, Module, Place, SandboxConfig, in_environment,
+    ColumnMode, EnvironmentSnapshots, FunctionSource, Image, Kind, Limits, Module, Place, SandboxConfig, in_environment,
 };
 use vivarium_env::{EnvironmentError, EnvironmentSettings, PythonEnvironment, ScriptMetadata};
 use vivarium_sandbox::{JobId, Task, Tenant};
@@ -58,6 +58,7 @@ pub struct PythonFunctionsBuilder {
     instances: Option<usize>,
     ceiling: Option<Limits>,
     most_instances: Option<usize>,
+    columns: ColumnMode,
     environments: Result<Arc<EnvironmentSettings>, String>,
     environment: Option<Arc<PythonEnvironment>>,
     snapshots: EnvironmentSnapshots,
@@ -136,6 +137,14 @@ impl PythonFunctionsBuilder {
         self
     }
 
+    /// Whether functions that are called once a row may run as columns. `SET vivarium.columns = 'off'` switches it off for a session;
+    /// nothing that a statement says goes beyond this. Default: where it is worth it.
+    #[must_use]
+    pub fn columns(mut self, mode: ColumnMode) -> Self {
+        self.columns = mode;
+        self
+    }
+
     /// How environments are made for functions whose session sets `python.*`, or whose source has a `# /// script` header.
     /// Default: there are none, and both are refused.
     #[must_use]
@@ -207,7 +216,7 @@ impl PythonFunctionsBuilder {
             environments: Environments::new(environments, prepared, self.files.clone(), job.clone()),
         });
         let most = self.ceiling.unwrap_or_else(|| self.sandbox.limits.clone());
-        let ceiling = Ceiling::of(most, self.most_instances, self.instances);
+        let ceiling = Ceiling { columns: self.columns, ..Ceiling::of(most, self.most_instances, self.instances) };
         PythonFunctions {
             shared: Arc::new(Shared {
                 images: images.collect(),
@@ -232,6 +241,7 @@ impl PythonFunctions {
             instances: None,
             ceiling: None,
             most_instances: None,
+            columns: ColumnMode::Auto,
             environments: Err(NO_ENVIRONMENTS.to_owned()),
             environment: None,
             snapshots: EnvironmentSnapshots::default(),

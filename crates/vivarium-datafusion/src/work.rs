@@ -145,6 +145,7 @@ impl Call {
             arguments: self.types.arguments.clone(),
             on_error: self.settings.on_error,
             instances: self.instances,
+            columns: self.settings.columns(),
             context: JobContext { job_parameters: self.settings.job_parameters.clone(), ..JobContext::default() },
             ..TaskOptions::default()
         }

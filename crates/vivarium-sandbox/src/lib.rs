@@ -87,7 +87,7 @@ pub use output::{Capture, Input, Output};
 pub use pool::{Lease, Pool};
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use runtime::{Runtime, RuntimeConfig};
-pub use sandbox::{Answer, Call, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
+pub use sandbox::{Answer, Call, ColumnCounts, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
 pub use second_wall::{RaisedWall, SecondWall, SecondWallError};
 pub use snapshot::{SnapshotError, snapshot};
 pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::sandbox::ColumnCounts;
+
 /// Counters of one task, over all its sandboxes, since it began. Reading them costs nothing to the sandboxes.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -16,6 +18,9 @@ pub struct Metrics {
     replaced: AtomicU64,
     memory: AtomicU64,
     peak_memory: AtomicU64,
+    rows_as_columns: AtomicU64,
+    rows_interpreted: AtomicU64,
+    programs_dropped: AtomicU64,
 }
 
 /// The values of [`Metrics`] at one moment.
@@ -43,6 +48,8 @@ pub struct MetricsSnapshot {
     pub memory: u64,
     /// The largest linear memory any of its instances had, in bytes.
     pub peak_memory: u64,
+    /// How the rows of calls that succeeded were computed.
+    pub counts: ColumnCounts,
 }
 
 impl Metrics {
@@ -60,6 +67,11 @@ impl Metrics {
             instances_replaced: read(&self.replaced),
             memory: read(&self.memory),
             peak_memory: read(&self.peak_memory),
+            counts: ColumnCounts {
+                rows_as_columns: read(&self.rows_as_columns),
+                rows_interpreted: read(&self.rows_interpreted),
+                programs_dropped: read(&self.programs_dropped),
+            },
         }
     }
 
@@ -80,6 +92,12 @@ impl Metrics {
     pub(crate) fn add_copy_out(&self, time: Duration, bytes: usize) {
         add(&self.copy_nanos, nanos(time));
         add(&self.bytes_out, bytes as u64);
+    }
+
+    pub(crate) fn add_counts(&self, counts: &ColumnCounts) {
+        add(&self.rows_as_columns, counts.rows_as_columns);
+        add(&self.rows_interpreted, counts.rows_interpreted);
+        add(&self.programs_dropped, counts.programs_dropped);
     }
 
     pub(crate) fn add_started(&self) {

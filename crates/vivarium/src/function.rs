@@ -8,6 +8,7 @@ use vivarium_sandbox::SandboxConfig;
 
 use crate::aggregate::{Aggregation, DEFAULT_GROUP_BYTES};
 use crate::bind::{Arguments, Place, bind};
+use crate::column_mode::ColumnMode;
 use crate::columns::ArgumentColumns;
 use crate::context::JobContext;
 use crate::error::Error;
@@ -37,6 +38,8 @@ pub struct TaskOptions {
     pub instances: Option<usize>,
     /// What a function is told when it is opened.
     pub context: JobContext,
+    /// Whether its rows may run as columns.
+    pub columns: ColumnMode,
 }
 
 /// How rows are grouped for an aggregate function.
@@ -161,6 +164,7 @@ impl Function {
             arguments: &arguments,
             on_error,
             context: &options.context,
+            columns: options.columns,
             instances: options.instances.unwrap_or_else(cores).max(1),
         };
         // What is known without an instance is checked before one starts.

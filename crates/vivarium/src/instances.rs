@@ -9,15 +9,16 @@ use arrow_schema::{DataType, Fields};
 use serde_json::{Value, json};
 use vivarium_sandbox::exchange::{Plan, RowsOfRows};
 use vivarium_sandbox::{
-    Answer, Call, Expected, FunctionMetric, FunctionMetrics, Lease, LimitError, LimitKind, Limits, Pool, ProtocolError,
-    Returned, RowErrors, Sandbox,
+    Answer, Call, ColumnCounts, Expected, FunctionMetric, FunctionMetrics, Lease, LimitError, LimitKind, Limits, Pool,
+    ProtocolError, Returned, RowErrors, Sandbox,
 };
 
 use crate::bind::{Argument, Place};
+use crate::column_mode::ColumnMode;
 use crate::context::JobContext;
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{TaskCounts, TaskMetrics};
 use crate::module::Origin;
 use crate::python_error::{PythonError, RowNumbers};
 use crate::signature::{OnError, ValueType, parse_value_type};
@@ -56,6 +57,7 @@ struct Shared {
     result: DataType,
     limits: Limits,
     metrics: TaskMetrics,
+    counts: TaskCounts,
     /// The most rows of one result of rows.
     most_rows: usize,
 }
@@ -141,6 +143,7 @@ pub(crate) struct Binding<'a> {
     pub arguments: &'a [Argument],
     pub on_error: OnError,
     pub context: &'a JobContext,
+    pub columns: ColumnMode,
     pub instances: usize,
 }
 
@@ -153,7 +156,7 @@ struct Preparation {
 impl Instances {
     /// Starts the first instance; the others start when there is work for them.
     pub(crate) async fn start(origin: &Origin, binding: Binding<'_>) -> Result<Self, Error> {
-        let Binding { place, attribute, arguments, on_error, context, instances } = binding;
+        let Binding { place, attribute, arguments, on_error, context, columns, instances } = binding;
         let arguments = arguments
             .iter()
             .map(|argument| Ok(json!({"type": types::print(&argument.data_type)?, "nullable": argument.nullable})))
@@ -168,7 +171,7 @@ impl Instances {
             load: origin.source.load_request(),
             bind: json!({
                 "op": "bind", "function": attribute, "label": place.function, "arguments": arguments, "on_error": on_error, "output": output,
-                "context": context,
+                "context": context, "columns": columns,
             }),
         });
         let pool = Pool::new(&origin.image, origin.config.clone(), instances, move |sandbox| {
@@ -179,7 +182,8 @@ impl Instances {
         let (result, operations) = (first.value().result.data_type.clone(), first.value().operations.clone());
         drop(first);
         let most_rows = usize::try_from(2 * rows).unwrap_or(usize::MAX);
-        let shared = Arc::new(Shared { place, result, limits, metrics: TaskMetrics::default(), most_rows });
+        let (metrics, counts) = (TaskMetrics::default(), TaskCounts::default());
+        let shared = Arc::new(Shared { place, result, limits, metrics, counts, most_rows });
         Ok(Self { pool, shared, operations })
     }
 
@@ -206,6 +210,11 @@ impl Instances {
     /// The function's metrics over all instances.
     pub(crate) fn metrics(&self) -> BTreeMap<String, FunctionMetric> {
         self.shared.metrics.snapshot()
+    }
+
+    /// How rows were computed, over all instances.
+    pub(crate) fn counts(&self) -> ColumnCounts {
+        self.shared.counts.snapshot()
     }
 
     /// Lends an instance, waiting for one in the order of asking.
@@ -316,6 +325,7 @@ impl Worker {
         let mut answer =
             sandbox.call(call).await.map_err(|error| Error::in_rows(error, &self.shared.place.function, &numbers))?;
         self.shared.metrics.add(&mut bound.reported, std::mem::take(&mut answer.metrics));
+        self.shared.counts.add(&answer.counts);
         Ok(answer)
     }
 

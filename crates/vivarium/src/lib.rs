@@ -32,6 +32,7 @@
 mod aggregate;
 mod bind;
 mod chunks;
+mod column_mode;
 mod columns;
 mod context;
 mod convert;
@@ -40,6 +41,7 @@ mod environment;
 #[cfg(feature = "environments")]
 mod environment_snapshots;
 mod error;
+mod explain;
 mod failures;
 mod function;
 mod groups;
@@ -58,6 +60,7 @@ pub mod types;
 pub use aggregate::{Accumulators, Aggregation, DEFAULT_GROUP_BYTES};
 pub use bind::{ArgumentValue, Arguments, BindError, ColumnNames, Place};
 pub use chunks::CHUNK_ROWS;
+pub use column_mode::ColumnMode;
 pub use context::JobContext;
 pub use convert::{converts, plain as plain_type};
 #[cfg(feature = "environments")]
@@ -65,6 +68,7 @@ pub use environment::{guest_python, in_environment};
 #[cfg(feature = "environments")]
 pub use environment_snapshots::EnvironmentSnapshots;
 pub use error::{Error, ErrorClass};
+pub use explain::{ExplainedLine, Explanation};
 pub use failures::{Failures, MAX_DETAILED_FAILURES};
 pub use function::{Function, GroupBy, TaskOptions};
 pub use module::Module;
@@ -81,4 +85,4 @@ pub use vivarium_env as env;
 pub use vivarium_guest as guest;
 /// What functions run in: everything else of it, for embedders that name this crate alone.
 pub use vivarium_sandbox as sandbox;
-pub use vivarium_sandbox::{FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};
+pub use vivarium_sandbox::{ColumnCounts, FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};

@@ -4,9 +4,10 @@
 //! added is the difference to what the same instance reported before. Gauges have no sum: the last one reported stands.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use vivarium_sandbox::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
+use vivarium_sandbox::{ColumnCounts, FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 
 /// The metrics of a task's function.
 #[derive(Debug, Default)]
@@ -36,6 +37,32 @@ impl TaskMetrics {
     /// The metrics now.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, FunctionMetric> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How the rows of a task were computed.
+#[derive(Debug, Default)]
+pub(crate) struct TaskCounts {
+    rows_as_columns: AtomicU64,
+    rows_interpreted: AtomicU64,
+    programs_dropped: AtomicU64,
+}
+
+impl TaskCounts {
+    /// Adds those of one call.
+    pub(crate) fn add(&self, call: &ColumnCounts) {
+        self.rows_as_columns.fetch_add(call.rows_as_columns, Ordering::Relaxed);
+        self.rows_interpreted.fetch_add(call.rows_interpreted, Ordering::Relaxed);
+        self.programs_dropped.fetch_add(call.programs_dropped, Ordering::Relaxed);
+    }
+
+    /// All so far.
+    pub(crate) fn snapshot(&self) -> ColumnCounts {
+        ColumnCounts {
+            rows_as_columns: self.rows_as_columns.load(Ordering::Relaxed),
+            rows_interpreted: self.rows_interpreted.load(Ordering::Relaxed),
+            programs_dropped: self.programs_dropped.load(Ordering::Relaxed),
+        }
     }
 }
 

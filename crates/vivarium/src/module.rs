@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vivarium_sandbox::{Image, Sandbox, SandboxConfig};
 
 use crate::error::Error;
+use crate::explain::{self, Explanation};
 use crate::function::Function;
 use crate::signature::{Problem, Signature, parse_load_reply};
 use crate::source::FunctionSource;
@@ -56,6 +57,22 @@ impl Module {
     /// Declarations that cannot be used, with the reasons.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Whether the functions that can be used run as columns, in the order of [`signatures`](Self::signatures). Their types are
+    /// those that the declarations say. Loads the source once more; classes are made and opened, as for a task without parameters.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load). What the interpreter raises for one function is its explanation.
+    pub async fn explain(&self) -> Result<Vec<Explanation>, Error> {
+        let Origin { image, config, source } = &*self.origin;
+        let mut sandbox = Sandbox::start(image, config).await.map_err(Error::without_rows)?;
+        sandbox.control(&source.load_request()).await.map_err(Error::without_rows)?;
+        let mut found = Vec::new();
+        for signature in self.signatures.iter().filter(|signature| signature.usable()) {
+            found.push(explain::explain(&mut sandbox, signature).await.map_err(Error::without_rows)?);
+        }
+        Ok(found)
     }
 
     /// The function of that name: a declared one by the name it is registered under, or a plain one by its Python name.

@@ -19,7 +19,7 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use arrow_schema::{Fields, Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
-use vivarium_sandbox::{FunctionMetric, LimitError, LimitKind};
+use vivarium_sandbox::{ColumnCounts, FunctionMetric, LimitError, LimitKind};
 
 use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
 use crate::columns::ArgumentColumns;
@@ -91,6 +91,11 @@ impl Task {
     /// The metrics that the function keeps, over all instances: counters, gauges, distributions and meters by name.
     pub fn metrics(&self) -> BTreeMap<String, FunctionMetric> {
         self.shared.instances.metrics()
+    }
+
+    /// How rows were computed so far, over all instances: as columns, or by the interpreter. Rows of calls that failed are not counted.
+    pub fn column_counts(&self) -> ColumnCounts {
+        self.shared.instances.counts()
     }
 
     /// Ends the task: calls `close` of the function in every instance that nobody works with, ends these instances, and writes the

@@ -10,9 +10,9 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Float64Type, Int64Type};
 use futures::{StreamExt, TryStreamExt, stream};
 use vivarium::{
-    Aggregation, ArgumentValue, Arguments, Error, ErrorClass, Failures, Function, FunctionMetric, FunctionSource,
-    GroupBy, Image, JobContext, Limits, Module, OnError, Output, Runtime, RuntimeConfig, SandboxConfig, Task,
-    TaskOptions,
+    Aggregation, ArgumentValue, Arguments, ColumnCounts, ColumnMode, Error, ErrorClass, Failures, Function,
+    FunctionMetric, FunctionSource, GroupBy, Image, JobContext, Limits, Module, OnError, Output, Runtime,
+    RuntimeConfig, SandboxConfig, Task, TaskOptions,
 };
 use vivarium_guest::ImageStore;
 
@@ -117,6 +117,14 @@ def talks(x: int) -> int:
         logging.getLogger("mine").warning("logged %s", x)
         warnings.warn("warned")
     return x
+
+@udf
+def plain(x: int) -> int:
+    return x * 3 + 1
+
+@udf(vectorized=True)
+def array(x: int) -> int:
+    return x + 1
 "#;
 
 /// The guest image, built when it is missing.
@@ -415,6 +423,31 @@ async fn state_is_opened_and_closed_and_its_metrics_add_up() {
     assert_eq!(metrics["seen"], FunctionMetric::Distribution { count: 50_000, sum, min: 0, max: 49_999 });
     task.close().await.unwrap();
     assert_eq!(task.metrics(), metrics);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_counted_by_how_they_ran() {
+    let counts =
+        |rows_as_columns, rows_interpreted| ColumnCounts { rows_as_columns, rows_interpreted, programs_dropped: 0 };
+    let rows = |columns| TaskOptions { columns, ..options(OnError::Fail, 3) };
+    for (name, columns, expected) in [
+        ("plain", ColumnMode::Force, counts(20_000, 0)),
+        ("plain", ColumnMode::Shadow, counts(20_000, 0)),
+        ("plain", ColumnMode::Off, counts(0, 20_000)),
+        // Not a function of the columns' kind, and one that has whole columns as it is.
+        ("later", ColumnMode::Force, counts(0, 900)),
+        ("array", ColumnMode::Force, counts(0, 0)),
+    ] {
+        let task = task(name, rows(columns)).await;
+        let input = numbers(0..(expected.rows_as_columns + expected.rows_interpreted).max(10) as i64);
+        let outputs = task.run(stream::iter(cut(&input, &[300, 1, 5000])));
+        outputs.for_each(|output| async { drop(output.unwrap()) }).await;
+        assert_eq!(task.column_counts(), expected, "{name} {columns:?}");
+    }
+    let grouped = aggregation("top", &["key"], rows(ColumnMode::Force)).await;
+    let outputs = grouped.run(stream::iter(cut(&keyed(0..1000, 10), &[300])));
+    outputs.for_each(|output| async { drop(output.unwrap()) }).await;
+    assert_eq!(grouped.column_counts(), counts(0, 1000));
 }
 
 /// Collects formatted events.

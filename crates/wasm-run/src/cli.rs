@@ -10,7 +10,7 @@ use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::flink::Flink;
 use crate::guest_test::GuestTest;
-use crate::options::{EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
+use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
 use crate::sql::Sql;
 
 /// Run Python functions over tables inside WebAssembly.
@@ -119,6 +119,9 @@ pub struct Run {
     pub sandbox: SandboxOptions,
 
     #[command(flatten)]
+    pub columns: ColumnOptions,
+
+    #[command(flatten)]
     pub environment: EnvironmentOptions,
 
     #[command(flatten)]
@@ -173,11 +176,17 @@ pub struct Exec {
 #[command(after_help = "\
 Examples:
   wasm-run check pricing.py
+  wasm-run check pricing.py --explain
   wasm-run check pricing.py --json")]
 pub struct Check {
     /// The Python file.
     #[arg(value_name = "FILE.py")]
     pub file: PathBuf,
+
+    /// Tell of each function whether it runs as columns, for which lines rows are left to the interpreter and why, and what to write
+    /// instead.
+    #[arg(long)]
+    pub explain: bool,
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,
@@ -269,6 +278,9 @@ pub struct Bench {
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub columns: ColumnOptions,
 
     #[command(flatten)]
     pub environment: EnvironmentOptions,

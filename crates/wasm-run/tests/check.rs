@@ -63,6 +63,73 @@ fn all_problems_are_listed_with_their_lines() {
     insta::assert_snapshot!(outcomes.join("\n\n"));
 }
 
+const COLUMNS: &str = r#"
+import time
+from vivarium import udaf, udf
+
+RATES = {"AIR": 1.5, "RAIL": 2.0}
+
+def half(x: int) -> int:
+    return x // 2 if x > 0 else int(time.time())
+
+@udf
+def freight(quantity: int, mode: str | None) -> float:
+    if mode is None:
+        return 0.0
+    return RATES[mode.upper()] * half(quantity)
+
+@udf
+def shown(x: int) -> int:
+    print(x)
+    return x
+
+@udf(columns=False)
+def kept(x: int) -> int:
+    return x
+
+@udf(vectorized=True)
+def whole(x: int) -> int:
+    return x
+
+@udf
+class Opened:
+    def open(self, context):
+        raise OSError("no\x1b[31m tariff")
+
+    def eval(self, x: int) -> int:
+        return x
+"#;
+
+#[test]
+fn columns_are_explained_by_line() {
+    let folder = Folder::with(&[("columns.py", COLUMNS)]);
+    insta::assert_snapshot!(folder.run(&["check", "columns.py", "--explain"]).ok());
+    let report: serde_json::Value =
+        serde_json::from_str(&folder.run(&["check", "columns.py", "--explain", "--json"]).ok().stdout).unwrap();
+    let columns = report["columns"].as_array().unwrap();
+    let freight = columns.iter().find(|one| one["function"] == "freight").unwrap();
+    assert_eq!(freight["columns"], true);
+    assert_eq!(freight["lines"][0]["function"], "half");
+    assert_eq!(freight["lines"][1]["line"], 14);
+    let without = folder.run(&["check", "columns.py", "--json"]).ok();
+    assert!(serde_json::from_str::<serde_json::Value>(&without.stdout).unwrap().get("columns").is_none());
+}
+
+#[test]
+fn types_that_only_columns_have_are_said_to_be_missing() {
+    let source = "from pyflink.table import DataTypes\nfrom pyflink.table.udf import udf\n\n@udf(result_type=DataTypes.BIGINT())\n\
+                  def untyped(a, b):\n    return a\n\n@udf(result_type=DataTypes.BIGINT(), input_types=[DataTypes.BIGINT()])\n\
+                  def typed(a):\n    return a + 1\n";
+    let folder = Folder::with(&[("flink.py", source)]);
+    let ended = folder.run(&["check", "flink.py", "--explain"]).ok();
+    assert!(
+        ended.stdout.contains("untyped may run as columns: it depends on the columns: the type of a, b"),
+        "{ended}"
+    );
+    // PyFlink's functions are called with None.
+    assert!(ended.stdout.contains("\ntyped runs as columns\n") && ended.stdout.contains("line 10: None\n"), "{ended}");
+}
+
 #[test]
 fn a_missing_file_is_a_usage_error() {
     assert_eq!(Folder::new().run(&["check", "missing.py"]).status, 2);

@@ -53,15 +53,15 @@ class Operator:
         return encoded
 
     def open(self, mode):
-        """A bundle's functions, with VIVARIUM_COLUMNS so."""
-        before = os.environ.get("VIVARIUM_COLUMNS")
-        os.environ["VIVARIUM_COLUMNS"] = mode
+        """A bundle's functions, with their columns off, forced or shadowed."""
+        before, _lift.asked = _lift.asked, mode if mode in _lift.MODES else "auto"
+        if mode == _lift.OFF:
+            os.environ[_lift.VARIABLE] = _lift.OFF
         try:
             return Opened(self)
         finally:
-            os.environ.pop("VIVARIUM_COLUMNS")
-            if before is not None:
-                os.environ["VIVARIUM_COLUMNS"] = before
+            _lift.asked = before
+            os.environ.pop(_lift.VARIABLE, None)
 
     def description(self):
         transform = {"id": "t", "urn": SCALAR_FUNCTION_URN, "payload": _encoded(self.proto), "function": None, "outputs": {"": ["sink"]}}

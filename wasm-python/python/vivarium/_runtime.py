@@ -9,7 +9,7 @@ import sys
 import time
 
 import _vivarium
-from vivarium import _bind, _errors, _execute, _load
+from vivarium import _bind, _errors, _execute, _lift, _load
 from vivarium._errors import DefinitionError, ProtocolError
 
 # What `load` found, by attribute; later loads win.
@@ -146,11 +146,20 @@ def load(request):
     }
 
 
-def bind(request):
+def _signature(request):
     attribute = _field(request, "function", str)
     signature = _signatures.get(attribute)
     if signature is None:
         raise DefinitionError(f"there is no function '{attribute[:100]}'")
+    return signature
+
+
+def bind(request):
+    signature = _signature(request)
+    columns = request.get("columns", "auto")
+    if not isinstance(columns, str) or (columns != _lift.OFF and columns not in _lift.MODES):
+        raise ProtocolError("columns is auto, off, force or shadow")
+    _lift.asked = columns
     bound = _bind.bind(signature, request)
     try:
         reply = {"result": {"type": str(signature.result), "nullable": True}}
@@ -179,6 +188,16 @@ def drop(request):
     return {} if metrics is None else {"metrics": metrics}
 
 
+# ---- explain ----
+
+
+def explain(request):
+    from vivarium import _explain
+
+    _lift.asked = "auto"
+    return _explain.explain(_signature(request))
+
+
 # ---- eval ----
 
 
@@ -196,6 +215,7 @@ _OPERATIONS = {
     "load": load,
     "bind": bind,
     "drop": drop,
+    "explain": explain,
     "exec": _execute.execute,
     "eval": evaluate,
 }

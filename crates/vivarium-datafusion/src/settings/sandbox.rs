@@ -7,7 +7,7 @@ use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions}
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use serde_json::Value;
-use vivarium::{Limits, OnError};
+use vivarium::{ColumnMode, Limits, OnError};
 use vivarium_sandbox::{SandboxConfig, format_duration, format_size, parse_duration};
 
 use crate::error::Error;
@@ -19,6 +19,7 @@ use crate::error::Error;
 /// | `vivarium.memory`, `.batch_time`, ... | a limit by its name in [`Limits`]: `'256MiB'`, `'30s'`, `1000000`; `'none'` where there may be none |
 /// | `vivarium.instances` | how many instances of each function work at the same time; `''`: one for each core |
 /// | `vivarium.image` | the guest image of functions that are created from now on, by its name; `''`: the session's first |
+/// | `vivarium.columns` | `off`: functions of a row do not run as columns; `on`: they do where it is worth it |
 /// | `vivarium.on_error` | `fail`, `null`; `''`: what the function declares |
 /// | `vivarium.env` | variables of `os.environ`: `'NAME=value,NAME=value'` |
 /// | `vivarium.job_parameters` | what `open(context)` sees, in the same form |
@@ -34,6 +35,8 @@ pub struct SandboxSettings {
     /// Otherwise batches are a part of the memory.
     batch_bytes_set: bool,
     pub(crate) instances: Option<usize>,
+    /// A statement has switched columns off.
+    columns_off: bool,
     pub(crate) on_error: Option<OnError>,
     /// The image of functions that are created from now on; the first of the session's otherwise.
     pub(crate) image: Option<String>,
@@ -49,13 +52,15 @@ pub(crate) struct Ceiling {
     pub limits: Limits,
     /// Instances of each function at work at the same time.
     pub instances: usize,
+    /// Whether rows may run as columns; statements can only switch it off.
+    pub columns: ColumnMode,
 }
 
 impl Ceiling {
     /// The owner's word, or else what a session starts with: nobody who did not ask for more gets it.
     pub fn of(limits: Limits, most_instances: Option<usize>, instances: Option<usize>) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Self { limits, instances: most_instances.or(instances).unwrap_or_else(cores) }
+        Self { limits, instances: most_instances.or(instances).unwrap_or_else(cores), columns: ColumnMode::Auto }
     }
 }
 
@@ -66,6 +71,7 @@ impl Default for SandboxSettings {
             ceiling: Ceiling::of(Limits::default(), None, None),
             batch_bytes_set: false,
             instances: None,
+            columns_off: false,
             on_error: None,
             image: None,
             images: Vec::new(),
@@ -98,6 +104,11 @@ impl SandboxSettings {
             limits.batch_bytes = limits.batch_bytes.min(limits.memory / 16);
         }
         limits
+    }
+
+    /// Whether rows may run as columns.
+    pub(crate) fn columns(&self) -> ColumnMode {
+        if self.columns_off { ColumnMode::Off } else { self.ceiling.columns }
     }
 
     /// `config` with what is set.
@@ -135,6 +146,18 @@ impl SandboxSettings {
                 if self.instances.is_some_and(|count| count > most) {
                     return Err(beyond(&most.to_string(), value, "most_instances", "--instances"));
                 }
+            }
+            "columns" => {
+                self.columns_off = match value {
+                    "off" => true,
+                    "on" | "" if self.ceiling.columns == ColumnMode::Off => {
+                        let problem = "the session's owner has switched it off, and statements cannot switch it on \
+                                       (PythonFunctionsBuilder::columns; wasm-run: --columns)";
+                        return Err(problem.to_owned());
+                    }
+                    "on" | "" => false,
+                    _ => return Err("it is 'on' or 'off'".to_owned()),
+                };
             }
             "image" => {
                 self.image = match value {
@@ -281,6 +304,12 @@ impl ExtensionOptions for SandboxSettings {
         let mut entries: Vec<_> = limits.collect();
         let instances = self.instances.map(|count| count.to_string());
         entries.push(entry("instances", instances, "Instances of each Python function at work at the same time"));
+        let columns = if self.columns() == ColumnMode::Off { "off" } else { "on" };
+        entries.push(entry(
+            "columns",
+            Some(columns.to_owned()),
+            "Whether Python functions of a row may run as columns",
+        ));
         let on_error = self.on_error.map(|policy| policy.to_string());
         entries.push(entry("on_error", on_error, "What happens to rows for which a Python function raises"));
         entries.push(entry("env", list(&self.variables), "Variables that Python functions see"));
@@ -382,6 +411,22 @@ mod tests {
         // What was lowered can be raised again, up to what was given.
         settings.set("batch_time", "1ms").unwrap();
         settings.set("batch_time", "1s").unwrap();
+    }
+
+    #[test]
+    fn statements_switch_columns_off_and_never_force_them() {
+        for owner in [ColumnMode::Auto, ColumnMode::Off, ColumnMode::Force, ColumnMode::Shadow] {
+            let ceiling = Ceiling { columns: owner, ..Ceiling::of(Limits::default(), None, None) };
+            let mut settings = SandboxSettings::new(&SandboxConfig::default(), None, ceiling, Vec::new());
+            assert_eq!(settings.columns(), owner);
+            for value in ["force", "shadow", "auto"] {
+                assert!(settings.set("columns", value).unwrap_err().to_string().contains("'on' or 'off'"));
+            }
+            settings.set("columns", "off").unwrap();
+            assert_eq!(settings.columns(), ColumnMode::Off);
+            assert_eq!(settings.set("columns", "on").is_ok(), owner != ColumnMode::Off);
+            assert_eq!(settings.columns(), owner);
+        }
     }
 
     #[test]

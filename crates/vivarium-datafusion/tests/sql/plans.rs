@@ -79,11 +79,36 @@ $$";
         assert!(analyzed.replace("1.00 K", "1000").contains(expected), "{expected} is not in\n{analyzed}");
     }
     assert!(analyzed.contains("fails.errors=100"), "{analyzed}");
+    for counted in ["doubled.rows_as_columns=0", "doubled.programs_dropped=0"] {
+        assert!(analyzed.contains(counted), "{counted} is not in\n{analyzed}");
+    }
+    assert!(analyzed.replace("1.00 K", "1000").contains("doubled.rows_interpreted=1000"), "{analyzed}");
     assert!(analyzed.contains("doubled.errors=0"), "{analyzed}");
     let analyzed = shown(&session, "EXPLAIN ANALYZE SELECT x % 3, py_mean(x) FROM t GROUP BY x % 3").await;
     assert!(analyzed.contains("py_mean.rows=") && analyzed.contains("py_mean.instances="), "{analyzed}");
     let analyzed = shown(&session, "EXPLAIN ANALYZE SELECT * FROM letters('abc')").await;
     assert!(analyzed.contains("letters.rows=1"), "{analyzed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_analyze_tells_how_rows_ran() {
+    let python = crate::support::functions().await.columns(vivarium::ColumnMode::Force).build();
+    let session = crate::support::session(&python);
+    let share = "CREATE FUNCTION share(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$
+def share(x): return 100 // (x % 4)
+$$";
+    let table = "CREATE TABLE t AS SELECT value AS x FROM generate_series(1, 100)";
+    run(&session, &[share, table, "SET vivarium.on_error = 'null'"]).await;
+    let query = "EXPLAIN ANALYZE SELECT share(x) FROM t";
+    let analyzed = shown(&session, query).await;
+    for counted in ["share.rows_as_columns=75", "share.rows_interpreted=25", "share.errors=25"] {
+        assert!(analyzed.contains(counted), "{counted} is not in\n{analyzed}");
+    }
+    run(&session, &["SET vivarium.columns = 'off'"]).await;
+    let analyzed = shown(&session, query).await;
+    for counted in ["share.rows_as_columns=0", "share.rows_interpreted=100"] {
+        assert!(analyzed.contains(counted), "{counted} is not in\n{analyzed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

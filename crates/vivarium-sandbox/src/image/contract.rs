@@ -6,7 +6,7 @@ use super::ImageError;
 use crate::host_call;
 
 /// The version of the ABI this host implements.
-pub(crate) const ABI_VERSION: i32 = 1;
+pub(crate) const ABI_VERSION: i32 = 2;
 
 /// The modules a guest may import from.
 const MODULES: [&str; 2] = ["wasi_snapshot_preview1", host_call::MODULE];

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef};
 use arrow_schema::{DataType, Fields};
+use serde::Serialize;
 
 use super::reply::RowErrors;
 use crate::exchange::{Plan, RowsOfRows};
@@ -77,6 +78,19 @@ impl Returned {
     }
 }
 
+/// How the rows of functions that are called once a row were computed (`docs/columns.md`), as the guest tells. Rows of vectorized
+/// functions are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ColumnCounts {
+    /// Rows that ran as columns.
+    pub rows_as_columns: u64,
+    /// Rows that the interpreter computed.
+    pub rows_interpreted: u64,
+    /// How often a function that ran as columns did so no longer: what it depends on changed, or too many of its rows were the
+    /// interpreter's.
+    pub programs_dropped: u64,
+}
+
 /// What came back from a call.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -88,6 +102,8 @@ pub struct Answer {
     pub more: bool,
     /// The function's metrics that changed, as they are now.
     pub metrics: FunctionMetrics,
+    /// How the rows of this call were computed.
+    pub counts: ColumnCounts,
 }
 
 /// What a function returned for the rows of a batch.

@@ -266,7 +266,9 @@ impl Guest {
                 }
                 let returned = self.decode(memory, result.array, call)?;
                 self.task.metrics().add_copy_out(start.elapsed(), returned.bytes());
-                Ok(Answer { returned, row_errors, more, metrics })
+                let counts = result.counts(call.batch_rows);
+                self.task.metrics().add_counts(&counts);
+                Ok(Answer { returned, row_errors, more, metrics, counts })
             }
             1 => {
                 let error = reply::failure("invoke", reply, &self.limits)?;

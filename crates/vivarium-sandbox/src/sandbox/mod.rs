@@ -24,7 +24,7 @@ use arrow_schema::DataType;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-pub use call::{Answer, Call, Expected, Invocation, Returned};
+pub use call::{Answer, Call, ColumnCounts, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
 use guest::{Failure, Guest};
 pub use reply::RowErrors;
@@ -310,7 +310,7 @@ fn start_request(config: &SandboxConfig) -> Result<Value, Error> {
 
 /// The request's name, if it is one of those the contract knows.
 fn request_name(request: &Value) -> &'static str {
-    const NAMES: [&str; 7] = ["load", "bind", "drop", "exec", "eval", "start", "warm"];
+    const NAMES: [&str; 8] = ["load", "bind", "drop", "explain", "exec", "eval", "start", "warm"];
     let name = request["op"].as_str().unwrap_or_default();
     NAMES.into_iter().find(|known| *known == name).unwrap_or("control")
 }

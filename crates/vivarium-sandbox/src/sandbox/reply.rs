@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::ColumnCounts;
 use crate::error::{LimitError, LimitKind, ProtocolError};
 use crate::function_metrics::FunctionMetrics;
 use crate::guest_error::{Bounded, GuestError, WireError};
@@ -24,10 +25,11 @@ pub(super) struct RawResult {
     pub(super) array: u32,
     pub(super) arena: u32,
     pub(super) arena_size: u32,
+    counts: [u32; 3],
 }
 
 impl RawResult {
-    const BYTES: u32 = 24;
+    const BYTES: u32 = 36;
 
     pub(super) fn read(memory: &[u8], address: u32) -> Result<Self, ProtocolError> {
         let bytes = slice(memory, "its result", address, Self::BYTES.into())?;
@@ -42,7 +44,20 @@ impl RawResult {
             array: field(3),
             arena: field(4),
             arena_size: field(5),
+            counts: [field(6), field(7), field(8)],
         })
+    }
+
+    /// How the rows of the call were computed, which is the guest's word: never more rows than there are.
+    pub(super) fn counts(&self, batch_rows: usize) -> ColumnCounts {
+        let [as_columns, interpreted, dropped] = self.counts.map(u64::from);
+        let rows = batch_rows as u64;
+        let rows_as_columns = as_columns.min(rows);
+        ColumnCounts {
+            rows_as_columns,
+            rows_interpreted: interpreted.min(rows - rows_as_columns),
+            programs_dropped: dropped.min(rows),
+        }
     }
 
     /// The bytes of the reply, empty when there is none.
@@ -229,6 +244,20 @@ mod tests {
         ] {
             assert!(matches!(parse_rows(bad.clone()), Err(ProtocolError::Reply { .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_more_rows_are_counted_than_there_are() {
+        let counted = |counts: [u32; 3]| {
+            let words: Vec<u8> = [[0; 6].as_slice(), &counts].concat().into_iter().flat_map(u32::to_le_bytes).collect();
+            let ColumnCounts { rows_as_columns, rows_interpreted, programs_dropped } =
+                RawResult::read(&[&[0; 4][..], &words].concat(), 4).unwrap().counts(10);
+            (rows_as_columns, rows_interpreted, programs_dropped)
+        };
+        assert_eq!(counted([7, 3, 1]), (7, 3, 1));
+        assert_eq!(counted([0, 0, 0]), (0, 0, 0));
+        assert_eq!(counted([u32::MAX; 3]), (10, 0, 10));
+        assert_eq!(counted([4, u32::MAX, 0]), (4, 6, 0));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Default for Guest {
         Self {
             imports: String::new(),
             declarations: String::new(),
-            abi_version: 1,
+            abi_version: 2,
             alloc: format!("(i32.const {REQUEST})"),
             control: format!("(i32.const {RESULT})"),
             start: String::new(),

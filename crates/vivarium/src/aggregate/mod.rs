@@ -22,7 +22,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use futures::stream::Stream;
-use vivarium_sandbox::FunctionMetric;
+use vivarium_sandbox::{ColumnCounts, FunctionMetric};
 
 pub use accumulators::Accumulators;
 
@@ -125,6 +125,11 @@ impl Aggregation {
     /// The metrics that the function keeps, over all instances.
     pub fn metrics(&self) -> BTreeMap<String, FunctionMetric> {
         self.shared.instances.metrics()
+    }
+
+    /// How rows were computed so far, over all instances: as columns, or by the interpreter. Rows of calls that failed are not counted.
+    pub fn column_counts(&self) -> ColumnCounts {
+        self.shared.instances.counts()
     }
 
     /// Ends the task; as [`Task::close`](crate::Task::close).

@@ -93,6 +93,7 @@ async fn of_function(command: &Bench, name: &FunctionName, input: &Location) -> 
         rounds: command.rounds.into(),
         rows: command.rows as usize,
         python: command.python.clone(),
+        columns: command.columns.mode()?,
     };
     let (function, kind) = (signature.name.clone(), signature.kind);
     let count = arguments.num_rows();

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use arrow_schema::{DataType, FieldRef};
 use serde_json::json;
-use vivarium::{Error, FunctionSource, Kind, Module, Parameter, Problem, PythonError, Signature, ValueType, types};
+use vivarium::{
+    Error, Explanation, FunctionSource, Kind, Module, Parameter, Problem, PythonError, Signature, ValueType, types,
+};
 use vivarium_env::Distribution;
 
 use crate::cli::Check;
@@ -25,12 +27,16 @@ pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let report = match Module::load(&image, config, source).await {
-        Ok(module) => {
-            Report { signatures: module.signatures().to_vec(), problems: module.problems().to_vec(), error: None }
-        }
+        Ok(module) => Report {
+            signatures: module.signatures().to_vec(),
+            problems: module.problems().to_vec(),
+            explanations: if command.explain { Some(module.explain().await?) } else { None },
+            source: module.name().to_owned(),
+            error: None,
+        },
         // That the file cannot be loaded is what there is to say about it.
         Err(Error::Python(error)) => {
-            Report { signatures: Vec::new(), problems: vec![problem(&error)], error: Some(error) }
+            Report { problems: vec![problem(&error)], error: Some(error), ..Report::default() }
         }
         Err(error) => return Err(error.into()),
     };
@@ -44,19 +50,27 @@ pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+#[derive(Default)]
 struct Report {
     signatures: Vec<Signature>,
     problems: Vec<Problem>,
+    /// Whether functions run as columns, when that was asked.
+    explanations: Option<Vec<Explanation>>,
+    /// The file, as Python names it.
+    source: String,
     /// Why the file could not be loaded.
     error: Option<Box<PythonError>>,
 }
 
 impl Report {
     fn json(&self, out: &mut impl Write, file: &str, packages: &[Distribution]) -> io::Result<()> {
-        let report = json!({
+        let mut report = json!({
             "file": file, "functions": self.signatures, "packages": packages, "problems": self.problems,
             "error": self.error,
         });
+        if let Some(explanations) = &self.explanations {
+            report["columns"] = json!(explanations);
+        }
         writeln!(out, "{report:#}")
     }
 
@@ -75,6 +89,9 @@ impl Report {
             let packages: Vec<_> = packages.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
             writeln!(out, "packages: {}", packages.join(", "))?;
         }
+        for explanation in self.explanations.iter().flatten() {
+            explained(out, explanation, &self.source)?;
+        }
         if let Some(error) = &self.error {
             write!(out, "{}", error.traceback())?;
         }
@@ -89,6 +106,38 @@ impl Report {
             count => writeln!(out, "{count} problems"),
         }
     }
+}
+
+/// Whether a function runs as columns, with the lines that leave rows to the interpreter.
+fn explained(out: &mut impl Write, explanation: &Explanation, source: &str) -> io::Result<()> {
+    let Explanation { function, columns, why, instead, lines } = explanation;
+    let verdict = match columns {
+        Some(true) => "runs as columns",
+        Some(false) => "does not run as columns",
+        None => "may run as columns",
+    };
+    let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    writeln!(out, "\n{function} {verdict}{why}")?;
+    if let Some(instead) = instead {
+        writeln!(out, "    instead: {instead}")?;
+    }
+    if *columns == Some(true) {
+        let rows = if lines.is_empty() { "no rows are the interpreter's" } else { "rows are the interpreter's for" };
+        writeln!(out, "  {rows}{}", if lines.is_empty() { "" } else { ":" })?;
+    }
+    for line in lines {
+        let of = line.function.as_ref().map(|function| format!(" of {function}")).unwrap_or_default();
+        let file = if line.file == source { String::new() } else { format!(" of {}", line.file) };
+        let some = if line.always { "" } else { ", some values" };
+        writeln!(out, "  line {}{of}{file}{some}: {}", line.line, line.why)?;
+        if !line.source.is_empty() {
+            writeln!(out, "      {}", line.source)?;
+        }
+        if let Some(instead) = &line.instead {
+            writeln!(out, "    instead: {instead}")?;
+        }
+    }
+    Ok(())
 }
 
 fn row(signature: &Signature) -> Vec<String> {

@@ -9,8 +9,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::json;
 use vivarium::{
-    Aggregation, ArgumentValue, Arguments, EnvironmentSnapshots, Error, Failures, Function, FunctionMetric,
-    FunctionSource, GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
+    Aggregation, ArgumentValue, Arguments, ColumnCounts, ColumnMode, EnvironmentSnapshots, Error, Failures, Function,
+    FunctionMetric, FunctionSource, GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
 };
 
 use crate::cli::Run;
@@ -57,7 +57,7 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         Some(rows) => input.limit(rows),
         None => input,
     };
-    let applied = Applied::bind(&command, &function, &input.schema, plan.instances).await?;
+    let applied = Applied::bind(&command, &function, &input.schema, &plan).await?;
     let schema = applied.output_schema(&input.schema);
     let results = match (outputs.results, plan.output_format) {
         (Some(destination), Some(format)) => Output::create(destination, format, schema)?,
@@ -102,7 +102,7 @@ enum Applied {
 }
 
 impl Applied {
-    async fn bind(command: &Run, function: &Function, schema: &SchemaRef, instances: usize) -> Result<Self, Error> {
+    async fn bind(command: &Run, function: &Function, schema: &SchemaRef, plan: &Plan) -> Result<Self, Error> {
         let argument = |text: &String| match text.strip_prefix('=') {
             Some(constant) => ArgumentValue::Text(constant.to_owned()),
             None => ArgumentValue::Column(text.clone()),
@@ -112,11 +112,12 @@ impl Applied {
             arguments: arguments.unwrap_or_default(),
             result_names: command.result_names.clone(),
             on_error: command.sandbox.on_error.map(OnError::from),
-            instances: Some(instances),
+            instances: Some(plan.instances),
             context: JobContext {
                 job_parameters: command.job_parameters.iter().cloned().collect(),
                 ..JobContext::default()
             },
+            columns: plan.columns,
         };
         let aggregate = matches!(function.signature().kind, Kind::Aggregate | Kind::TableAggregate);
         if aggregate || !command.group_by.is_empty() {
@@ -161,6 +162,13 @@ impl Applied {
             Self::Groups(aggregation) => aggregation.metrics(),
         }
     }
+
+    fn column_counts(&self) -> ColumnCounts {
+        match self {
+            Self::Rows(task) => task.column_counts(),
+            Self::Groups(aggregation) => aggregation.column_counts(),
+        }
+    }
 }
 
 /// What the options come to, known before anything is opened.
@@ -169,6 +177,7 @@ struct Plan {
     output_format: Option<Format>,
     errors_format: Option<Format>,
     instances: usize,
+    columns: ColumnMode,
 }
 
 impl Plan {
@@ -182,6 +191,7 @@ impl Plan {
             output_format: output(&command.output, command.output_format, "--output-format")?,
             errors_format: output(&command.errors, None, "another name")?,
             instances: command.sandbox.instances.map_or(cores, usize::from),
+            columns: command.columns.mode()?,
         })
     }
 }
@@ -230,6 +240,7 @@ impl Done {
             let summary = json!({
                 "rows_in": self.rows_in, "rows_out": self.rows_out, "failed_rows": self.failures.rows().len(),
                 "first_failure": first, "seconds": seconds, "output": output, "metrics": applied.metrics(),
+                "columns": applied.column_counts(),
             });
             note!("{}", json!({ "summary": summary }));
             return;
@@ -244,7 +255,18 @@ impl Done {
             );
         }
         if let Some(output) = output.filter(|output| output != "-") {
-            note!("{} rows in {seconds:.2} s -> {output}", self.rows_out);
+            let columns = share_as_columns(applied.column_counts());
+            note!("{} rows in {seconds:.2} s{columns} -> {output}", self.rows_out);
         }
+    }
+}
+
+/// How many of the rows ran as columns, when some did.
+fn share_as_columns(counts: ColumnCounts) -> String {
+    let ColumnCounts { rows_as_columns, rows_interpreted, .. } = counts;
+    match rows_as_columns {
+        0 => String::new(),
+        // Not 100 % while a row was the interpreter's.
+        some => format!(", {} % as columns", u128::from(some) * 100 / u128::from(some + rows_interpreted)),
     }
 }

@@ -180,6 +180,7 @@ async fn install(
         .image_name(image_name.as_str())
         .sandbox(sandbox_config(&command.sandbox, TimeLimit::BATCH))
         .instances(command.instances())
+        .columns(command.columns.mode()?)
         .environments_refused(
             "environments are made before statements run; use an option, such as --python-requirements",
         )

@@ -8,7 +8,7 @@ use vivarium_sandbox::parse_size;
 use super::tables::NamedTable;
 use crate::cli::FunctionName;
 use crate::files::{Format, Location};
-use crate::options::{EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
+use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
 
 /// Query files with SQL that may call Python functions.
 ///
@@ -94,6 +94,9 @@ pub struct Sql {
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,
+
+    #[command(flatten)]
+    pub columns: ColumnOptions,
 
     #[command(flatten)]
     pub environment: EnvironmentOptions,

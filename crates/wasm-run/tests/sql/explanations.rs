@@ -28,3 +28,28 @@ fn an_analysis_counts_rows_and_calls() {
         assert!(ended.stdout.contains(metric), "{metric}: {ended}");
     }
 }
+
+#[test]
+fn an_analysis_counts_rows_as_columns_unless_they_are_switched_off() {
+    let folder = folder();
+    let query = "SELECT twice(x) AS y FROM t";
+    for (option, statement, expected) in [
+        ("force", "", ["twice.rows_as_columns=3", "twice.rows_interpreted=0", "twice.programs_dropped=0"]),
+        ("off", "", ["twice.rows_as_columns=0", "twice.rows_interpreted=3", "twice.rows=3"]),
+        (
+            "force",
+            "SET vivarium.columns = 'off'; ",
+            ["twice.rows_as_columns=0", "twice.rows_interpreted=3", "twice.rows=3"],
+        ),
+    ] {
+        let query = format!("{statement}{query}");
+        let ended = folder.run(&["sql", &query, "-u", "f.py", "-t", "t=t.csv", "--analyze", "--columns", option]).ok();
+        for counted in expected {
+            assert!(ended.stdout.contains(counted), "{counted}: {ended}");
+        }
+    }
+    let query = format!("SET vivarium.columns = 'on'; {query}");
+    let ended = folder.run(&["sql", &query, "-u", "f.py", "-t", "t=t.csv", "--columns", "off"]);
+    assert_eq!(ended.status, 2, "{ended}");
+    assert!(ended.stderr.contains("vivarium.columns: the session's owner has switched it off"), "{ended}");
+}

@@ -30,7 +30,7 @@ def function(operation, serialized, row, result):
 
     `operation` is PyFlink's, made of `serialized`; `row` and `result` are the coders of its rows and results.
     """
-    expressions = None if _lift.is_off() else _expressions(operation.func, serialized)
+    expressions = None if _lift.mode() == _lift.OFF else _expressions(operation.func, serialized)
     if expressions is None or len(expressions) != len(result._field_coders):
         return None
     given, made = ([_TYPES.get(type(coder)) for coder in coder._field_coders] for coder in (row, result))

@@ -13,13 +13,23 @@ from vivarium._lift.rows import RowLifter
 from vivarium._lift.values import NotLifted
 
 VARIABLE = "VIVARIUM_COLUMNS"
-"""off: nothing is lifted; force: from the first row on; shadow: likewise, and every row is compared with the interpreter's."""
+"""A variable of the guest that switches all of it off when it is "off"; it forces nothing, because a file can set it."""
+
+OFF = "off"
+
+MODES = {"auto": 0, "force": 1, "shadow": 2}  # columns.c of the shim
+"""What a task can ask for besides "off". force: from the first row on; shadow: likewise, and every row is compared with the interpreter's."""
+
+asked = "auto"
+"""What the task asked for that bound a function last. An instance works for one task."""
 
 _ROWS, _ROWS_OF_A_BYTE = 3000, 5
 """How many rows are interpreted before a function is lifted, by the bytes of its code: about twice the time that lifting takes."""
 
-_LAZY, _FORCED, _SHADOW = range(3)  # columns.c of the shim
-_MODES = {"force": _FORCED, "shadow": _SHADOW}
+
+def mode():
+    """That of functions that are bound now."""
+    return OFF if os.environ.get(VARIABLE) == OFF else asked
 
 
 class Candidate:
@@ -35,9 +45,19 @@ class Candidate:
 
     def __call__(self):
         """The shim's Program, or None."""
+        return self._lifted(self.lifter())
+
+    def explain(self):
+        """(whether the function runs as columns, why not or None, [Place])"""
+        from vivarium._lift import places
+
+        lifter = self.lifter()
+        lifted = self._lifted(lifter) is not None
+        return lifted, self.why, places.of(lifter, lifted)
+
+    def _lifted(self, lifter):
         collecting = gc.isenabled()
         gc.disable()  # a collection might run code of the user's
-        lifter = self.lifter()
         try:
             return lifter.lift()
         except NotLifted as error:
@@ -74,21 +94,17 @@ def candidate(callable, arguments, result):
 
 def attach(function, callable, arguments, result):
     """Lets a Function of the shim, which is called once a row, run as columns. The Candidate, or None."""
-    found = None if is_off() else candidate(callable, arguments, result)
+    found = None if mode() == OFF else candidate(callable, arguments, result)
     if found is not None:
         attach_candidate(function, found, [found.fn])
     return found
-
-
-def is_off():
-    return os.environ.get(VARIABLE) == "off"
 
 
 def attach_candidate(function, found, called):
     """The same with a Candidate, which lifts the plain functions `called`."""
     function.lifter = found
     function.rows_to_wait = function.rows_before_lifting = _ROWS + _ROWS_OF_A_BYTE * sum(len(fn.__code__.co_code) for fn in called)
-    function.columns_mode = _MODES.get(os.environ.get(VARIABLE, ""), _LAZY)
+    function.columns_mode = MODES[mode()]
 
 
 def explain(callable, arguments, result):

@@ -54,11 +54,12 @@ def form(t):
 
 
 class Op:
-    __slots__ = ("name", "mask", "to", "a", "b", "c", "extra", "constant")
+    __slots__ = ("name", "mask", "to", "a", "b", "c", "extra", "constant", "here")
 
-    def __init__(self, name, mask, to, a, b, c, extra, constant):
+    def __init__(self, name, mask, to, a, b, c, extra, constant, here):
         self.name, self.mask, self.to, self.a, self.b, self.c = name, mask, to, a, b, c
         self.extra, self.constant = extra, constant
+        self.here = here  # (Code, number) of the instruction that it is of
 
     def reads(self):
         registers = [self.mask, self.a]
@@ -133,7 +134,7 @@ class Emitter:
         if len(self.code) > MOST_OPS:
             raise NotLifted("the function is too long")
         to = self.reg(t) if t else -1
-        self.code.append(Op(name, mask, to, a, b, c, extra, constant))
+        self.code.append(Op(name, mask, to, a, b, c, extra, constant, self.here))
         if memo and t:
             self.memo[key] = to
         return to
