@@ -218,27 +218,28 @@ static void count(const vv_function *function, vv_counts before) {
     result.programs_dropped = (uint32_t)(now.programs_dropped - before.programs_dropped);
 }
 
-static struct vv_result *invoke(uint32_t handle, uint32_t operation, void *batch) {
+static void invoke(uint32_t handle, uint32_t operation, void *batch) {
     int64_t row = -1;
     PyObject *name = NULL, *reply = NULL;
     struct ArrowArray *array = NULL;
+    vv_counts before = {0};
     vv_function *owner = vv_function_of_handle(handle);
     vv_function *function = owner == NULL ? NULL : operation_of(owner, operation);
     if (function != NULL) {
         held_function = (vv_function *)Py_NewRef(function);
         name = function->name;
-        const vv_counts before = counts_of(function);
+        before = counts_of(function);
         array = run(function, operation, batch, &row);
-        if (operation <= RETRACT) count(function, before);
         if (array != NULL && report(owner, function, &reply) < 0) array = NULL;
     }
     if (array == NULL || PyErr_Occurred()) {
         Py_XDECREF(reply);
-        return fail(name, row);
+        fail(name, row);
+    } else {
+        finish(0, reply);
+        result.array = array;
     }
-    finish(0, reply);
-    result.array = array;
-    return &result;
+    if (function != NULL && operation <= RETRACT) count(function, before);
 }
 
 VV_EXPORT(vv_invoke) struct vv_result *vv_invoke(uint32_t handle, uint32_t operation, void *batch) {
