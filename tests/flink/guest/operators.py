@@ -203,7 +203,7 @@ class RandomOperator(Operator):
         while True:
             self.seed += 1
             function = self.r.choice((ShortFunction, ShortFunction, column_programs.Function))(self.seed)
-            if kind is not None and function.result_kind != kind:
+            if kind is not None and function.result_kind != kind or not {*function.types, function.result} <= FLINK_TYPES.keys():
                 continue
             space = {}
             exec(column_programs.PRELUDE + guarded(function), space)
