@@ -34,7 +34,8 @@ static bool store_texts(vv_builder *builder, const vv_text *texts, int rows) {
     const bool large = is_large(builder);
     uint64_t size = 0;
     for (int i = 0; i < rows; i++) size += texts[i].size;
-    if (size > INT32_MAX || (!large && size > (size_t)INT32_MAX - builder->data.size) || vv_buffer_reserve(&builder->data, (size_t)size) < 0) {
+    const bool fits = size <= INT32_MAX && (large || size <= (size_t)INT32_MAX - builder->data.size);
+    if (!fits || vv_buffer_reserve(&builder->data, (size_t)size) < 0) {
         PyErr_Clear();
         return false;
     }

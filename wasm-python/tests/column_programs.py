@@ -452,7 +452,7 @@ class Function:
                 lambda: f"str(json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, True)']) % r.choice('abcx')})",
                 lambda: f"str({e(r.choice('dtzc'))})",
                 lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S'])!r})",
-                lambda: f"f'{{{self.var(r.choice('dtz'))}:%Y/%m/%d}}'",
+                lambda: f'f"{{{self.var(r.choice("dtz"))}:%Y/%m/%d}}"',
             ]
         )()
 

@@ -122,7 +122,8 @@ void vv_k_decimal_round(const vv_op *op, vv_block *block) {
     vv_decimal *to = block->slots[op->to];
     const magnitude divisor = power_of_ten(op->extra), half = divisor / 2;
     EACH_FAILING(is_small(x[i]),
-        const bool negative = x[i] < 0; magnitude size = size_of(x[i]); magnitude kept = size / divisor; magnitude rest = size % divisor; bool up = false;
+        const bool negative = x[i] < 0; const magnitude size = size_of(x[i]);
+        magnitude kept = size / divisor; const magnitude rest = size % divisor; bool up = false;
         switch (op->constant) {
         case HALF_EVEN: up = rest > half || (rest == half && (kept & 1)); break;
         case HALF_UP: up = rest >= half; break;

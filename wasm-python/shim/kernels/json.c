@@ -96,7 +96,8 @@ static bool take_object(input *in, uint32_t wanted, int depth, found *value) {
         if (!take(in, ':')) return false;
         skip_blanks(in);
         /* Of equal keys, the last one counts. */
-        const bool ours = wanted < in->n_keys && key.size == in->keys[2 * wanted + 1] && vv_same(in->data + in->keys[2 * wanted], key.at, key.size);
+        const uint32_t *name = wanted < in->n_keys ? in->keys + 2 * wanted : NULL;
+        const bool ours = name != NULL && key.size == name[1] && vv_same(in->data + name[0], key.at, key.size);
         if (!take_value(in, ours ? wanted + 1 : UINT32_MAX, depth + 1, ours ? value : &other)) return false;
         skip_blanks(in);
     } while (take(in, ','));

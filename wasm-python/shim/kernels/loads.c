@@ -145,7 +145,9 @@ void vv_k_load_time(const vv_op *op, vv_block *block) { load_micros(op, block, 0
 /* A timestamp or a duration. */
 void vv_k_load_moment(const vv_op *op, vv_block *block) {
     const bool duration = vv_column_at(block, op->extra)->type->kind == VV_DURATION;
-    load_micros(op, block, duration ? INT64_MIN + VV_MICROS_PER_SECOND : FIRST_MOMENT, duration ? INT64_MAX - VV_MICROS_PER_SECOND : LAST_MOMENT);
+    const int64_t most = INT64_MAX - VV_MICROS_PER_SECOND;
+    if (duration) load_micros(op, block, -most, most);
+    else load_micros(op, block, FIRST_MOMENT, LAST_MOMENT);
 }
 
 /* ---- Constants and copies ---- */

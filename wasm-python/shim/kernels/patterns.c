@@ -42,7 +42,9 @@ typedef struct {
 
 typedef enum { NONE, FOUND, UNKNOWN } outcome;
 
-static inline bool in_set(const matcher *m, int32_t set, uint8_t byte) { return byte < 128 && m->sets[16 * set + (byte >> 3)] >> (byte & 7) & 1; }
+static inline bool in_set(const matcher *m, int32_t set, uint8_t byte) {
+    return byte < 128 && m->sets[16 * set + (byte >> 3)] >> (byte & 7) & 1;
+}
 
 static inline bool is_word(uint8_t byte) {
     return (uint8_t)((byte | 32) - 'a') < 26 || (uint8_t)(byte - '0') < 10 || byte == '_';

@@ -153,7 +153,8 @@ static bool parse(vv_text text, vv_text form, parsed *found) {
         if (!taken) return false;
     }
     const int *parts = found->parts;
-    return found->at == found->end && is_date(parts[YEAR], parts[MONTH], parts[DAY]) && parts[HOUR] < 24 && parts[MINUTE] < 60 && parts[SECOND] < 60;
+    if (found->at != found->end || !is_date(parts[YEAR], parts[MONTH], parts[DAY])) return false;
+    return parts[HOUR] < 24 && parts[MINUTE] < 60 && parts[SECOND] < 60;
 }
 
 /* Of the form itself, with all digits of every part: other spellings, and what is none, are the interpreter's. extra: 0: a date,

@@ -288,7 +288,9 @@ class Calls:
 
     def has_methods(self, v):
         """Whether methods of the constant may be called."""
-        return type(v.v) in (str, dict, re.Pattern) or type_of(v) in (BYTES, *MOMENTS) or exponent_of(type_of(v)) is not None or (type(v.v) is type and v.v in CLASSES)
+        if type(v.v) in (str, dict, re.Pattern) or (type(v.v) is type and v.v in CLASSES):
+            return True
+        return type_of(v) in (BYTES, *MOMENTS) or exponent_of(type_of(v)) is not None
 
     def _method(self, name, v, arguments, keywords, state):
         v = self.present(v, state)

@@ -40,7 +40,14 @@ _MOST_EXPONENT = 28
 _MOST_FLOAT = 22
 """10**22 is the largest power that is a float."""
 
-_DEFAULT = ("__class__", decimal.Context), ("prec", DIGITS), ("rounding", decimal.ROUND_HALF_EVEN), ("Emin", -999999), ("Emax", 999999), ("clamp", 0)
+_DEFAULT = (
+    ("__class__", decimal.Context),
+    ("prec", DIGITS),
+    ("rounding", decimal.ROUND_HALF_EVEN),
+    ("Emin", -999999),
+    ("Emax", 999999),
+    ("clamp", 0),
+)
 _NATIVE = type(decimal.getcontext) is type(len)
 
 
@@ -70,7 +77,7 @@ class Decimals:
         return Reg(decimal_type(0), self.emit("int_to_decimal", decimal_type(0), v.id)), 0
 
     def _scaled(self, v, exponent, wanted, state, digits=None):
-        """The same number with another exponent, a register: rows for which there is none, or not of so few digits, are the interpreter's."""
+        """A register of the same number with another exponent: where there is none, or not of so few digits, rows are the interpreter's."""
         register, mask = self.as_reg(v), self.m_reg(state.mask)
         if abs(exponent - wanted) > _MOST_EXPONENT:
             raise Deopt("Decimals of such exponents")

@@ -10,7 +10,8 @@ _MISSING, _NOTHING, _BOOL, _INT, _FLOAT, _TEXT = range(6)
 _MOST_KEYS = 16
 
 _TAKEN = {name: 1 for name in ("RETURN_VALUE", "TO_BOOL", "UNARY_NOT", "UNARY_NEGATIVE", "UNARY_INVERT", "FORMAT_SIMPLE", "CONVERT_VALUE")}
-_TAKEN |= {name: 1 for name in ("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "BINARY_SUBSCR", "GET_ITER", "UNPACK_SEQUENCE", "LIST_EXTEND")}
+_TAKEN |= {name: 1 for name in ("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "BINARY_SUBSCR")}
+_TAKEN |= {name: 1 for name in ("GET_ITER", "UNPACK_SEQUENCE", "LIST_EXTEND")}
 _TAKEN |= {name: 2 for name in ("BINARY_OP", "COMPARE_OP", "IS_OP", "CONTAINS_OP", "FORMAT_WITH_SPEC", "FORMAT_VALUE", "BUILD_SLICE")}
 _TAKEN |= {"BINARY_SLICE": 3}
 _TAKEN_BY_COUNT = {"BUILD_TUPLE": 0, "BUILD_LIST": 0, "BUILD_STRING": 0, "BUILD_CONST_KEY_MAP": 1, "CALL": 2, "CALL_KW": 3}
@@ -28,7 +29,11 @@ def _taken(instruction, stack):
         return stack[-1:] if instruction.value != "get" else []
     if name.startswith("POP_JUMP_"):
         return stack[-1:]
-    count = _TAKEN.get(name) or (instruction.arg + _TAKEN_BY_COUNT[name] if name in _TAKEN_BY_COUNT else 2 * instruction.arg if name == "BUILD_MAP" else 0)
+    count = _TAKEN.get(name, 0)
+    if name in _TAKEN_BY_COUNT:
+        count = instruction.arg + _TAKEN_BY_COUNT[name]
+    elif name == "BUILD_MAP":
+        count = 2 * instruction.arg
     taken = stack[-count:] if count else []
     if taken and isinstance(taken[0], Method):  # its own value stays what it is
         return taken[2:]
@@ -83,7 +88,7 @@ class Documents:
         return self.document_item(document, arguments[0], state, arguments[1] if len(arguments) == 2 else Const(None))
 
     def settle(self, state, instruction):
-        """Whether the state was parted by the types of a value of JSON, since the instruction needs it: its parts wait at the same place."""
+        """Whether the instruction needs a value of JSON: then the state is parted by its types, and the parts wait at the same place."""
         found = [v for v in _taken(instruction, state.frames[-1].stack) if is_document(v)]
         if not found:
             return False

@@ -5,7 +5,23 @@ import struct
 
 from vivarium._lift.emit import Parts
 from vivarium._lift.times import MOMENTS
-from vivarium._lift.values import BOOL, BYTES, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Reg, Slice, Split, Tup, exponent_of, is_scalar, type_of
+from vivarium._lift.values import (
+    BOOL,
+    BYTES,
+    FLOAT,
+    NONE,
+    NUMBER,
+    TEXT,
+    Const,
+    Deopt,
+    Reg,
+    Slice,
+    Split,
+    Tup,
+    exponent_of,
+    is_scalar,
+    type_of,
+)
 
 _FOLDED = frozenset("upper lower strip lstrip rstrip title capitalize startswith endswith replace find count isdigit isalpha".split())
 """Methods of constants that are called while lifting."""

@@ -260,8 +260,8 @@ class Times:
         text = self.present(text, state)
         if type_of(text) != TEXT:
             raise Deopt("a date or time of such a value")
-        extra = 0 if t == DATE else 1
-        return Reg(t, self.emit("text_to_moment", NUMBER, self.as_reg(text), mask=self.m_reg(state.mask), extra=extra, constant=self.text(form)))
+        extra, mask = 0 if t == DATE else 1, self.m_reg(state.mask)
+        return Reg(t, self.emit("text_to_moment", t, self.as_reg(text), mask=mask, extra=extra, constant=self.text(form)))
 
     # ---- Classes ----
 

@@ -157,10 +157,14 @@ def _stamp_held(value):
     return kind and (kind, (value.replace(tzinfo=None, fold=0) - _EPOCH) // _MICROSECOND)
 
 
+def _clock_held(value):
+    return None if value.tzinfo is not None else (CLOCK, (datetime.datetime.combine(_EPOCH, value) - _EPOCH) // _MICROSECOND)
+
+
 _HELD = {
     datetime.date: lambda value: (DATE, value.toordinal() - _EPOCH.toordinal()),
     datetime.datetime: _stamp_held,
-    datetime.time: lambda value: (CLOCK, (datetime.datetime.combine(_EPOCH, value) - _EPOCH) // _MICROSECOND) if value.tzinfo is None else None,
+    datetime.time: _clock_held,
     datetime.timedelta: lambda value: (SPAN, value // _MICROSECOND) if abs(value.days) < 10**8 else None,
     decimal.Decimal: _decimal_held,
     bytes: lambda value: (BYTES, value),
