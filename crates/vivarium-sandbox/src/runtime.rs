@@ -78,7 +78,7 @@ impl Runtime {
     /// sandboxes need less of it.
     pub fn new(config: RuntimeConfig) -> Result<Self, Error> {
         let engine = engine_config(&config).and_then(|config| Engine::new(&config)).map_err(Error::Start)?;
-        let scheduler = Arc::new(Scheduler::new(config.cores));
+        let scheduler = Arc::new(Scheduler::new(config.cores, config.tick));
         let ticker =
             Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
         Ok(Self { shared: Arc::new(Shared { config, engine, scheduler, ticker }) })

@@ -364,8 +364,8 @@ impl Guest {
 async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: Deadline, call: F) -> Result<F::Output, Error> {
     let mut call = pin!(call);
     let mut exhausted = None;
-    let (ticker, tenant) = (image.runtime().ticker(), cpu.task().tenant());
-    let mut place = image.runtime().scheduler().place(ticker, tenant);
+    let ticker = image.runtime().ticker();
+    let mut place = image.runtime().scheduler().place(ticker, &cpu.task().tenant().share);
     let polled = poll_fn(|context| {
         let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
         if let Err(error) = second_wall::enter_thread() {
