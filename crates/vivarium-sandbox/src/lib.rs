@@ -50,6 +50,7 @@
 #![deny(unsafe_code)]
 
 mod account;
+mod admission;
 mod cpu;
 mod epoch;
 mod error;

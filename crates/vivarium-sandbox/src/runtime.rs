@@ -8,6 +8,7 @@ use wasmtime::{
     WasmFeatures,
 };
 
+use crate::admission::{AllIdleMembers, Slots};
 use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
 use crate::scheduler::Scheduler;
@@ -68,6 +69,8 @@ struct Shared {
     engine: Engine,
     scheduler: Arc<Scheduler>,
     ticker: Ticker,
+    slots: Arc<Slots>,
+    idle_members: AllIdleMembers,
 }
 
 impl Runtime {
@@ -81,7 +84,9 @@ impl Runtime {
         let scheduler = Arc::new(Scheduler::new(config.cores, config.tick));
         let ticker =
             Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
-        Ok(Self { shared: Arc::new(Shared { config, engine, scheduler, ticker }) })
+        let (slots, idle_members) = (Slots::new(config.sandboxes), AllIdleMembers::default());
+        let shared = Shared { config, engine, scheduler, ticker, slots, idle_members };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The configuration it was made with.
@@ -99,6 +104,14 @@ impl Runtime {
 
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.shared.ticker
+    }
+
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.shared.slots
+    }
+
+    pub(crate) fn idle_members(&self) -> &AllIdleMembers {
+        &self.shared.idle_members
     }
 }
 

@@ -12,10 +12,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::account::Account;
 use crate::limits::Limits;
@@ -155,6 +156,13 @@ pub struct Tenant {
     /// What its sandboxes may log together.
     pub(crate) log: Option<Arc<OutputBudget>>,
     pub(crate) share: Share,
+    /// Those who wait for room for one more sandbox, in order. The first holds it.
+    pub(crate) queue: tokio::sync::Mutex<()>,
+    /// How many wait there, and how many for memory.
+    pub(crate) queued: AtomicUsize,
+    pub(crate) short_of_memory: AtomicUsize,
+    /// Told when a sandbox of the tenant's has given something back.
+    pub(crate) freed: Notify,
     ceiling: Option<Limits>,
 }
 
@@ -185,6 +193,10 @@ impl Tenant {
             scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
             log: limits.log_bytes_per_second.map(log),
             share: Share::new(limits.cpu_weight),
+            queue: tokio::sync::Mutex::default(),
+            queued: AtomicUsize::new(0),
+            short_of_memory: AtomicUsize::new(0),
+            freed: Notify::new(),
             ceiling: limits.sandbox.clone(),
         })
     }
@@ -208,6 +220,17 @@ impl Tenant {
             scratch_bytes: self.scratch.bytes(),
             scratch_files: self.scratch.files(),
         }
+    }
+
+    /// Whether somebody waits for room for a sandbox of its.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) > 0 || self.short_of_memory.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether they wait for idle sandboxes of its to end.
+    pub(crate) fn wants_room(&self) -> bool {
+        let full = self.instances.used() >= self.instances.limit();
+        (full && self.queued.load(Ordering::SeqCst) > 0) || self.short_of_memory.load(Ordering::SeqCst) > 0
     }
 
     /// A task of one of the tenant's jobs.

@@ -25,7 +25,7 @@ pub struct Call<'a> {
     pub first_row: u64,
     /// What must come back.
     pub expected: Expected<'a>,
-    /// Wall-clock time that it may take; `None`: [`Limits::batch_time`](crate::Limits::batch_time).
+    /// Time that it may take, as [`Limits::batch_time`](crate::Limits::batch_time) counts it; `None`: all of that.
     pub time: Option<Duration>,
 }
 
@@ -88,6 +88,8 @@ pub struct Answer {
     pub more: bool,
     /// The function's metrics that changed, as they are now.
     pub metrics: FunctionMetrics,
+    /// What the call has taken of the time that it may take.
+    pub time: Duration,
 }
 
 /// What a function returned for the rows of a batch.

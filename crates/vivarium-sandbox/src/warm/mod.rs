@@ -92,7 +92,7 @@ impl EnvironmentSnapshot {
         if let Some(state) = sandbox.state_outside_memory() {
             return Err(WarmError::State(state));
         }
-        let base = Sandbox::start_with(image, &config, None).await.map_err(import)?;
+        let base = Sandbox::start_with(image, &config, None, None).await.map_err(import)?;
         let difference = Difference::between(base.memory(), sandbox.memory(), Self::MAX_SIZE);
         let difference = difference.ok_or(WarmError::TooLarge(Self::MAX_SIZE))?;
         Ok(Self { image: image.hash(), variables, difference })
