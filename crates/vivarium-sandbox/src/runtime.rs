@@ -12,6 +12,7 @@ use crate::admission::{AllIdleMembers, Slots};
 use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
 use crate::scheduler::Scheduler;
+use crate::wasi::HostFileBudget;
 
 /// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
 ///
@@ -29,6 +30,9 @@ pub struct RuntimeConfig {
     pub wasm_stack: u64,
     /// The most table elements any sandbox can have. Default 50,000; CPython with numpy has 20,000.
     pub table_elements: u32,
+    /// Files and directories of environments that all sandboxes have open together. Default: half of what the process may have open
+    /// at all (`ulimit -n`), so that sandboxes leave descriptors to everything else.
+    pub host_files: u32,
     /// How many sandboxes run at the same moment; those that could run too wait for their tenant's turn
     /// ([`TenantLimits::cpu_weight`](crate::TenantLimits::cpu_weight)). Default: the cores this process may use.
     pub cores: usize,
@@ -48,6 +52,7 @@ impl Default for RuntimeConfig {
             sandbox_memory: 4 << 30,
             wasm_stack: 16 << 20,
             table_elements: 50_000,
+            host_files: open_files() / 2,
             cores,
             tick: TICK,
             portable: false,
@@ -71,6 +76,7 @@ struct Shared {
     ticker: Ticker,
     slots: Arc<Slots>,
     idle_members: AllIdleMembers,
+    host_files: Arc<HostFileBudget>,
 }
 
 impl Runtime {
@@ -85,7 +91,8 @@ impl Runtime {
         let ticker =
             Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
         let (slots, idle_members) = (Slots::new(config.sandboxes), AllIdleMembers::default());
-        let shared = Shared { config, engine, scheduler, ticker, slots, idle_members };
+        let host_files = Arc::new(HostFileBudget::new(config.host_files.into()));
+        let shared = Shared { config, engine, scheduler, ticker, slots, idle_members, host_files };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -110,9 +117,19 @@ impl Runtime {
         &self.shared.slots
     }
 
+    pub(crate) fn host_files(&self) -> &Arc<HostFileBudget> {
+        &self.shared.host_files
+    }
+
     pub(crate) fn idle_members(&self) -> &AllIdleMembers {
         &self.shared.idle_members
     }
+}
+
+/// Descriptors that this process may have.
+fn open_files() -> u32 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
 }
 
 /// Host functions and the frames of the call itself run on the same stack as the guest, above its own share.

@@ -93,7 +93,7 @@ impl Sandbox {
         let room = room.map_or_else(|| Room::now(image.runtime(), &task), Ok)?;
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
-        let wasi = config.wasi(&limits, &labels)?;
+        let wasi = config.wasi(image.runtime(), &limits, &labels)?;
         let host = HostCalls::new(config.host.clone(), limits.batch_bytes);
         let mut guest = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await?;
         let started = async {
