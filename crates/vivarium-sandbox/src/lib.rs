@@ -63,6 +63,7 @@ mod limiter;
 mod limits;
 mod metrics;
 mod output;
+mod partial;
 mod pool;
 mod quantity;
 mod runtime;
