@@ -51,6 +51,7 @@
 
 mod account;
 mod admission;
+mod audit;
 mod cpu;
 mod epoch;
 mod error;
@@ -77,6 +78,7 @@ mod tenant;
 mod warm;
 pub mod wasi;
 
+pub use audit::AUDIT_TARGET;
 pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
 pub use exchange::ExchangeError;
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};

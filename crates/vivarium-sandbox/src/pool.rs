@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use vivarium_text::OneLine;
 
 use crate::admission::{self, IdleMembers, Room};
+use crate::audit;
 use crate::error::{Error, LimitError, LimitKind};
 use crate::image::Image;
 use crate::metrics::MetricsSnapshot;
@@ -221,17 +222,25 @@ impl<T: Send + 'static> Shared<T> {
             match self.role() {
                 Role::Again => {}
                 Role::Founder(founder) => {
-                    let member = self.found(no_room).await?;
+                    let member = self.found(no_room).await.inspect_err(|error| self.refused(error))?;
                     drop(founder);
                     return Ok(self.lease(member, Some(permit)));
                 }
                 Role::Waiter(waiter) => {
-                    if let Some(mut lease) = self.wait(waiter, no_room).await? {
+                    let waited = self.wait(waiter, no_room).await;
+                    if let Some(mut lease) = waited.inspect_err(|error| self.refused(error))? {
                         lease.permit = Some(permit);
                         return Ok(lease);
                     }
                 }
             }
+        }
+    }
+
+    /// Somebody waited for room in vain.
+    fn refused(&self, error: &Error) {
+        if error.is_no_room() {
+            audit::refused(&self.config.task, error);
         }
     }
 

@@ -31,6 +31,7 @@ pub use reply::RowErrors;
 use vivarium_text::OneLine;
 
 use crate::admission::Room;
+use crate::audit;
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
 use crate::host_call::HostCalls;
@@ -68,7 +69,13 @@ impl Sandbox {
     /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
     /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
     pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
-        Self::start_in(None, image, config).await
+        let started = Self::start_in(None, image, config).await;
+        if let Err(error) = &started
+            && error.is_no_room()
+        {
+            audit::refused(&config.task, error);
+        }
+        started
     }
 
     /// The same in room that was there before, or in room that is there now.
@@ -108,7 +115,10 @@ impl Sandbox {
         };
         match started.await {
             Ok(()) => {}
-            Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
+            Err(Failure::Call(error) | Failure::Fatal(error)) => {
+                audit::ended(&task, &error);
+                return Err(error);
+            }
         }
         Ok(Self {
             task,
@@ -267,6 +277,7 @@ impl Sandbox {
             }
             Err(Failure::Fatal(error)) => {
                 self.condition = Condition::Dead(error.to_string());
+                audit::ended(&self.task, &error);
                 tracing::debug!(tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), error = %OneLine(&error), "sandbox died");
                 Err(error)
             }
