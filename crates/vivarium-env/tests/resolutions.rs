@@ -107,7 +107,7 @@ fn what_is_in_the_store_needs_no_index() {
 }
 
 #[test]
-fn an_operators_wheels_count_besides_the_index() {
+fn an_operators_wheels_come_before_the_index() {
     let place = Place::new();
     Wheel::new("alpha", "1.0").requires("beta").write(&place.path("files"));
     place.write("simple/alpha/index.html", "<a href='../../files/alpha-1.0-py3-none-any.whl'>alpha</a>");
@@ -127,4 +127,62 @@ fn an_operators_wheels_count_besides_the_index() {
     assert!(error.contains("beta: only native wheels exist"), "{error}");
     Wheel::new("beta", "1.0").write(&place.path("pure"));
     assert_eq!(resolved(&[place.path("pure")]).unwrap(), 2);
+}
+
+/// Dependency confusion: somebody puts a higher version of a package that is an operator's own on the index.
+#[test]
+fn what_an_operator_has_comes_from_nowhere_else() {
+    let place = Place::new();
+    let uploaded = Wheel::new("private", "99.0");
+    uploaded.write(&place.path("files"));
+    place.write("simple/private/index.html", "<a href='../../files/private-99.0-py3-none-any.whl'>private</a>");
+    let resolved = |requirements: &str, wheels: &[PathBuf]| {
+        let mut settings = settings(&place);
+        settings.requirements.use_index = true;
+        settings.requirements.index_url = Some(format!("file://{}", place.path("simple").display()));
+        settings.requirements.wheels = wheels.to_vec();
+        let info = PythonDependencyInfo { requirements_cache_directory: None, ..info(&place, requirements) };
+        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), place.job());
+        manager.open()?;
+        Ok::<_, EnvironmentError>(manager.create_environment()?.requirements_lock().to_string())
+    };
+    Wheel::new("private", "1.0").write(&place.path("own"));
+    let own = [place.path("own")];
+    for requirements in ["private\n", "Private>=0.5\n"] {
+        let lock = resolved(requirements, &own).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
+        assert!(lock.starts_with("private==1.0 "), "{lock}");
+    }
+    // As a dependency of a package of the index, too; and a version that the operator has not is an error.
+    Wheel::new("alpha", "1.0").requires("private").write(&place.path("files"));
+    place.write("simple/alpha/index.html", "<a href='../../files/alpha-1.0-py3-none-any.whl'>alpha</a>");
+    let lock = resolved("alpha\n", &own).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
+    assert!(lock.contains("alpha==1.0 ") && lock.contains("private==1.0 "), "{lock}");
+    assert!(resolved("private==99.0\n", &own).is_err());
+    // A wheel that is not for the guest still says whose the name is.
+    Wheel::new("private", "1.0").tag("cp313-cp313-linux_x86_64").write(&place.path("native"));
+    assert!(resolved("private\n", &[place.path("native")]).is_err());
+    // Without one of the operator's, the index has it; and a lock names it by its hash.
+    let lock = resolved("private\n", &[]).unwrap();
+    assert!(lock.starts_with("private==99.0 "), "{lock}");
+    assert_eq!(resolved(&lock, &own).unwrap(), lock);
+}
+
+/// Runs a program in the place of Python, which tells what variables it was given.
+#[test]
+fn pip_is_configured_by_nothing_of_the_machines() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    let program = place.path("python");
+    let given = place.path("given");
+    std::fs::write(&program, format!("#!/bin/sh\nenv > {}\n", given.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::create_dir(place.path("cache")).unwrap();
+    let mut settings = settings(&place);
+    settings.requirements.python = program;
+    open_with(&place, settings, "alpha\n").map(drop).unwrap_err();
+    let given = std::fs::read_to_string(given).unwrap();
+    for variable in ["PIP_CONFIG_FILE=/dev/null", "NETRC=/dev/null"] {
+        assert!(given.lines().any(|line| line == variable), "{given}");
+    }
 }

@@ -1,11 +1,11 @@
 //! A worker: what Flink starts for each slot, and talks to until it is done.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures::channel::mpsc;
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use vivarium_sandbox::{Image, SandboxConfig};
 use vivarium_text::OneLine;
 
@@ -83,9 +83,9 @@ impl Worker {
             control: self.control.clone(),
             sandboxes,
             settings,
-            runners: Mutex::default(),
-            data: Mutex::default(),
-            state: Mutex::default(),
+            runners: Shared::default(),
+            data: Shared::default(),
+            state: Shared::default(),
         });
         let mut control = self.control;
         let mut instructions = control.control(outgoing).await?;
@@ -153,10 +153,37 @@ struct Bundles {
     sandboxes: Result<Sandboxes, String>,
     /// What the guest is told of the job's configuration, by the names in its description of a bundle.
     settings: serde_json::Value,
-    runners: Mutex<HashMap<String, Arc<Mutex<BundleRunner>>>>,
+    runners: Shared<Mutex<BundleRunner>>,
     /// By address.
-    data: Mutex<HashMap<String, DataStream>>,
-    state: Mutex<HashMap<String, StateStream>>,
+    data: Shared<DataStream>,
+    state: Shared<StateStream>,
+}
+
+/// Things that bundles share, each made by the first who wants it. Who wants another one does not wait for that.
+#[derive(Debug)]
+struct Shared<T>(std::sync::Mutex<HashMap<String, Arc<OnceCell<Arc<T>>>>>);
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(std::sync::Mutex::default())
+    }
+}
+
+impl<T> Shared<T> {
+    async fn get(&self, key: &str, make: impl Future<Output = Result<T, Error>>) -> Result<Arc<T>, Error> {
+        let cell = Arc::clone(self.lock().entry(key.to_owned()).or_default());
+        cell.get_or_try_init(|| async { make.await.map(Arc::new) }).await.cloned()
+    }
+
+    /// Takes out all that were made.
+    fn take(&self) -> Vec<Arc<T>> {
+        self.lock().drain().filter_map(|(_, cell)| cell.get().cloned()).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OnceCell<Arc<T>>>>> {
+        // Entries are added and removed whole, so a panic elsewhere leaves the map valid.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Bundles {
@@ -194,51 +221,36 @@ impl Bundles {
     }
 
     async fn runner(&self, id: &str) -> Result<Arc<Mutex<BundleRunner>>, Error> {
-        let mut runners = self.runners.lock().await;
-        if let Some(runner) = runners.get(id) {
-            return Ok(Arc::clone(runner));
-        }
-        let descriptor = self.control.clone().bundle_descriptor(id).await?;
-        let mut bundle = Bundle::new(&descriptor)?;
-        for name in ["state_cache", "log_levels"] {
-            bundle.description[name] = self.settings[name].clone();
-        }
-        let data = self.data_stream(&bundle.data_url).await?;
-        // Flink waits for the data stream before it takes an answer, so that this comes behind it.
-        let Sandboxes { image, config } = self.sandboxes.as_ref().map_err(|reason| Error::Settings(reason.clone()))?;
-        let state = match &bundle.state_url {
-            Some(url) => Some(BundleState::new(self.state_stream(url).await?)),
-            None => None,
+        let make = async {
+            let descriptor = self.control.clone().bundle_descriptor(id).await?;
+            let mut bundle = Bundle::new(&descriptor)?;
+            for name in ["state_cache", "log_levels"] {
+                bundle.description[name] = self.settings[name].clone();
+            }
+            let data = self.data.get(&bundle.data_url, self.data_stream(&bundle.data_url)).await?;
+            // Flink waits for the data stream before it takes an answer, so that this comes behind it.
+            let Sandboxes { image, config } =
+                self.sandboxes.as_ref().map_err(|reason| Error::Settings(reason.clone()))?;
+            let state = match &bundle.state_url {
+                Some(url) => Some(BundleState::new((*self.state.get(url, self.state_stream(url)).await?).clone())),
+                None => None,
+            };
+            Ok(Mutex::new(BundleRunner::new(bundle, (*data).clone(), state, image.clone(), config.clone())))
         };
-        let runner = BundleRunner::new(bundle, data, state, image.clone(), config.clone());
-        let runner = Arc::new(Mutex::new(runner));
-        runners.insert(id.to_owned(), Arc::clone(&runner));
-        Ok(runner)
+        self.runners.get(id, make).await
     }
 
     async fn data_stream(&self, url: &str) -> Result<DataStream, Error> {
-        let mut streams = self.data.lock().await;
-        if let Some(stream) = streams.get(url) {
-            return Ok(stream.clone());
-        }
-        let stream = DataStream::open(Server::connect(url, &self.id).await?);
-        streams.insert(url.to_owned(), stream.clone());
-        Ok(stream)
+        Ok(DataStream::open(Server::connect(url, &self.id).await?))
     }
 
     async fn state_stream(&self, url: &str) -> Result<StateStream, Error> {
-        let mut streams = self.state.lock().await;
-        if let Some(stream) = streams.get(url) {
-            return Ok(stream.clone());
-        }
-        let stream = StateStream::open(Server::connect(url, &self.id).await?);
-        streams.insert(url.to_owned(), stream.clone());
-        Ok(stream)
+        Ok(StateStream::open(Server::connect(url, &self.id).await?))
     }
 
     /// Closes all functions.
     async fn close(&self) {
-        for (_, runner) in self.runners.lock().await.drain() {
+        for runner in self.runners.take() {
             runner.lock().await.close().await;
         }
     }
@@ -256,5 +268,18 @@ mod tests {
         let died = answered("7".to_owned(), dies()).await;
         assert_eq!(died.instruction_id, "7");
         assert!(died.error.contains("the worker failed") && died.error.contains("a defect"), "{}", died.error);
+    }
+
+    #[tokio::test]
+    async fn one_thing_that_is_not_ready_keeps_nobody_from_another() {
+        let shared = Shared::<u32>::default();
+        let mut dead = Box::pin(shared.get("dead", std::future::pending()));
+        assert!(futures::poll!(&mut dead).is_pending());
+        assert_eq!(*shared.get("alive", async { Ok(1) }).await.unwrap(), 1);
+        // The next one makes it when the first has given up, and those after it get the same.
+        drop(dead);
+        assert_eq!(*shared.get("dead", async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(*shared.get("dead", async { Ok(3) }).await.unwrap(), 2);
+        assert_eq!(shared.take().len(), 2);
     }
 }

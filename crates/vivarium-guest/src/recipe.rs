@@ -1,5 +1,6 @@
 //! The build recipe, embedded in this crate so that an installed program can build its guest anywhere.
 
+use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 
 use include_dir::{Dir, DirEntry, File, include_dir};
@@ -112,11 +113,16 @@ pub fn write_sources(directory: &Path, parts: &[&str]) -> Result<(), Error> {
         let parent = path.parent().unwrap_or(directory);
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         // Renamed into place: another process may be reading the old one.
-        let partial = path.with_extension(format!("partial-{}", std::process::id()));
+        let partial = path.with_extension(format!("partial-{:016x}", random()));
         std::fs::write(&partial, file.contents()).map_err(Error::io("write", &partial))?;
         std::fs::rename(&partial, &path).map_err(Error::io("write", &path))?;
     }
     Ok(())
+}
+
+/// A number that no other process chooses: in containers, process ids do not tell them apart.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// Lower-case hexadecimal digits of `bytes`.

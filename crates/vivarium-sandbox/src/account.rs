@@ -35,6 +35,11 @@ impl Account {
         debug_assert!(before >= amount, "released {amount} of {before}");
     }
 
+    /// Whether the last eighth of it is in use.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.used() >= self.limit - self.limit / 8
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }

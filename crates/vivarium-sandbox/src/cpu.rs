@@ -64,18 +64,21 @@ impl CpuMeter {
     }
 
     /// Charges the time since the last charge on this thread.
-    ///
-    /// # Errors
-    /// When the task has used up its time.
-    pub(crate) fn charge(&self) -> Result<(), LimitError> {
+    pub(crate) fn charge(&self) -> Charged {
         let now = thread_time();
-        let used = now.saturating_sub(self.charged_until.swap(now, Ordering::Relaxed));
-        let total = self.task.charge_cpu(Duration::from_nanos(used));
-        match self.limit {
-            Some(limit) if total > limit => Err(LimitError::time(LimitKind::CpuTime, limit)),
-            _ => Ok(()),
-        }
+        let used = Duration::from_nanos(now.saturating_sub(self.charged_until.swap(now, Ordering::Relaxed)));
+        let total = self.task.charge_cpu(used);
+        let limit = self.limit.filter(|limit| total > *limit);
+        Charged { used, exhausted: limit.map(|limit| LimitError::time(LimitKind::CpuTime, limit)) }
     }
+}
+
+/// What was charged.
+#[derive(Debug)]
+pub(crate) struct Charged {
+    pub(crate) used: Duration,
+    /// The task has used up its time.
+    pub(crate) exhausted: Option<LimitError>,
 }
 
 /// Processor time of the calling thread in nanoseconds.

@@ -78,6 +78,14 @@ pub enum Error {
     Cancelled,
 }
 
+impl Error {
+    /// Whether there is no room for a sandbox now, while there may be later.
+    pub(crate) fn is_no_room(&self) -> bool {
+        use LimitKind::{Sandboxes, TenantInstances, TenantMemory};
+        matches!(self, Self::Limit(limit) if matches!(limit.limit, Sandboxes | TenantInstances | TenantMemory))
+    }
+}
+
 /// A limit and how it was reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]

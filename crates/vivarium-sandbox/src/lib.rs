@@ -50,6 +50,8 @@
 #![deny(unsafe_code)]
 
 mod account;
+mod admission;
+mod audit;
 mod cpu;
 mod epoch;
 mod error;
@@ -62,6 +64,7 @@ mod limiter;
 mod limits;
 mod metrics;
 mod output;
+mod partial;
 mod pool;
 mod quantity;
 mod runtime;
@@ -75,6 +78,7 @@ mod tenant;
 mod warm;
 pub mod wasi;
 
+pub use audit::AUDIT_TARGET;
 pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
 pub use exchange::ExchangeError;
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};

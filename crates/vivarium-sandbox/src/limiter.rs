@@ -102,5 +102,6 @@ impl Drop for Limiter {
     fn drop(&mut self) {
         self.task.tenant().memory.release(self.charged);
         self.task.metrics().release_memory(self.charged);
+        self.task.tenant().freed.notify_one();
     }
 }

@@ -36,18 +36,27 @@ pub struct Limits {
     #[serde(with = "serde_size")]
     pub memory: u64,
 
-    /// Wall-clock time of one call: a batch through a function, or an `exec`. Sleeping and waiting count.
+    /// Time of one call: a batch through a function, or an `exec`. What counts is processor time, and the time in which the call waits
+    /// for the host (sleeps, asks for state, reads standard input). Waiting for a turn on a busy host does not count.
     ///
     /// Default 30 s: a batch that takes longer stalls its pipeline, and Flink's and DataFusion's users notice after that.
     #[serde(with = "serde_duration")]
     pub batch_time: Duration,
 
-    /// Wall-clock time of each step before data flows: starting the instance, loading the source (with its imports),
-    /// binding a function.
+    /// Time of each step before data flows: starting the instance, loading the source (with its imports), binding a function. It
+    /// counts as `batch_time` does.
     ///
     /// Default 20 s: importing the heaviest pure-Python package tried (sympy) takes one second in the sandbox.
     #[serde(with = "serde_duration")]
     pub startup_time: Duration,
+
+    /// Time that a [`Pool`](crate::Pool) waits for room for a sandbox, or for one of its own to come back when there is no room for
+    /// another, before the limit that leaves none is an error. It is apart from the times above, and bounds what would wait for
+    /// ever: two calls, say, that each keep what the other one needs.
+    ///
+    /// Default 2 minutes: four times what one batch may take.
+    #[serde(with = "serde_duration")]
+    pub queue_time: Duration,
 
     /// Processor time of the whole task, summed over its sandboxes, whatever its wall-clock time.
     ///
@@ -143,6 +152,7 @@ impl Default for Limits {
             memory: 256 << 20,
             batch_time: Duration::from_secs(30),
             startup_time: Duration::from_secs(20),
+            queue_time: Duration::from_secs(120),
             cpu_time: None,
             table_elements: 50_000,
             batch_bytes: 16 << 20,
@@ -183,6 +193,7 @@ impl Limits {
             memory: self.memory.min(ceiling.memory),
             batch_time: self.batch_time.min(ceiling.batch_time),
             startup_time: self.startup_time.min(ceiling.startup_time),
+            queue_time: self.queue_time.min(ceiling.queue_time),
             cpu_time: optional(self.cpu_time, ceiling.cpu_time),
             table_elements: self.table_elements.min(ceiling.table_elements),
             // A batch has to fit in the memory that is left.
@@ -225,6 +236,7 @@ impl Limits {
             memory,
             batch_time,
             startup_time,
+            queue_time,
             cpu_time,
             table_elements,
             batch_bytes,
@@ -245,6 +257,7 @@ impl Limits {
             ("memory", *memory > ceiling.memory),
             ("batch_time", *batch_time > ceiling.batch_time),
             ("startup_time", *startup_time > ceiling.startup_time),
+            ("queue_time", *queue_time > ceiling.queue_time),
             ("cpu_time", more(cpu_time, &ceiling.cpu_time)),
             ("table_elements", *table_elements > ceiling.table_elements),
             ("batch_bytes", *batch_bytes > ceiling.batch_bytes),

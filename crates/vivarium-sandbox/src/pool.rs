@@ -5,41 +5,60 @@
 //!
 //! ```text
 //!   checkout: wait for a permit (first come, first served) ──> take an idle sandbox, or start one
-//!   Lease dropped, alive: back to the idle ones, permit returned
+//!                         no room for another: with members, wait for one of them; without, for room (`admission`)
+//!   Lease dropped, alive: to the first that waits for a member, or to the idle ones; permit returned
 //!   Lease dropped, dead:  destroyed; a replacement is started in the background and then the permit is returned
 //! ```
 //!
 //! There are as many permits as the pool's size, and a permit is held for every sandbox that is lent out or being
-//! started, so there are never more sandboxes than that.
+//! started, so there are never more sandboxes than that. An idle sandbox may be ended to make room for others.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
 use vivarium_text::OneLine;
 
-use crate::error::Error;
+use crate::admission::{self, IdleMembers, Room};
+use crate::audit;
+use crate::error::{Error, LimitError, LimitKind};
 use crate::image::Image;
 use crate::metrics::MetricsSnapshot;
 use crate::sandbox::{Sandbox, SandboxConfig};
+use crate::tenant::Tenant;
 
 /// Sets a new sandbox up and returns what its users need to know, such as handles of bound functions.
 type Setup<T> = dyn for<'a> Fn(&'a mut Sandbox) -> BoxFuture<'a, Result<T, Error>> + Send + Sync;
 
 /// Sandboxes of one task that are all set up alike, each with a value `T` of its set-up. Cloning it gives the same pool.
-pub struct Pool<T> {
+pub struct Pool<T: Send + 'static> {
     shared: Arc<Shared<T>>,
 }
 
-struct Shared<T> {
+struct Shared<T: Send + 'static> {
     image: Image,
     config: SandboxConfig,
     setup: Box<Setup<T>>,
-    idle: Mutex<Vec<Member<T>>>,
+    members: Mutex<Members<T>>,
     permits: Arc<Semaphore>,
     size: usize,
+}
+
+struct Members<T: Send + 'static> {
+    idle: Vec<Member<T>>,
+    /// Members that are idle, lent out or being started.
+    alive: usize,
+    /// One of those who found none waits for room for the first.
+    founding: bool,
+    /// Those who wait for a member to come back, and how often one did.
+    waiting: VecDeque<oneshot::Sender<Lease<T>>>,
+    returned: u64,
 }
 
 /// A sandbox that has been set up.
@@ -76,64 +95,68 @@ impl<T: Send + 'static> Pool<T> {
         setup: impl for<'a> Fn(&'a mut Sandbox) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
     ) -> Self {
         let size = size.clamp(1, Semaphore::MAX_PERMITS);
-        Self {
-            shared: Arc::new(Shared {
-                image: image.clone(),
-                config,
-                setup: Box::new(setup),
-                idle: Mutex::new(Vec::new()),
-                permits: Arc::new(Semaphore::new(size)),
-                size,
-            }),
-        }
+        let members = Members { idle: Vec::new(), alive: 0, founding: false, waiting: VecDeque::new(), returned: 0 };
+        let shared = Arc::new(Shared {
+            image: image.clone(),
+            config,
+            setup: Box::new(setup),
+            members: Mutex::new(members),
+            permits: Arc::new(Semaphore::new(size)),
+            size,
+        });
+        let weak: Weak<Shared<T>> = Arc::downgrade(&shared);
+        image.runtime().idle_members().add(weak);
+        Self { shared }
     }
 
     /// Lends a sandbox, waiting for one if all are lent out; those who wait are served in order.
     ///
+    /// When tenant or process have no room for another sandbox, a pool that has some waits for one of them to come back, and one that
+    /// has none for room, in the order of asking. Both end after [`Limits::queue_time`](crate::Limits::queue_time).
+    ///
     /// # Errors
-    /// Those of [`Sandbox::start`] and of the set-up, when a new sandbox has to be started.
+    /// Those of [`Sandbox::start`] and of the set-up, when a new sandbox has to be started; [`Error::Limit`] with the limit that left
+    /// no room for all of that time.
     pub async fn checkout(&self) -> Result<Lease<T>, Error> {
         let permits = Arc::clone(&self.shared.permits);
         // The pool never closes its semaphore; if it did, there would be nothing to lend.
         let permit = permits.acquire_owned().await.map_err(|_| Error::Cancelled)?;
-        self.lend(permit).await
+        self.shared.lend(permit).await
     }
 
     /// Lends a sandbox if one is free or may be started now, without waiting for others to give one back.
     ///
     /// # Errors
-    /// As [`checkout`](Self::checkout).
+    /// Those of [`Sandbox::start`] and of the set-up, but for a lack of room.
     pub async fn checkout_free(&self) -> Result<Option<Lease<T>>, Error> {
-        match Arc::clone(&self.shared.permits).try_acquire_owned() {
-            Ok(permit) => self.lend(permit).await.map(Some),
-            Err(_) => Ok(None),
+        let Ok(permit) = Arc::clone(&self.shared.permits).try_acquire_owned() else { return Ok(None) };
+        match self.shared.lend_now(permit).await {
+            Ok(lease) => Ok(Some(lease)),
+            Err((_, error)) if error.is_no_room() => Ok(None),
+            Err((_, error)) => Err(error),
         }
-    }
-
-    async fn lend(&self, permit: OwnedSemaphorePermit) -> Result<Lease<T>, Error> {
-        let idle = self.shared.lock_idle().pop();
-        let member = match idle {
-            Some(member) => member,
-            None => self.shared.start().await?,
-        };
-        Ok(Lease { pool: Arc::clone(&self.shared), member: Some(member), permit: Some(permit) })
     }
 
     /// Starts all sandboxes now, so that no first batch has to wait for one.
     ///
     /// # Errors
-    /// As [`checkout`](Self::checkout).
+    /// Those of [`Sandbox::start`] and of the set-up; here a lack of room is one of them.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        let leases = (0..self.shared.size).map(|_| self.checkout());
+        let leases = (0..self.shared.size).map(|_| async {
+            let permits = Arc::clone(&self.shared.permits);
+            let permit = permits.acquire_owned().await.map_err(|_| Error::Cancelled)?;
+            self.shared.lend_now(permit).await.map_err(|(_, error)| error)
+        });
         futures::future::try_join_all(leases).await?;
         Ok(())
     }
-}
 
-impl<T> Pool<T> {
     /// Takes the sandboxes out that nobody works with now, to say goodbye to them. The pool starts others when it has to.
     pub fn take_idle(&self) -> Vec<(Sandbox, T)> {
-        let idle = std::mem::take(&mut *self.shared.lock_idle());
+        let mut members = self.shared.lock();
+        let idle = std::mem::take(&mut members.idle);
+        members.gone(idle.len());
+        drop(members);
         idle.into_iter().map(|member| (member.sandbox, member.value)).collect()
     }
 
@@ -148,29 +171,280 @@ impl<T> Pool<T> {
     }
 }
 
-impl<T> Clone for Pool<T> {
+impl<T: Send + 'static> Clone for Pool<T> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }
 }
 
-impl<T> fmt::Debug for Pool<T> {
+impl<T: Send + 'static> fmt::Debug for Pool<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Pool").field("size", &self.shared.size).finish_non_exhaustive()
     }
 }
 
-impl<T> Shared<T> {
-    async fn start(&self) -> Result<Member<T>, Error> {
-        let mut sandbox = Sandbox::start(&self.image, &self.config).await?;
+impl<T: Send + 'static> Members<T> {
+    /// So many members are no more. When none is left, those who wait for one look for room themselves.
+    fn gone(&mut self, count: usize) {
+        self.alive -= count;
+        if self.alive == 0 {
+            self.waiting.clear();
+        }
+    }
+}
+
+impl<T: Send + 'static> Shared<T> {
+    /// A member that is idle or can be started now.
+    async fn lend_now(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Lease<T>, (OwnedSemaphorePermit, Error)> {
+        let idle = self.lock().idle.pop();
+        let member = match idle {
+            Some(member) => member,
+            None => match self.start_now().await {
+                Ok(member) => member,
+                Err(error) => return Err((permit, error)),
+            },
+        };
+        Ok(self.lease(member, Some(permit)))
+    }
+
+    /// A member, as soon as there is one.
+    async fn lend(self: &Arc<Self>, mut permit: OwnedSemaphorePermit) -> Result<Lease<T>, Error> {
+        loop {
+            let no_room;
+            (permit, no_room) = match self.lend_now(permit).await {
+                Ok(lease) => return Ok(lease),
+                Err((permit, error)) if error.is_no_room() => (permit, error),
+                Err((_, error)) => return Err(error),
+            };
+            match self.role() {
+                Role::Again => {}
+                Role::Founder(founder) => {
+                    let member = self.found(no_room).await.inspect_err(|error| self.refused(error))?;
+                    drop(founder);
+                    return Ok(self.lease(member, Some(permit)));
+                }
+                Role::Waiter(waiter) => {
+                    let waited = self.wait(waiter, no_room).await;
+                    if let Some(mut lease) = waited.inspect_err(|error| self.refused(error))? {
+                        lease.permit = Some(permit);
+                        return Ok(lease);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Somebody waited for room in vain.
+    fn refused(&self, error: &Error) {
+        if error.is_no_room() {
+            audit::refused(&self.config.task, error);
+        }
+    }
+
+    /// What one who found no room does next.
+    fn role(&self) -> Role<'_, T> {
+        let mut members = self.lock();
+        if !members.idle.is_empty() {
+            return Role::Again;
+        }
+        if members.alive == 0 && !members.founding {
+            members.founding = true;
+            return Role::Founder(Founder(self));
+        }
+        let (sender, receiver) = oneshot::channel();
+        members.waiting.push_back(sender);
+        Role::Waiter(receiver)
+    }
+
+    /// Waits for a member to come back; `None` when there is none any more. It gives up when no member came back for long.
+    async fn wait(&self, mut waiter: oneshot::Receiver<Lease<T>>, no_room: Error) -> Result<Option<Lease<T>>, Error> {
+        let time = self.config.effective_limits().queue_time;
+        let mut returned = self.lock().returned;
+        loop {
+            match tokio::time::timeout(time, &mut waiter).await {
+                Ok(lease) => return Ok(lease.ok()),
+                Err(_) => {
+                    let now = self.lock().returned;
+                    if now == returned {
+                        return Err(no_room);
+                    }
+                    returned = now;
+                }
+            }
+        }
+    }
+
+    /// The pool's first member, as soon as there is room for it. Only waiting is held to a time.
+    async fn found(&self, no_room: Error) -> Result<Member<T>, Error> {
+        let (runtime, task) = (self.image.runtime(), &self.config.task);
+        let tenant = task.tenant();
+        let until = Instant::now().checked_add(self.config.effective_limits().queue_time);
+        loop {
+            let room = {
+                let _queued = Queued::new(&tenant.queued);
+                let _turn = in_time(until, tenant.queue.lock(), &no_room).await?;
+                in_time(until, Room::wait(runtime, task), &no_room).await??
+            };
+            match self.starting(Some(room)).await {
+                Err(error) if is_no_memory(&error) && tenant.instances.used() > 0 => {
+                    let _queued = Queued::new(&tenant.short_of_memory);
+                    let _turn = in_time(until, tenant.queue.lock(), &error).await?;
+                    in_time(until, admission::make_room(runtime, tenant), &error).await?;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    /// A new member in room that is there. A pool with members takes none of the last room, which is for pools that have none, unless
+    /// another pool of the tenant has more idle members than this one has members.
+    async fn start_now(&self) -> Result<Member<T>, Error> {
+        let (runtime, tenant) = (self.image.runtime(), self.config.task.tenant());
+        if tenant.is_waited_for() {
+            return Err(LimitError::new(LimitKind::TenantInstances, tenant.instances.limit()).into());
+        }
+        let alive = self.lock().alive;
+        if alive > 0
+            && let Some(limit) = admission::scarce(runtime, tenant)
+            && !runtime.idle_members().end_one_of(tenant, alive)
+        {
+            return Err(limit.into());
+        }
+        self.starting(None).await
+    }
+
+    async fn starting(&self, room: Option<Room>) -> Result<Member<T>, Error> {
+        let starting = Starting::new(self);
+        let mut sandbox = Sandbox::start_in(room, &self.image, &self.config).await?;
         let value = (self.setup)(&mut sandbox).await?;
+        std::mem::forget(starting);
         Ok(Member { sandbox, value })
     }
 
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Member<T>>> {
-        // Members are pushed and popped whole, so a panic elsewhere leaves the list valid.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lease(self: &Arc<Self>, member: Member<T>, permit: Option<OwnedSemaphorePermit>) -> Lease<T> {
+        Lease { pool: Arc::clone(self), member: Some(member), permit }
     }
+
+    /// Gives a member to the first who waits for one, or puts it to the idle ones.
+    fn take_back(self: &Arc<Self>, mut member: Member<T>) {
+        let mut members = self.lock();
+        members.returned += 1;
+        while let Some(waiter) = members.waiting.pop_front() {
+            drop(members);
+            match waiter.send(self.lease(member, None)) {
+                Ok(()) => return,
+                Err(mut lease) => member = lease.member.take().expect(PRESENT),
+            }
+            members = self.lock();
+        }
+        members.idle.push(member);
+        drop(members);
+        // After the push: whoever looks for idle members says before that room is wanted.
+        if self.config.task.tenant().wants_room() || self.image.runtime().slots().are_wanted() {
+            self.end_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Members<T>> {
+        // Every change is complete before anything that can panic, so a panic elsewhere leaves the members valid.
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send + 'static> IdleMembers for Shared<T> {
+    fn tenant(&self) -> &Arc<Tenant> {
+        self.config.task.tenant()
+    }
+
+    fn idle(&self) -> usize {
+        self.lock().idle.len()
+    }
+
+    fn end_one(&self) -> bool {
+        let mut members = self.lock();
+        let Some(member) = members.idle.pop() else { return false };
+        members.gone(1);
+        drop(members);
+        drop(member);
+        true
+    }
+}
+
+enum Role<'a, T: Send + 'static> {
+    /// A member has become idle.
+    Again,
+    /// To bring the pool's first member.
+    Founder(Founder<'a, T>),
+    /// To wait for a member.
+    Waiter(oneshot::Receiver<Lease<T>>),
+}
+
+/// The one who brings the first member. When it gives up, the others look for themselves.
+struct Founder<'a, T: Send + 'static>(&'a Shared<T>);
+
+impl<T: Send + 'static> Drop for Founder<'_, T> {
+    fn drop(&mut self) {
+        let mut members = self.0.lock();
+        members.founding = false;
+        if members.alive == 0 {
+            members.waiting.clear();
+        }
+    }
+}
+
+/// A member that is being started, until this is forgotten.
+struct Starting<'a, T: Send + 'static>(&'a Shared<T>);
+
+impl<'a, T: Send + 'static> Starting<'a, T> {
+    fn new(shared: &'a Shared<T>) -> Self {
+        shared.lock().alive += 1;
+        Self(shared)
+    }
+}
+
+impl<T: Send + 'static> Drop for Starting<'_, T> {
+    fn drop(&mut self) {
+        self.0.lock().gone(1);
+    }
+}
+
+/// One more of those who wait for room.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until then at most; `None`: for ever.
+async fn in_time<F: Future>(until: Option<Instant>, wait: F, no_room: &Error) -> Result<F::Output, Error> {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, wait).await.map_err(|_| again(no_room)),
+        None => Ok(wait.await),
+    }
+}
+
+/// The limit of an error that is one.
+fn again(no_room: &Error) -> Error {
+    match no_room {
+        Error::Limit(limit) => limit.clone().into(),
+        other => Error::Start(wasmtime::Error::msg(other.to_string())),
+    }
+}
+
+fn is_no_memory(error: &Error) -> bool {
+    matches!(error, Error::Limit(limit) if limit.limit == LimitKind::TenantMemory)
 }
 
 /// A sandbox on loan. It goes back when this is dropped.
@@ -218,14 +492,16 @@ impl<T: Send + 'static> fmt::Debug for Lease<T> {
 
 impl<T: Send + 'static> Drop for Lease<T> {
     fn drop(&mut self) {
-        let (Some(member), Some(permit)) = (self.member.take(), self.permit.take()) else { return };
+        let (member, permit) = (self.member.take(), self.permit.take());
+        let Some(member) = member else { return };
         if member.sandbox.is_alive() {
-            self.pool.lock_idle().push(member);
-            // After the push: whoever gets the permit finds the sandbox.
+            self.pool.take_back(member);
+            // Afterwards: whoever gets the permit finds the sandbox.
             drop(permit);
             return;
         }
         drop(member);
+        self.pool.lock().gone(1);
         self.pool.config.task.metrics().add_replaced();
         // Without an executor the next checkout starts the replacement.
         let Ok(executor) = tokio::runtime::Handle::try_current() else { return };
@@ -233,8 +509,8 @@ impl<T: Send + 'static> Drop for Lease<T> {
         executor.spawn(async move {
             // The pool may be gone by now, and then nobody needs the replacement.
             let Some(pool) = pool.upgrade() else { return };
-            match pool.start().await {
-                Ok(member) => pool.lock_idle().push(member),
+            match pool.start_now().await {
+                Ok(member) => pool.take_back(member),
                 // Whoever checks out next starts one and gets the error.
                 Err(error) => tracing::debug!(error = %OneLine(&error), "a dead sandbox could not be replaced"),
             }

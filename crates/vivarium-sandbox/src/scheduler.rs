@@ -5,26 +5,29 @@
 //! one poll: until the guest waits or returns, at most one tick of the epoch (a millisecond).
 //!
 //! ```text
-//!   tenant A  virtual time 40 ms   waiting: a1 a2 a3 ...  ─┐   a turn is free: the tenant with the least virtual time
-//!   tenant B  virtual time 41 ms   waiting: b1            ─┴─> gives it to the first of its waiting calls
+//!   tenant A  starts at 40 ms   waiting: a1 a2 a3 ...  ─┐   a turn is free: the tenant that starts first
+//!   tenant B  starts at 41 ms   waiting: b1            ─┴─> gets it for the first of its waiting calls
 //!
-//!   end of a turn: virtual time += processor time used * 100 / weight; a call that the tick interrupted waits again
+//!   end of a turn: the tenant starts later by processor time used * 100 / weight; a call that the tick interrupted waits again
 //! ```
 //!
-//! This is stride scheduling (Waldspurger 1995) as Linux's CFS does it: under contention each tenant's time is in proportion
-//! to its weight, and without contention nobody waits. A tenant that comes back from a pause starts at the virtual time of
-//! those that run, so that it can neither save time up nor be punished for what it used when nobody else wanted it.
+//! Under contention each tenant's time is in proportion to its weight, and without contention nobody waits. A tenant that has all it
+//! asks for saves nothing up, whether it pauses or its calls just all run, and is not punished for what it used when nobody else
+//! wanted it. [`fair`] says how, and which algorithm it is.
 //!
 //! A turn is handed to a call by waking its task. If the task does not poll it (its owner may be busy with other things),
 //! the turn goes to the next one after [`GRACE`]: the epoch's thread looks after that.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod fair;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::epoch::{Running, TICK, Ticker};
-use crate::tenant::Tenant;
+use fair::{FairQueue, Next};
+
+use crate::epoch::{Running, Ticker};
+use crate::share::{Share, ShareId};
 
 /// How long a call that was woken may take to use its turn. Longer than a busy executor takes to poll a task that is ready.
 const GRACE: Duration = Duration::from_millis(50);
@@ -32,53 +35,32 @@ const GRACE: Duration = Duration::from_millis(50);
 /// Hands out turns. One for each runtime.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
-    cores: usize,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// Turns that are used or were given and not yet taken.
-    turns: usize,
-    /// Virtual time of the tenant that got the last turn; never goes back.
-    floor: u64,
-    next_ticket: u64,
-    /// Tenants that have a call which runs or waits.
-    active: Vec<Active>,
+    queue: FairQueue<Waker>,
     /// Turns that were given and not yet taken: at most one for each core.
     given: Vec<Given>,
 }
 
 #[derive(Debug)]
-struct Active {
-    tenant: Arc<Tenant>,
-    turns: usize,
-    /// In the order of their tickets.
-    waiting: VecDeque<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    ticket: u64,
-    waker: Waker,
-}
-
-#[derive(Debug)]
 struct Given {
     ticket: u64,
-    tenant: Arc<Tenant>,
+    id: ShareId,
     since: Instant,
 }
 
 impl Scheduler {
-    /// Gives at most `cores` turns at a time, at least one.
-    pub(crate) fn new(cores: usize) -> Self {
-        Self { cores: cores.max(1), state: Mutex::default() }
+    /// Gives at most `cores` turns at a time, at least one. A turn usually lasts for a `tick`.
+    pub(crate) fn new(cores: usize, tick: Duration) -> Self {
+        Self { state: Mutex::new(State { queue: FairQueue::new(cores.max(1), tick), given: Vec::new() }) }
     }
 
-    /// A place in the queue for a call of a sandbox of `tenant`.
-    pub(crate) fn place<'a>(&'a self, ticker: &'a Ticker, tenant: &'a Arc<Tenant>) -> Place<'a> {
-        Place { scheduler: self, ticker, tenant, ticket: None, _running: None }
+    /// A place in the queue for a call of a tenant that has this share.
+    pub(crate) fn place<'a>(&'a self, ticker: &'a Ticker, share: &'a Share) -> Place<'a> {
+        Place { scheduler: self, ticker, share, ticket: None, _running: None }
     }
 
     /// Takes back turns that were not taken within the grace. Called at each tick.
@@ -90,9 +72,9 @@ impl Scheduler {
         let now = Instant::now();
         while let Some(index) = state.given.iter().position(|given| now.duration_since(given.since) >= GRACE) {
             let given = state.given.swap_remove(index);
-            state.give_back(&given.tenant);
+            state.queue.end(given.id, Duration::ZERO, None);
         }
-        state.give(self.cores, now).wake(state);
+        state.give(now).wake(state);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,63 +84,18 @@ impl Scheduler {
 }
 
 impl State {
-    fn active(&mut self, tenant: &Arc<Tenant>) -> &mut Active {
-        let index = match self.active.iter().position(|active| Arc::ptr_eq(&active.tenant, tenant)) {
-            Some(index) => index,
-            None => {
-                tenant.share.start_at(self.floor);
-                self.active.push(Active { tenant: Arc::clone(tenant), turns: 0, waiting: VecDeque::new() });
-                self.active.len() - 1
-            }
-        };
-        &mut self.active[index]
-    }
-
-    fn forget_if_idle(&mut self, tenant: &Arc<Tenant>) {
-        self.active
-            .retain(|active| active.turns > 0 || !active.waiting.is_empty() || !Arc::ptr_eq(&active.tenant, tenant));
-    }
-
-    fn enqueue(&mut self, tenant: &Arc<Tenant>, waker: &Waker) -> u64 {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.active(tenant).waiting.push_back(Waiting { ticket, waker: waker.clone() });
-        ticket
-    }
-
-    /// The waiting call of that ticket.
-    fn waiting(&mut self, tenant: &Arc<Tenant>, ticket: u64) -> Option<(&mut Active, usize)> {
-        let active = self.active.iter_mut().find(|active| Arc::ptr_eq(&active.tenant, tenant))?;
-        let index = active.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()?;
-        Some((active, index))
-    }
-
     /// Takes the turn that was given for a ticket.
     fn take(&mut self, ticket: u64) -> bool {
         let index = self.given.iter().position(|given| given.ticket == ticket);
         index.map(|index| self.given.swap_remove(index)).is_some()
     }
 
-    /// A turn of `tenant` is free again.
-    fn give_back(&mut self, tenant: &Arc<Tenant>) {
-        self.turns -= 1;
-        self.active(tenant).turns -= 1;
-        self.forget_if_idle(tenant);
-    }
-
-    /// Gives free turns to those whose tenants have had the least.
-    fn give(&mut self, cores: usize, now: Instant) -> Wakers {
+    /// Gives free turns to those whose they are.
+    fn give(&mut self, now: Instant) -> Wakers {
         let mut wakers = Wakers(Vec::new());
-        while self.turns < cores {
-            let waiting = self.active.iter_mut().filter(|active| !active.waiting.is_empty());
-            // A turn that is being used is not charged yet, but counts.
-            let Some(next) = waiting.min_by_key(|active| active.tenant.share.after(active.turns, TICK)) else { break };
-            let Some(Waiting { ticket, waker }) = next.waiting.pop_front() else { break };
-            next.turns += 1;
-            self.turns += 1;
-            self.floor = self.floor.max(next.tenant.share.virtual_time());
-            self.given.push(Given { ticket, tenant: Arc::clone(&next.tenant), since: now });
-            wakers.0.push(waker);
+        while let Some(Next { id, ticket, call }) = self.queue.give() {
+            self.given.push(Given { ticket, id, since: now });
+            wakers.0.push(call);
         }
         wakers
     }
@@ -179,7 +116,7 @@ impl Wakers {
 pub(crate) struct Place<'a> {
     scheduler: &'a Scheduler,
     ticker: &'a Ticker,
-    tenant: &'a Arc<Tenant>,
+    share: &'a Share,
     /// While it waits, or was given a turn that it has not taken.
     ticket: Option<u64>,
     /// The epoch's thread must not sleep while somebody waits for a turn.
@@ -193,25 +130,18 @@ impl<'a> Place<'a> {
         match self.ticket {
             Some(ticket) if state.take(ticket) => return Some(self.taken(state)),
             Some(ticket) => {
-                if let Some((active, index)) = state.waiting(self.tenant, ticket) {
-                    active.waiting[index].waker.clone_from(waker);
+                if let Some(waiting) = state.queue.waiting(self.share.id(), ticket) {
+                    waiting.clone_from(waker);
                     return None;
                 }
                 // It was given a turn and did not take it in time.
             }
-            None if state.turns < self.scheduler.cores
-                && state.active.iter().all(|active| active.waiting.is_empty()) =>
-            {
-                state.turns += 1;
-                state.active(self.tenant).turns += 1;
-                state.floor = state.floor.max(self.tenant.share.virtual_time());
-                return Some(self.taken(state));
-            }
+            None if state.queue.enter(self.share) => return Some(self.taken(state)),
             None => {}
         }
-        let ticket = state.enqueue(self.tenant, waker);
+        let ticket = state.queue.arrive(self.share, waker.clone());
         self.ticket = Some(ticket);
-        let wakers = state.give(self.scheduler.cores, Instant::now());
+        let wakers = state.give(Instant::now());
         if state.take(ticket) {
             // Its own waker is among them: a poll too many, and rare.
             wakers.wake(state);
@@ -234,10 +164,8 @@ impl<'a> Place<'a> {
     /// Gives the turn up and charges it; a call that could go on waits for its next one.
     fn end_turn(&mut self, used: Duration, next: Option<&Waker>) {
         let mut state = self.scheduler.lock();
-        self.tenant.share.charge(used);
-        self.ticket = next.map(|waker| state.enqueue(self.tenant, waker));
-        state.give_back(self.tenant);
-        state.give(self.scheduler.cores, Instant::now()).wake(state);
+        self.ticket = state.queue.end(self.share.id(), used, next.cloned());
+        state.give(Instant::now()).wake(state);
         self._running = next.is_some().then(|| self.ticker.run());
     }
 }
@@ -247,11 +175,10 @@ impl Drop for Place<'_> {
         let Some(ticket) = self.ticket else { return };
         let mut state = self.scheduler.lock();
         if state.take(ticket) {
-            state.give_back(self.tenant);
-            state.give(self.scheduler.cores, Instant::now()).wake(state);
-        } else if let Some((active, index)) = state.waiting(self.tenant, ticket) {
-            active.waiting.remove(index);
-            state.forget_if_idle(self.tenant);
+            state.queue.end(self.share.id(), Duration::ZERO, None);
+            state.give(Instant::now()).wake(state);
+        } else {
+            state.queue.leave(self.share.id(), ticket);
         }
     }
 }

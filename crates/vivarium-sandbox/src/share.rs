@@ -1,44 +1,47 @@
-//! A tenant's share of the processors: its weight, and the time it has had in proportion to that.
+//! A tenant's share of the processors.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// The weight at which virtual time passes as fast as processor time.
-const USUAL_WEIGHT: u64 = 100;
+const USUAL_WEIGHT: u128 = 100;
 
-/// Only the [scheduler](crate::scheduler) changes it, under its lock: the operations need not be atomic together.
+/// Who has the share, in every scheduler of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ShareId(u64);
+
+/// A weight, and a name for it that no other share has.
 #[derive(Debug)]
 pub(crate) struct Share {
-    weight: u64,
-    /// Processor time in nanoseconds, times the usual weight over the tenant's.
-    virtual_time: AtomicU64,
+    id: ShareId,
+    weight: Weight,
 }
+
+/// From 1 to 10,000.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight(u32);
 
 impl Share {
     pub(crate) fn new(weight: u32) -> Self {
-        Self { weight: u64::from(weight.clamp(1, 10_000)), virtual_time: AtomicU64::new(0) }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { id: ShareId(NEXT.fetch_add(1, Ordering::Relaxed)), weight: Weight(weight.clamp(1, 10_000)) }
     }
 
-    pub(crate) fn virtual_time(&self) -> u64 {
-        self.virtual_time.load(Ordering::Relaxed)
+    pub(crate) fn id(&self) -> ShareId {
+        self.id
     }
 
-    /// What the virtual time will be when `turns` of this length have ended.
-    pub(crate) fn after(&self, turns: usize, length: Duration) -> u64 {
-        self.virtual_time().saturating_add(self.virtually(length).saturating_mul(turns as u64))
+    pub(crate) fn weight(&self) -> Weight {
+        self.weight
+    }
+}
+
+impl Weight {
+    /// Virtual time of so much processor time, both in nanoseconds. It cannot overflow: 2^64 ns are 584 years.
+    pub(crate) fn virtually(self, nanos: u64) -> u128 {
+        u128::from(nanos) * USUAL_WEIGHT / u128::from(self.0)
     }
 
-    pub(crate) fn charge(&self, used: Duration) {
-        self.virtual_time.store(self.after(1, used), Ordering::Relaxed);
-    }
-
-    /// Brings a tenant that comes back from a pause up to the others.
-    pub(crate) fn start_at(&self, floor: u64) {
-        self.virtual_time.fetch_max(floor, Ordering::Relaxed);
-    }
-
-    fn virtually(&self, time: Duration) -> u64 {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        nanos.saturating_mul(USUAL_WEIGHT) / self.weight
+    pub(crate) fn get(self) -> u32 {
+        self.0
     }
 }

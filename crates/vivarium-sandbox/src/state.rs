@@ -1,11 +1,12 @@
 //! What the host keeps in each instance's store.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
-use crate::cpu::CpuMeter;
+use crate::cpu::{Charged, CpuMeter};
 use crate::error::{LimitError, LimitKind};
 use crate::host_call::HostCalls;
 use crate::limiter::Limiter;
@@ -20,20 +21,39 @@ pub(crate) struct State {
     pub(crate) deadline: Deadline,
 }
 
-/// When a call must have ended, and which limit says so.
-#[derive(Debug, Clone, Copy)]
+/// The time that a call may take, what it has taken, and which limit says so. Clones count together.
+///
+/// A call takes time while it has a processor, and while it waits for something that it asked the host for. Time in which it could go
+/// on and waits for its turn is not its own: a busy host makes calls late, but ends none of them.
+#[derive(Debug, Clone)]
 pub(crate) struct Deadline {
-    pub(crate) at: Instant,
     limit: LimitKind,
     configured: Duration,
+    /// Nanoseconds.
+    spent: Arc<AtomicU64>,
 }
 
 impl Deadline {
     pub(crate) fn after(limit: LimitKind, configured: Duration) -> Self {
-        // Saturates at thirty years for a duration that an Instant cannot hold.
-        let now = Instant::now();
-        let at = now.checked_add(configured).unwrap_or_else(|| now + Duration::from_secs(1_000_000_000));
-        Self { at, limit, configured }
+        Self { limit, configured, spent: Arc::default() }
+    }
+
+    pub(crate) fn spend(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // Adding up to 2^64 takes 584 years.
+        self.spent.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.configured.saturating_sub(self.spent())
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.left().is_zero()
     }
 
     pub(crate) fn error(&self) -> LimitError {
@@ -47,10 +67,11 @@ impl Deadline {
 /// another tenant is due, the [scheduler](crate::scheduler) decides.
 pub(crate) fn on_tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data();
-    if Instant::now() >= state.deadline.at {
-        return Err(wasmtime::Error::new(state.deadline.error()));
+    let Charged { used, exhausted } = state.cpu.charge();
+    state.deadline.spend(used);
+    if let Some(limit) = exhausted.or_else(|| state.deadline.is_over().then(|| state.deadline.error())) {
+        return Err(wasmtime::Error::new(limit));
     }
-    state.cpu.charge().map_err(wasmtime::Error::new)?;
     state.cpu.interrupt();
     Ok(UpdateDeadline::Yield(1))
 }

@@ -12,17 +12,18 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::account::Account;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::quantity::serde_size;
 use crate::share::Share;
-use crate::wasi::{OutputBudget, OutputLimit, ScratchBudget};
+use crate::wasi::{HostFileBudget, OutputBudget, OutputLimit, ScratchBudget};
 
 /// The longest identifier, in bytes.
 const MAX_ID_BYTES: usize = 128;
@@ -123,6 +124,11 @@ pub struct TenantLimits {
     /// Default 4 MiB/s: four sandboxes at their own default, and none gains by starting more of them.
     #[serde(with = "serde_size::optional")]
     pub log_bytes_per_second: Option<u64>,
+    /// Files and directories of environments that all its sandboxes have open together: each is a descriptor of the host. More is
+    /// `OSError: Too many open files`.
+    ///
+    /// Default 256: importing needs two at a time.
+    pub host_files: u32,
     /// Processor time in proportion to other tenants, when there is not enough for all; from 1 to 10,000. Default 100, as the
     /// `cpu.weight` of Linux's control groups: a tenant of weight 300 gets three times the time of one of weight 100, however
     /// many sandboxes each of them has. Without contention it has no effect.
@@ -139,6 +145,7 @@ impl Default for TenantLimits {
             scratch_bytes: 1 << 30,
             scratch_files: 200_000,
             log_bytes_per_second: Some(4 << 20),
+            host_files: 256,
             cpu_weight: 100,
             sandbox: None,
         }
@@ -154,7 +161,15 @@ pub struct Tenant {
     pub(crate) scratch: Arc<ScratchBudget>,
     /// What its sandboxes may log together.
     pub(crate) log: Option<Arc<OutputBudget>>,
+    pub(crate) host_files: Arc<HostFileBudget>,
     pub(crate) share: Share,
+    /// Those who wait for room for one more sandbox, in order. The first holds it.
+    pub(crate) queue: tokio::sync::Mutex<()>,
+    /// How many wait there, and how many for memory.
+    pub(crate) queued: AtomicUsize,
+    pub(crate) short_of_memory: AtomicUsize,
+    /// Told when a sandbox of the tenant's has given something back.
+    pub(crate) freed: Notify,
     ceiling: Option<Limits>,
 }
 
@@ -172,6 +187,8 @@ pub struct TenantUsage {
     pub scratch_bytes: u64,
     /// Files in scratch directories.
     pub scratch_files: u64,
+    /// Files and directories of environments that are open.
+    pub host_files: u64,
 }
 
 impl Tenant {
@@ -184,7 +201,12 @@ impl Tenant {
             instances: Account::new(limits.instances.into()),
             scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
             log: limits.log_bytes_per_second.map(log),
+            host_files: Arc::new(HostFileBudget::new(limits.host_files.into())),
             share: Share::new(limits.cpu_weight),
+            queue: tokio::sync::Mutex::default(),
+            queued: AtomicUsize::new(0),
+            short_of_memory: AtomicUsize::new(0),
+            freed: Notify::new(),
             ceiling: limits.sandbox.clone(),
         })
     }
@@ -207,7 +229,19 @@ impl Tenant {
             instances: self.instances.used(),
             scratch_bytes: self.scratch.bytes(),
             scratch_files: self.scratch.files(),
+            host_files: self.host_files.open(),
         }
+    }
+
+    /// Whether somebody waits for room for a sandbox of its.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) > 0 || self.short_of_memory.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether they wait for idle sandboxes of its to end.
+    pub(crate) fn wants_room(&self) -> bool {
+        let full = self.instances.used() >= self.instances.limit();
+        (full && self.queued.load(Ordering::SeqCst) > 0) || self.short_of_memory.load(Ordering::SeqCst) > 0
     }
 
     /// A task of one of the tenant's jobs.

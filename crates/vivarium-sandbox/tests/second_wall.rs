@@ -238,3 +238,65 @@ fn a_path_that_is_not_there_is_an_error() {
         File::open("/etc/passwd").expect("no wall was put up");
     });
 }
+
+/// Makes a call of the system fail with an error, for this thread and those that it starts.
+fn fails(number: libc::c_long, errno: libc::c_int) {
+    let filter = seccompiler::SeccompFilter::new(
+        std::collections::BTreeMap::from([(number, Vec::new())]),
+        seccompiler::SeccompAction::Allow,
+        seccompiler::SeccompAction::Errno(errno as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program = seccompiler::BpfProgram::try_from(filter.unwrap()).unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+}
+
+#[test]
+fn a_kernel_without_landlock_is_told_and_enough_only_where_the_wall_is_not_required() {
+    in_a_process("a_kernel_without_landlock_is_told_and_enough_only_where_the_wall_is_not_required", |_| {
+        for errno in [libc::ENOSYS, libc::EOPNOTSUPP] {
+            std::thread::spawn(move || {
+                fails(libc::SYS_landlock_create_ruleset, errno);
+                let refused = SecondWall::new().require().raise();
+                assert_eq!(refused, Err(SecondWallError::Missing("Landlock")));
+            })
+            .join()
+            .unwrap();
+        }
+        fails(libc::SYS_landlock_create_ruleset, libc::ENOSYS);
+        assert!(!SecondWall::new().raise().unwrap().files);
+    });
+}
+
+#[test]
+fn a_kernel_that_does_not_say_whether_it_has_landlock_runs_nothing() {
+    in_a_process("a_kernel_that_does_not_say_whether_it_has_landlock_runs_nothing", |_| {
+        for errno in [libc::EPERM, libc::EMFILE, libc::ENOMEM] {
+            std::thread::spawn(move || {
+                fails(libc::SYS_landlock_create_ruleset, errno);
+                let refused = SecondWall::new().raise();
+                assert!(
+                    matches!(&refused, Err(SecondWallError::Refused(reason)) if reason.contains("Landlock")),
+                    "{refused:?}"
+                );
+            })
+            .join()
+            .unwrap();
+        }
+        assert!(File::open("/etc/passwd").is_ok(), "no wall was put up");
+    });
+}
+
+#[test]
+fn a_wall_that_is_required_is_there() {
+    in_a_process("a_wall_that_is_required_is_there", |folder| {
+        match SecondWall::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out")).require().raise()
+        {
+            Ok(raised) => {
+                assert!(raised.files && raised.calls);
+                assert_confined(folder, raised);
+            }
+            Err(error) => assert!(matches!(error, SecondWallError::Missing(_)), "{error}"),
+        }
+    });
+}

@@ -119,8 +119,9 @@ async fn make(
     key: &str,
 ) -> Result<Arc<EnvironmentSnapshot>, WarmError> {
     let file = EnvironmentSnapshots::directory(environment).map(|directory| directory.join(format!("{key}.snapshot")));
-    if let Some(file) = &file {
-        match EnvironmentSnapshot::read(file, image) {
+    if let Some(file) = file.clone() {
+        let image = image.clone();
+        match blocking(move || EnvironmentSnapshot::read(file, &image)).await {
             Ok(Some(snapshot)) => return Ok(snapshot),
             Ok(None) => {}
             Err(error) => tracing::warn!(error = %OneLine(&error), "an environment's snapshot is made again"),
@@ -128,14 +129,22 @@ async fn make(
     }
     let start = Instant::now();
     let quiet = SandboxConfig { stdout: Output::Log, stderr: Output::Log, ..config.clone() };
-    let snapshot = EnvironmentSnapshot::take(image, &quiet, imports).await?;
+    let snapshot = Arc::new(EnvironmentSnapshot::take(image, &quiet, imports).await?);
     tracing::debug!(bytes = snapshot.size(), elapsed = ?start.elapsed(), "took a snapshot of an environment");
-    if let Some(file) = file
-        && let Err(error) = keep(&snapshot, &file)
-    {
-        tracing::warn!(error = %OneLine(&error), "an environment's snapshot was not kept for later processes");
+    if let Some(file) = file {
+        let kept = Arc::clone(&snapshot);
+        if let Err(error) = blocking(move || keep(&kept, &file)).await {
+            tracing::warn!(error = %OneLine(&error), "an environment's snapshot was not kept for later processes");
+        }
     }
-    Ok(Arc::new(snapshot))
+    Ok(snapshot)
+}
+
+/// Does what takes a disk or tens of milliseconds of processor time on a thread where nothing else waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, WarmError> + Send + 'static,
+) -> Result<T, WarmError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(WarmError::Interrupted(error.to_string())))
 }
 
 fn keep(snapshot: &EnvironmentSnapshot, file: &Path) -> Result<(), WarmError> {

@@ -88,6 +88,8 @@ pub(crate) struct RowsReply {
     pub failures: Failures,
     /// The result goes on.
     pub more: bool,
+    /// What the call took of its time.
+    pub time: Duration,
 }
 
 /// A call for rows, or its continuation.
@@ -304,7 +306,7 @@ impl Worker {
         let answer = self.call(op, batch, batch_rows, numbers, expected, Some(time)).await?;
         let failures = self.shared.failures(answer.row_errors, &numbers);
         match answer.returned {
-            Returned::Rows(rows) => Ok(RowsReply { rows, failures, more: answer.more }),
+            Returned::Rows(rows) => Ok(RowsReply { rows, failures, more: answer.more, time: answer.time }),
             // Rows were expected, so that nothing else comes back.
             Returned::Values(_) => Err(Error::Worker("rows were expected".to_owned())),
         }

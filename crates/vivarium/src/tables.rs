@@ -9,7 +9,6 @@
 //! before the next one does: the chunk whose results are being read never waits for an instance that waits for its reader.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StructArray, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -122,10 +121,9 @@ pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64
                 let op = if sent.is_some() { operation::CALL } else { operation::CONTINUE };
                 let (batch, columns, time) = (sent.take(), &shared.results, budget.left());
                 let call = RowsCall { op, batch, batch_rows, numbers, columns, first, time };
-                let called = Instant::now();
                 let returned = worker.rows(call).await.map_err(|error| budget.explain(error))?;
-                budget.spend(called.elapsed());
-                let RowsReply { rows: RowsOfRows { numbers: of, rows }, failures, more } = returned;
+                let RowsReply { rows: RowsOfRows { numbers: of, rows }, failures, more, time } = returned;
+                budget.spend(time);
                 first = of.values().last().copied().unwrap_or(first);
                 bytes = bytes.saturating_add(rows.get_array_memory_size() as u64);
                 items = items.saturating_add(items_within(&rows));
@@ -200,10 +198,9 @@ impl ChunkRun {
                 first: last,
                 time: budget.left(),
             };
-            let start = Instant::now();
-            let RowsReply { rows, failures, more } =
+            let RowsReply { rows, failures, more, time } =
                 self.worker.rows(call).await.map_err(|error| budget.explain(error))?;
-            budget.spend(start.elapsed());
+            budget.spend(time);
             last = rows.numbers.values().last().copied().unwrap_or(last);
             // Rows that are done with: all at the end, before that those before the last one.
             let done = if more { u64::from(last) } else { batch.num_rows() as u64 };

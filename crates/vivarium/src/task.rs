@@ -100,6 +100,7 @@ impl Task {
 
     /// Ends the task: calls `close` of the function in every instance that nobody works with, ends these instances, and writes the
     /// function's metrics as events of the target `vivarium::metrics`. The task can still be used; instances start anew then.
+    /// An instance that died, or was ended to make room for others, is not closed.
     ///
     /// # Errors
     /// What the first `close` raised.

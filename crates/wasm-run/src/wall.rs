@@ -8,6 +8,9 @@ use vivarium_sandbox::SecondWall;
 use crate::failure::Failure;
 use crate::files::Location;
 
+/// The variable by which an operator says that Python runs behind the whole wall or not at all.
+const POLICY: &str = "VIVARIUM_SECOND_WALL";
+
 /// The files of a command, all of which it may open when Python has run already.
 #[derive(Debug, Default)]
 pub struct Reach<'a> {
@@ -24,9 +27,18 @@ pub struct Reach<'a> {
 /// Puts the wall up, for good. Call it when the guest and the environment are open, and before Python runs.
 ///
 /// # Errors
-/// When the system has the means and refuses them. Where it lacks them the log says so, and the sandbox is the only wall.
+/// When the system has the means and refuses them. Where it lacks them the log says so, and the sandbox is the only wall, unless
+/// the operator requires it (`VIVARIUM_SECOND_WALL=require`).
 pub fn raise(reach: Reach<'_>) -> Result<(), Failure> {
     let mut wall = SecondWall::new();
+    match std::env::var_os(POLICY) {
+        None => {}
+        Some(policy) if policy == "require" => wall = wall.require(),
+        Some(policy) => {
+            let policy = vivarium_text::line(&policy.to_string_lossy(), 40);
+            return Err(Failure::usage(format!("{POLICY} is {policy:?}; it can be `require`, or not set")));
+        }
+    }
     if let Some(environment) = reach.environment {
         wall = wall.allow_reading_open(environment).map_err(Failure::internal)?;
     }

@@ -78,3 +78,17 @@ fn a_run_still_reads_and_writes_its_files() {
         ])
         .ok();
 }
+
+#[test]
+fn an_operator_may_require_the_wall() {
+    let folder = Folder::new();
+    let run = |policy: &str| {
+        folder.command(&["exec", "-c", "print('ran')"]).env("VIVARIUM_SECOND_WALL", policy).output().unwrap()
+    };
+    let required = run("require");
+    assert_eq!(String::from_utf8_lossy(&required.stdout), "ran\n", "{}", String::from_utf8_lossy(&required.stderr));
+    let misspelt = run("requred");
+    let said = String::from_utf8_lossy(&misspelt.stderr);
+    assert_eq!(misspelt.status.code(), Some(2), "{said}");
+    assert!(misspelt.stdout.is_empty() && said.contains("VIVARIUM_SECOND_WALL"), "{said}");
+}

@@ -46,8 +46,9 @@ pub struct RequirementsSettings {
     pub use_index: bool,
     /// The package index; `None` is pip's default.
     pub index_url: Option<String>,
-    /// Directories of wheels that count besides the index or a job's cache directory: for instance pure Python wheels of
-    /// packages that the index has none of.
+    /// Directories of wheels that come before the index, and count besides a job's cache directory: for instance a platform's own
+    /// packages, or pure Python wheels of packages that the index has none of. A package of which they have any wheel comes from them
+    /// and from nowhere else, whatever versions the index has.
     pub wheels: Vec<PathBuf>,
     /// What a requirements file may hold besides requirements by name.
     pub allowed: AllowedLines,

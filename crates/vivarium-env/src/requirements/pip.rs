@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,7 @@ struct Orders<'a> {
     arguments: &'a [String],
     markers: serde_json::Value,
     network: bool,
+    directories: &'a [PathBuf],
     result: &'a Path,
     log: &'a Path,
     file_bytes: u64,
@@ -100,12 +101,13 @@ struct Orders<'a> {
     cpu_seconds: u64,
 }
 
-/// Runs pip with `arguments` in `scratch`, a directory of our own.
+/// Runs pip with `arguments` in `scratch`, a directory of our own. What `directories` have a wheel of comes from nowhere else.
 pub(super) fn run(
     resolver: &Resolver<'_>,
     scratch: &Path,
     arguments: &[String],
     network: bool,
+    directories: &[PathBuf],
 ) -> Result<Outcome, EnvironmentError> {
     let Resolver { settings, guest, limits, progress, .. } = resolver;
     let failed = |source| RequirementsError::PipRun { source };
@@ -120,6 +122,7 @@ pub(super) fn run(
         arguments,
         markers: marker_environment(guest),
         network,
+        directories,
         result: &result,
         log: &log,
         file_bytes: limits.archive_bytes,
@@ -141,6 +144,9 @@ pub(super) fn run(
     let mut command = Command::new(python);
     // Isolated: neither the environment, nor the working directory, nor the user's packages are Python's to import.
     command.args(["-I", "-c", SCRIPT]).current_dir(scratch).env_clear().env("TMPDIR", scratch);
+    // Nor is pip configured by anything but these arguments (`--isolated` still reads the machine's /etc/pip.conf, where an index
+    // may be added), and no password that lies in a home directory goes to an index.
+    command.env("PIP_CONFIG_FILE", "/dev/null").env("NETRC", "/dev/null");
     command.envs(PIP_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.stdin(Stdio::piped()).stdout(clone()?).stderr(clone()?).process_group(0);
     let mut child = match command.spawn() {

@@ -156,7 +156,9 @@ impl<'a> Resolver<'a> {
         // With nothing to resolve from, what was once found on the index is still known.
         let is_of_index = self.cache.is_none() && (self.settings.use_index || self.settings.wheels.is_empty());
         let index = is_of_index.then_some(&self.settings.index_url);
-        let inputs = format!("{}\0{directories:?}\0{:?}\0{index:?}", self.file, self.guest);
+        // Changes when the rules do by which packages are chosen.
+        const RULES: &str = "directories first";
+        let inputs = format!("{RULES}\0{}\0{directories:?}\0{:?}\0{index:?}", self.file, self.guest);
         Ok(blake3::hash(inputs.as_bytes()).to_hex().to_string())
     }
 
@@ -226,11 +228,15 @@ impl<'a> Resolver<'a> {
                 arguments.push(format!("--find-links={}", path("bundled")));
             }
         }
+        let mut shown = vec![scratch.join("bundled")];
         for (index, source) in self.directories().enumerate() {
-            let shown = format!("found-{index}");
-            cache::show_to_pip(source, &scratch.join(&shown), self.limits)?;
-            arguments.push(format!("--find-links={}", path(&shown)));
+            let name = format!("found-{index}");
+            cache::show_to_pip(source, &scratch.join(&name), self.limits)?;
+            arguments.push(format!("--find-links={}", path(&name)));
+            shown.push(scratch.join(name));
         }
+        // What a lock names is told by its hash, wherever it comes from.
+        let first = if lock.is_none() { &shown[..] } else { &[] };
         // What the guest brings is not looked up: pip only compares versions.
         let network = !self.is_offline() && !self.is_all_bundled(file);
         match &self.settings.index_url {
@@ -240,7 +246,7 @@ impl<'a> Resolver<'a> {
         }
         let mut attempt = 1;
         loop {
-            let outcome = pip::run(self, scratch, &arguments, network)?;
+            let outcome = pip::run(self, scratch, &arguments, network, first)?;
             let may_pass = matches!(&outcome, Outcome::Failed { output, .. } if network && !is_conflict(output));
             if !may_pass || attempt == ATTEMPTS {
                 return Ok(outcome);

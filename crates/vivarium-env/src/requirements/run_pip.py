@@ -6,6 +6,7 @@ it. Every build starts a process, so an audit hook forbids that. (pip tries some
 """
 
 import json
+import os
 import re
 import resource
 import sys
@@ -44,6 +45,7 @@ def guest_environment():
 try:
     import pip
     import pip._internal.cli.main as pip_main
+    import pip._internal.index.package_finder as package_finder
     import pip._internal.req.constructors as constructors
     import pip._vendor.packaging.markers as markers
     from pip._vendor.packaging.requirements import Requirement
@@ -75,6 +77,29 @@ def pip_main_errors():
 
 
 constructors.install_req_from_req_string = without_urls
+
+# pip takes the highest version of all sources. So a package that the operator has in a directory would be anybody's who puts a
+# higher version of that name on the index: what a directory has a wheel of, in any version and for any platform, comes from there.
+directories = {os.path.realpath(directory) for directory in orders["directories"]}
+local = {canonicalize_name(file.split("-")[0]) for directory in directories for file in os.listdir(directory)}
+find = getattr(package_finder.PackageFinder, "find_all_candidates", None)
+if find is None:
+    finish(status="unsuitable", output="sources cannot be put in order")
+
+
+def find_in_order(self, project_name):
+    candidates = find(self, project_name)
+    if canonicalize_name(project_name) not in local:
+        return candidates
+    return [one for one in candidates if one.link.is_file and is_local(one.link.file_path)]
+
+
+def is_local(path):
+    # The file itself may be a link to where it lies.
+    return os.path.realpath(os.path.dirname(path)) in directories
+
+
+package_finder.PackageFinder.find_all_candidates = find_in_order
 
 for limit, value in (
     (resource.RLIMIT_FSIZE, orders["file_bytes"]),

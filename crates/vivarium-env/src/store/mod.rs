@@ -12,8 +12,8 @@
 //!
 //! A key is the hash of everything that goes into a tree. A tree appears under `entries` by one rename, complete with
 //! its manifest; what is under `making` without a lock holder was left by a process that died and is removed. Locks
-//! belong to open files, so a process that dies drops its references with them. The system may die too, before data
-//! is on disk: a tree made before the last boot is compared with its manifest once.
+//! belong to open files, so a process that dies drops its references with them. The system may die too: a tree's data is on disk
+//! before its manifest is written, and a tree made before the last boot is compared with its manifest once.
 
 mod collect;
 mod directory;
@@ -160,6 +160,8 @@ impl TenantStore {
             let directory = directory::ensure(&self.making, Path::new(key)).map_err(&failed)?;
             let tree = directory::ensure(&directory, Path::new("tree")).map_err(&failed)?;
             let report = make(&tree)?;
+            // A manifest on disk says that all of its tree is there: not only names and sizes, which is all that is compared later.
+            rustix::fs::syncfs(&tree).map_err(|error| failed(error.into()))?;
             Manifest::describe(&tree, report).and_then(|manifest| manifest.write(&directory)).map_err(&failed)?;
             self.making.rename(key, &self.entries, key).map_err(&failed)?;
             Ok(())

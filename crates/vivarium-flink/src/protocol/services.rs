@@ -1,5 +1,7 @@
 //! Calls to the services that Flink runs for a worker. Each carries the worker's id.
 
+use std::time::Duration;
+
 use futures::channel::oneshot;
 use futures::{Stream, StreamExt as _};
 use prost::Message;
@@ -19,6 +21,13 @@ use crate::error::Error;
 
 /// No message is larger than what a Java array holds. What a sandbox takes of it is bounded by its limits.
 const LARGEST_MESSAGE: usize = i32::MAX as usize;
+
+/// How long a connection, and an answer to a call that has one answer, may take. Both ends are on this machine; a TaskManager that
+/// collects garbage answers within it, and one that is gone does not keep a worker waiting.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+
+/// After so long without traffic the system asks whether the other end is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// What comes from Flink on a stream. When this is dropped, our side of the stream ends too: Flink waits for that, a minute long,
 /// before it gives a job up.
@@ -58,6 +67,7 @@ impl Server {
         let failed = |source| Error::Connect { url: url.to_owned(), source };
         let endpoint = Endpoint::from_shared(format!("http://{url}")).map_err(failed)?.tcp_nodelay(true);
         // Windows of many bundles: both ends are on this machine.
+        let endpoint = endpoint.connect_timeout(ANSWER_TIME).tcp_keepalive(Some(KEEPALIVE));
         let endpoint = endpoint.initial_stream_window_size(16 << 20).initial_connection_window_size(64 << 20);
         let channel = endpoint.connect().await.map_err(failed)?;
         let grpc =
@@ -137,7 +147,9 @@ impl Server {
         self.ready().await?;
         let request = self.request(message);
         let codec = ProstCodec::<Q, A>::default();
-        let answer = self.grpc.unary(request, PathAndQuery::from_static(path), codec).await;
+        let answer =
+            tokio::time::timeout(ANSWER_TIME, self.grpc.unary(request, PathAndQuery::from_static(path), codec));
+        let answer = answer.await.unwrap_or_else(|_| Err(Status::deadline_exceeded("there was no answer")));
         answer.map(tonic::Response::into_inner).map_err(|status| self.failed(path, status))
     }
 

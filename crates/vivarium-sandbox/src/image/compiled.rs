@@ -5,7 +5,6 @@ use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -14,6 +13,7 @@ use vivarium_text::OneLine;
 use wasmtime::{Engine, Module, ModuleVersionStrategy};
 
 use super::{CompileEvent, ImageError, trust};
+use crate::partial;
 
 /// What a compressed module may have: ten times what the largest image has.
 const MAX_MODULE_BYTES: u64 = 1 << 30;
@@ -183,6 +183,7 @@ impl CompiledFile {
         source.read_to_end(&mut content).map_err(ImageError::io("read", guest))?;
         let hash = blake3::hash(&content);
         let wasm = if is_compressed(guest) { decompress(&content, guest)? } else { content };
+        partial::sweep(&self.folder);
         progress(CompileEvent::Compiling { bytes: wasm.len() as u64 });
         let start = Instant::now();
         let code = engine.precompile_module(&wasm).map_err(ImageError::Compile)?;
@@ -205,9 +206,7 @@ impl CompiledFile {
     /// Writes a new file and renames it into place, so that nobody ever sees half of it.
     fn replace(&self, path: &Path, content: &[u8]) -> Result<(), ImageError> {
         // A name of its own for each writer: a renewed record is written without the lock.
-        static WRITERS: AtomicU64 = AtomicU64::new(0);
-        let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
-        let partial = self.folder.join(format!("partial-{}-{writer}", std::process::id()));
+        let partial = self.folder.join(partial::name().map_err(ImageError::io("write", path))?);
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
             file.write_all(content)?;

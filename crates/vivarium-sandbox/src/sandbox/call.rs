@@ -26,7 +26,7 @@ pub struct Call<'a> {
     pub first_row: u64,
     /// What must come back.
     pub expected: Expected<'a>,
-    /// Wall-clock time that it may take; `None`: [`Limits::batch_time`](crate::Limits::batch_time).
+    /// Time that it may take, as [`Limits::batch_time`](crate::Limits::batch_time) counts it; `None`: all of that.
     pub time: Option<Duration>,
 }
 
@@ -104,6 +104,8 @@ pub struct Answer {
     pub metrics: FunctionMetrics,
     /// How the rows of this call were computed.
     pub counts: ColumnCounts,
+    /// What the call has taken of the time that it may take.
+    pub time: Duration,
 }
 
 /// What a function returned for the rows of a batch.

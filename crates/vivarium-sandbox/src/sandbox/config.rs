@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::host_call::HostService;
 use crate::limits::Limits;
 use crate::output::{Input, Labels, Output, Stream};
+use crate::runtime::Runtime;
 use crate::tenant::Task;
 use crate::warm::EnvironmentSnapshot;
 use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, WasiLimits};
@@ -81,7 +82,7 @@ impl SandboxConfig {
 
     /// The world the guest sees. Arguments and variables are not in it: they go with the `start` request, because the
     /// interpreter has read its own long ago.
-    pub(super) fn wasi(&self, limits: &Limits, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
+    pub(super) fn wasi(&self, runtime: &Runtime, limits: &Limits, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
         let at_most_u32 = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
         let wasi = WasiCtx::new(WasiConfig {
             environment: self.environment.clone(),
@@ -92,6 +93,7 @@ impl SandboxConfig {
             },
             scratch_budget: Some(Arc::clone(&self.task.tenant().scratch)),
             output_budget: self.task.tenant().log.clone(),
+            host_file_budgets: vec![Arc::clone(&self.task.tenant().host_files), Arc::clone(runtime.host_files())],
             limits: WasiLimits {
                 open_files: limits.open_files,
                 path_bytes: limits.path_bytes,

@@ -1,16 +1,18 @@
 //! A living instance: calls into it, and what they cost and may cost.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::time::Sleep;
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, WasmParams, WasmResults};
 
 use super::call::{Answer, Call, Expected, Returned};
 use super::reply::{self, RawResult, ReplyError, Report};
+use crate::admission::Room;
 use crate::cpu::CpuMeter;
 use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
 use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, RowsWithin, decode, decode_rows};
@@ -62,7 +64,8 @@ pub(super) struct Guest {
     exports: Exports,
     /// Guest address and size of an arena that the guest has left for the next batch.
     arena: Option<(u32, u32)>,
-    _charge: InstanceCharge,
+    /// Given back when the instance is gone.
+    _room: Room,
 }
 
 struct Exports {
@@ -75,25 +78,6 @@ struct Exports {
     settle: Option<TypedFunc<(), ()>>,
 }
 
-/// One of the instances that a tenant may have, until it is dropped.
-struct InstanceCharge(Arc<Task>);
-
-impl InstanceCharge {
-    fn new(task: &Arc<Task>) -> Result<Self, LimitError> {
-        let instances = &task.tenant().instances;
-        match instances.try_charge(1) {
-            true => Ok(Self(Arc::clone(task))),
-            false => Err(LimitError::new(LimitKind::TenantInstances, instances.limit())),
-        }
-    }
-}
-
-impl Drop for InstanceCharge {
-    fn drop(&mut self) {
-        self.0.tenant().instances.release(1);
-    }
-}
-
 impl Guest {
     /// Instantiates the image. Nothing of the guest has run yet but what its module runs by itself.
     pub(super) async fn instantiate(
@@ -102,13 +86,15 @@ impl Guest {
         limits: &Arc<Limits>,
         wasi: WasiCtx,
         host: HostCalls,
-        deadline: Deadline,
+        deadline: &Deadline,
+        room: Room,
     ) -> Result<Self, Error> {
-        let charge = InstanceCharge::new(task)?;
         let cpu = Arc::new(CpuMeter::new(Arc::clone(task), limits.cpu_time));
         let limiter = Limiter::new(Arc::clone(task), limits);
-        let mut store =
-            Store::new(image.runtime().engine(), State { wasi, host, limiter, cpu: Arc::clone(&cpu), deadline });
+        let mut store = Store::new(
+            image.runtime().engine(),
+            State { wasi, host, limiter, cpu: Arc::clone(&cpu), deadline: deadline.clone() },
+        );
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(on_tick);
         store.set_epoch_deadline(1);
@@ -139,7 +125,7 @@ impl Guest {
             memory,
             exports,
             arena: None,
-            _charge: charge,
+            _room: room,
         })
     }
 
@@ -153,7 +139,7 @@ impl Guest {
         self.memory.data_size(&self.store) as u64
     }
 
-    pub(super) async fn check_version(&mut self, deadline: Deadline) -> Result<(), Failure> {
+    pub(super) async fn check_version(&mut self, deadline: &Deadline) -> Result<(), Failure> {
         match self.call(self.exports.abi_version.clone(), (), deadline).await? {
             ABI_VERSION => Ok(()),
             found => Err(ProtocolError::Version { found, expected: ABI_VERSION }.into()),
@@ -177,7 +163,7 @@ impl Guest {
         Ok(())
     }
 
-    pub(super) async fn settle(&mut self, deadline: Deadline) -> Result<bool, Failure> {
+    pub(super) async fn settle(&mut self, deadline: &Deadline) -> Result<bool, Failure> {
         match self.exports.settle.clone() {
             Some(settle) => self.call(settle, (), deadline).await.map(|()| true),
             None => Ok(false),
@@ -202,7 +188,7 @@ impl Guest {
         &mut self,
         name: &'static str,
         request: &Value,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<Value, Failure> {
         let request = request.to_string();
         let length = request.len() as u64;
@@ -234,7 +220,7 @@ impl Guest {
     }
 
     /// Runs an operation of a bound function and returns what came back.
-    pub(super) async fn invoke(&mut self, call: &Call<'_>, deadline: Deadline) -> Result<Answer, Failure> {
+    pub(super) async fn invoke(&mut self, call: &Call<'_>, deadline: &Deadline) -> Result<Answer, Failure> {
         if call.batch_rows as u64 > self.limits.output_rows {
             let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows);
             return Err(Failure::Call(limit.observed(call.batch_rows as u64).into()));
@@ -268,7 +254,7 @@ impl Guest {
                 self.task.metrics().add_copy_out(start.elapsed(), returned.bytes());
                 let counts = result.counts(call.batch_rows);
                 self.task.metrics().add_counts(&counts);
-                Ok(Answer { returned, row_errors, more, metrics, counts })
+                Ok(Answer { returned, row_errors, more, metrics, counts, time: deadline.spent() })
             }
             1 => {
                 let error = reply::failure("invoke", reply, &self.limits)?;
@@ -297,7 +283,7 @@ impl Guest {
     }
 
     /// The address of an arena for `batch`: the one left from the last batch if it is large enough, or a new one.
-    async fn arena(&mut self, batch: &Plan, deadline: Deadline) -> Result<u32, Failure> {
+    async fn arena(&mut self, batch: &Plan, deadline: &Deadline) -> Result<u32, Failure> {
         let size = batch.size() as u64;
         if size > self.limits.batch_bytes {
             let limit = LimitError::new(LimitKind::BatchBytes, self.limits.batch_bytes).observed(size);
@@ -316,14 +302,14 @@ impl Guest {
         Ok(address)
     }
 
-    /// Calls an export. Whatever it does, this returns by the deadline, within a tick.
-    async fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P, deadline: Deadline) -> Result<R, Failure>
+    /// Calls an export. Whatever it does, it takes no longer than the deadline says, within a tick.
+    async fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P, deadline: &Deadline) -> Result<R, Failure>
     where
         P: WasmParams + Sync,
         R: WasmResults + Sync,
     {
         let state = self.store.data_mut();
-        state.deadline = deadline;
+        state.deadline = deadline.clone();
         state.limiter.take_refused();
         let cpu = Arc::clone(&state.cpu);
         self.store.set_epoch_deadline(1);
@@ -359,16 +345,18 @@ impl Guest {
     }
 }
 
-/// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until the deadline.
+/// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until it has taken all its time.
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
 /// dropping `call` unwinds the guest's stack.
-async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: Deadline, call: F) -> Result<F::Output, Error> {
+async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: &Deadline, call: F) -> Result<F::Output, Error> {
     let mut call = pin!(call);
     let mut exhausted = None;
-    let (ticker, tenant) = (image.runtime().ticker(), cpu.task().tenant());
-    let mut place = image.runtime().scheduler().place(ticker, tenant);
+    let mut wait = HostWait::default();
+    let ticker = image.runtime().ticker();
+    let mut place = image.runtime().scheduler().place(ticker, &cpu.task().tenant().share);
     let polled = poll_fn(|context| {
+        wait.end(deadline);
         let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
         if let Err(error) = second_wall::enter_thread() {
             return Poll::Ready(Err(error));
@@ -376,15 +364,57 @@ async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: Deadline, c
         let _running = ticker.run();
         cpu.resume();
         let poll = call.as_mut().poll(context);
-        exhausted = cpu.charge().err();
-        turn.end(cpu.poll_time(), (poll.is_pending() && cpu.was_interrupted()).then(|| context.waker()));
+        let charged = cpu.charge();
+        deadline.spend(charged.used);
+        exhausted = charged.exhausted;
+        let interrupted = poll.is_pending() && cpu.was_interrupted();
+        turn.end(cpu.poll_time(), interrupted.then(|| context.waker()));
+        if poll.is_pending() && !interrupted {
+            wait.begin();
+            return wait.poll(deadline, context).map(Err);
+        }
         poll.map(Ok)
     });
-    let output = tokio::time::timeout_at(deadline.at.into(), polled).await.map_err(|_| deadline.error())??;
+    let output = polled.await?;
     match exhausted {
         // A call shorter than a tick is never asked. One that just ended in success has used its task's last time.
         Some(limit) => Err(limit.into()),
         None => Ok(output),
+    }
+}
+
+/// A call that waits for the host.
+#[derive(Default)]
+struct HostWait {
+    since: Option<Instant>,
+    /// Made by the first wait: most calls have none.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl HostWait {
+    fn begin(&mut self) {
+        self.since = Some(Instant::now());
+    }
+
+    /// Charges the wait, if there is one.
+    fn end(&mut self, deadline: &Deadline) {
+        if let Some(since) = self.since.take() {
+            deadline.spend(since.elapsed());
+        }
+    }
+
+    /// Wakes the task when the deadline is over; ready when it is.
+    fn poll(&mut self, deadline: &Deadline, context: &mut Context<'_>) -> Poll<Error> {
+        /// A deadline that is longer will not be met by anybody: thirty years.
+        const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+        let left = deadline.left();
+        let at = tokio::time::Instant::now() + left.min(LONGEST);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        timer.as_mut().reset(at);
+        match timer.as_mut().poll(context) {
+            Poll::Pending if !left.is_zero() => Poll::Pending,
+            _ => Poll::Ready(deadline.error().into()),
+        }
     }
 }
 

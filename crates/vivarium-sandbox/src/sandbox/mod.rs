@@ -30,6 +30,8 @@ use guest::{Failure, Guest};
 pub use reply::RowErrors;
 use vivarium_text::OneLine;
 
+use crate::admission::Room;
+use crate::audit;
 use crate::error::{Error, LimitKind};
 use crate::exchange::Plan;
 use crate::host_call::HostCalls;
@@ -67,8 +69,19 @@ impl Sandbox {
     /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
     /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
     pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
+        let started = Self::start_in(None, image, config).await;
+        if let Err(error) = &started
+            && error.is_no_room()
+        {
+            audit::refused(&config.task, error);
+        }
+        started
+    }
+
+    /// The same in room that was there before, or in room that is there now.
+    pub(crate) async fn start_in(room: Option<Room>, image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
         let request = start_request(config)?;
-        Self::start_with(image, config, Some(&request)).await
+        Self::start_with(image, config, Some(&request), room).await
     }
 
     /// Instantiates `image`, and starts its interpreter if there is a `request` to do it with.
@@ -76,6 +89,7 @@ impl Sandbox {
         image: &Image,
         config: &SandboxConfig,
         request: Option<&Value>,
+        room: Option<Room>,
     ) -> Result<Self, Error> {
         let limits = config.effective_limits();
         limits.validate()?;
@@ -83,24 +97,28 @@ impl Sandbox {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
         }
         let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
+        let room = room.map_or_else(|| Room::now(image.runtime(), &task), Ok)?;
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
-        let wasi = config.wasi(&limits, &labels)?;
+        let wasi = config.wasi(image.runtime(), &limits, &labels)?;
         let host = HostCalls::new(config.host.clone(), limits.batch_bytes);
-        let mut guest = Guest::instantiate(image, &task, &limits, wasi, host, deadline).await?;
+        let mut guest = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await?;
         let started = async {
-            guest.check_version(deadline).await?;
+            guest.check_version(&deadline).await?;
             if let Some(snapshot) = &config.snapshot {
                 guest.restore(snapshot).await?;
             }
             match request {
-                Some(request) => guest.control("start", request, deadline).await.map(|_| ()),
+                Some(request) => guest.control("start", request, &deadline).await.map(|_| ()),
                 None => Ok(()),
             }
         };
         match started.await {
             Ok(()) => {}
-            Err(Failure::Call(error) | Failure::Fatal(error)) => return Err(error),
+            Err(Failure::Call(error) | Failure::Fatal(error)) => {
+                audit::ended(&task, &error);
+                return Err(error);
+            }
         }
         Ok(Self {
             task,
@@ -127,7 +145,7 @@ impl Sandbox {
         };
         let mut guest = self.begin()?;
         let span = tracing::debug_span!("control", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), request = name);
-        let reply = guest.control(name, request, deadline).instrument(span).await;
+        let reply = guest.control(name, request, &deadline).instrument(span).await;
         let reply = self.finish(guest, reply)?;
         if name == "bind" {
             self.remember_function(request, &reply);
@@ -173,7 +191,7 @@ impl Sandbox {
         if call.batch.is_some() {
             self.task.metrics().add_call(rows);
         }
-        let returned = guest.invoke(&call, deadline).instrument(span).await;
+        let returned = guest.invoke(&call, &deadline).instrument(span).await;
         self.labels.set_call(None, None);
         self.finish(guest, returned)
     }
@@ -214,7 +232,7 @@ impl Sandbox {
     pub(crate) async fn settle(&mut self) -> Result<bool, Error> {
         let deadline = Deadline::after(LimitKind::StartupTime, self.limits.startup_time);
         let mut guest = self.begin()?;
-        let settled = guest.settle(deadline).await;
+        let settled = guest.settle(&deadline).await;
         self.finish(guest, settled)
     }
 
@@ -259,6 +277,7 @@ impl Sandbox {
             }
             Err(Failure::Fatal(error)) => {
                 self.condition = Condition::Dead(error.to_string());
+                audit::ended(&self.task, &error);
                 tracing::debug!(tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), error = %OneLine(&error), "sandbox died");
                 Err(error)
             }

@@ -19,8 +19,11 @@ const KNOWN: ABI = ABI::V6;
 pub(super) struct Rules(RulesetCreated);
 
 impl Rules {
-    /// The rules of a wall; `None` when the kernel has no Landlock.
+    /// The rules of a wall; `None` when the kernel says that it has no Landlock.
     pub(super) fn new(wall: &SecondWall) -> Result<Option<Self>, SecondWallError> {
+        if !is_available()? {
+            return Ok(None);
+        }
         let ruleset = landlock::Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(KNOWN))
@@ -68,6 +71,25 @@ impl Rules {
         } else {
             Err(SecondWallError::Refused("the root directory can still be read".to_owned()))
         }
+    }
+}
+
+/// Whether the kernel has Landlock. It says that it has none (not built in, or off at boot) by two errors. Any other one, such as the
+/// refusal of a container's filter, is not that: then there may be Landlock, and code that was to be restricted would not be.
+#[allow(unsafe_code, reason = "the crate takes every failure of this call for a kernel without Landlock")]
+fn is_available() -> Result<bool, SecondWallError> {
+    /// Asks for the version of the interface and makes nothing.
+    const VERSION: libc::c_uint = 1;
+    let (nothing, size) = (std::ptr::null::<libc::c_void>(), 0_usize);
+    // SAFETY: with this flag the call takes a null pointer of size 0, and neither reads nor writes memory of ours.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, size, VERSION) };
+    if version >= 0 {
+        return Ok(version > 0);
+    }
+    let error = std::io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EOPNOTSUPP) => Ok(false),
+        _ => Err(SecondWallError::Refused(format!("whether this kernel has Landlock cannot be told: {error}"))),
     }
 }
 

@@ -47,6 +47,7 @@ pub struct SecondWall {
     writing_in: Vec<PathBuf>,
     writing_under: Vec<PathBuf>,
     writing_to: Vec<PathBuf>,
+    required: bool,
 }
 
 /// Which parts of the wall this kernel has.
@@ -59,7 +60,7 @@ pub struct RaisedWall {
     pub calls: bool,
 }
 
-/// Why there is no wall. Nothing of the kernel that is merely missing is an error: see [`RaisedWall`].
+/// Why there is no wall. What the kernel merely lacks is no error, unless it is [required](SecondWall::require): see [`RaisedWall`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecondWallError {
@@ -74,6 +75,9 @@ pub enum SecondWallError {
     /// The kernel has the means but refused them.
     #[error("the second wall cannot be put up: {0}")]
     Refused(String),
+    /// All of it was required, and the kernel lacks a part.
+    #[error("the second wall is required, and this kernel has no {0}; no Python runs without it")]
+    Missing(&'static str),
     /// There is one already.
     #[error("the process is behind a second wall already")]
     AlreadyRaised,
@@ -89,6 +93,13 @@ impl SecondWall {
     /// A wall behind which no file can be opened.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes it an error when the kernel lacks a part of the wall. Without this, what there is is put up, and the caller is
+    /// [told](RaisedWall).
+    pub fn require(mut self) -> Self {
+        self.required = true;
+        self
     }
 
     /// Keeps a file, or a folder with all that is in it, readable.
@@ -133,10 +144,16 @@ impl SecondWall {
     pub fn raise(self) -> Result<RaisedWall, SecondWallError> {
         let rules = files::Rules::new(&self)?;
         let files = rules.is_some();
+        if self.required && !files {
+            return Err(SecondWallError::Missing("Landlock"));
+        }
         RULES.set(rules).map_err(|_| SecondWallError::AlreadyRaised)?;
         // First the files: the filter of calls allows none of Landlock's less.
         restrict_thread()?;
         let calls = calls::restrict_process()?;
+        if self.required && !calls {
+            return Err(SecondWallError::Missing("seccomp"));
+        }
         Ok(RaisedWall { files, calls })
     }
 
@@ -146,6 +163,9 @@ impl SecondWall {
     /// When it was asked for before.
     #[cfg(not(target_os = "linux"))]
     pub fn raise(self) -> Result<RaisedWall, SecondWallError> {
+        if self.required {
+            return Err(SecondWallError::Missing("Landlock and seccomp"));
+        }
         RULES.set(None).map_err(|_| SecondWallError::AlreadyRaised)?;
         Ok(RaisedWall { files: false, calls: false })
     }

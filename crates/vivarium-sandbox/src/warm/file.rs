@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::difference::{Difference, Run};
 use super::{EnvironmentSnapshot, WarmError};
 use crate::image::{Image, trust};
+use crate::partial;
 
 const MAGIC: &[u8; 32] = b"vivarium environment snapshot 1\n";
 
@@ -47,9 +48,9 @@ pub(super) fn write(snapshot: &EnvironmentSnapshot, path: &Path) -> Result<(), W
     hasher.update(&length).update(&header).update(data);
     let hash = hasher.finalize();
 
-    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    let partial = path.with_file_name(partial::name().map_err(|error| problem(path, error))?);
     let attempt = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
         for part in [MAGIC.as_slice(), hash.as_bytes(), &length, &header, data] {
             file.write_all(part)?;
         }

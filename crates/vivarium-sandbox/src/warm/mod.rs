@@ -63,6 +63,9 @@ pub enum WarmError {
         /// What is wrong.
         problem: String,
     },
+    /// The thread that worked on it was stopped, or panicked.
+    #[error("making the environment snapshot was interrupted: {0}")]
+    Interrupted(String),
     /// A stored snapshot could have been written by others.
     #[error(transparent)]
     Untrusted(#[from] ImageError),
@@ -92,8 +95,11 @@ impl EnvironmentSnapshot {
         if let Some(state) = sandbox.state_outside_memory() {
             return Err(WarmError::State(state));
         }
-        let base = Sandbox::start_with(image, &config, None).await.map_err(import)?;
-        let difference = Difference::between(base.memory(), sandbox.memory(), Self::MAX_SIZE);
+        let base = Sandbox::start_with(image, &config, None, None).await.map_err(import)?;
+        // Comparing reads both memories, hundreds of megabytes, so it is not for a thread that others wait for.
+        let compared =
+            tokio::task::spawn_blocking(move || Difference::between(base.memory(), sandbox.memory(), Self::MAX_SIZE));
+        let difference = compared.await.map_err(|error| WarmError::Interrupted(error.to_string()))?;
         let difference = difference.ok_or(WarmError::TooLarge(Self::MAX_SIZE))?;
         Ok(Self { image: image.hash(), variables, difference })
     }

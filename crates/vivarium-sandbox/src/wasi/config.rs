@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 
 use super::clock::Clock;
+use super::host_files::HostFileBudget;
 use super::output::{Discard, OutputBudget, OutputLimit, OutputSink};
 use super::random::Random;
 use super::scratch::{ScratchBudget, ScratchLimits};
@@ -23,6 +24,8 @@ pub struct WasiConfig {
     pub scratch_budget: Option<Arc<ScratchBudget>>,
     /// A rate that lines of a log count towards besides, for instance that of a tenant.
     pub output_budget: Option<Arc<OutputBudget>>,
+    /// Totals that files and directories of the environment count towards while they are open, for instance that of a tenant.
+    pub host_file_budgets: Vec<Arc<HostFileBudget>>,
     /// Limits on everything else.
     pub limits: WasiLimits,
     /// Standard input.
@@ -50,6 +53,7 @@ impl Default for WasiConfig {
             scratch: ScratchLimits::default(),
             scratch_budget: None,
             output_budget: None,
+            host_file_budgets: Vec::new(),
             limits: WasiLimits::default(),
             stdin: Stdin::default(),
             stdout: Box::new(Discard),

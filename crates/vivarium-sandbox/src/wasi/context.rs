@@ -1,6 +1,7 @@
 //! The state behind the calls of one guest.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::abi::FileType;
 use super::clock::Clocks;
@@ -8,6 +9,7 @@ use super::config::{Terminals, WasiConfig, WasiError, WasiLimits};
 use super::descriptors::{Descriptor, DescriptorTable, FileContent, OpenDirectory, Place, Target};
 use super::environment::{self, Environment, InodeNumbers, Listing};
 use super::errno::Result;
+use super::host_files::HostFileBudget;
 use super::memory::GuestMemory;
 use super::output::{Output, OutputSink, OutputStream};
 use super::path::GuestPath;
@@ -33,6 +35,7 @@ pub struct WasiCtx {
     pub(super) clocks: Clocks,
     pub(super) random: RandomSource,
     pub(super) limits: WasiLimits,
+    pub(super) host_file_budgets: Vec<Arc<HostFileBudget>>,
     pub(super) arguments: Vec<String>,
     /// `NAME=value`.
     pub(super) variables: Vec<String>,
@@ -76,6 +79,7 @@ impl WasiCtx {
             clocks,
             random: RandomSource::new(config.random),
             limits: config.limits,
+            host_file_budgets: config.host_file_budgets,
             arguments: config.args,
             variables,
         })

@@ -5,6 +5,7 @@ use cap_std::fs::File;
 use super::abi::fdflags;
 use super::environment::Environment;
 use super::errno::{Errno, Result};
+use super::host_files::HostFile;
 use super::output::OutputStream;
 use super::scratch::InodeId;
 
@@ -15,6 +16,8 @@ pub(crate) struct Descriptor {
     /// [`fdflags`]. Only `APPEND` has an effect: nothing here blocks a file's reader or writer, and there is no disk to
     /// sync.
     pub flags: u16,
+    /// What it counts for, if the host holds a descriptor for it.
+    pub _counted: Option<HostFile>,
 }
 
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub(crate) enum Place {
 
 impl Descriptor {
     pub fn new(target: Target) -> Self {
-        Descriptor { target, flags: 0 }
+        Descriptor { target, flags: 0, _counted: None }
     }
 
     /// Whether the host holds a descriptor for it, not counting the environment itself, which is shared.

@@ -18,6 +18,7 @@ use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptionsExt};
 use super::abi::{DirectoryEntry, FileStat, FileType};
 use super::clock::Clocks;
 use super::errno::{Errno, Result};
+use super::pace::Pace;
 use super::path::GuestPath;
 use super::scratch::OpenOptions;
 
@@ -147,26 +148,32 @@ impl Environment {
     ///
     /// # Errors
     /// `EOVERFLOW` for more than 65,536.
-    pub fn list(&self, numbers: &mut InodeNumbers, clocks: &Clocks) -> Result<Listing> {
+    pub async fn list(&self, numbers: &mut InodeNumbers, clocks: &Clocks) -> Result<Listing> {
         let this = self.stat(numbers, clocks)?;
-        let mut found = Vec::new();
+        let mut pace = Pace::default();
+        // In order from the beginning: sorting all of them would be one long step.
+        let mut found = BTreeMap::new();
         if let Some(directory) = &self.0 {
             let device = directory.dir_metadata()?.dev();
             for entry in directory.entries()? {
+                pace.step().await;
                 let entry = entry?;
                 if found.len() == MAX_ENTRIES {
                     return Err(Errno::Overflow);
                 }
                 // A name that is not UTF-8 could not be opened either: paths are UTF-8 in WASI.
                 if let Ok(name) = entry.file_name().into_string() {
-                    found.push((name, device, entry.ino(), file_type(entry.file_type()?)));
+                    found.insert(name, (device, entry.ino(), file_type(entry.file_type()?)));
                 }
             }
         }
-        found.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
-        let special = [".", ".."].map(|name| (name.to_owned(), this.inode, FileType::Directory));
-        let named = found.into_iter().map(|(name, device, inode, kind)| (name, numbers.number(device, inode), kind));
-        Ok(Listing(special.into_iter().chain(named).collect()))
+        let mut entries = Vec::with_capacity(2 + found.len());
+        entries.extend([".", ".."].map(|name| (name.to_owned(), this.inode, FileType::Directory)));
+        for (name, (device, inode, kind)) in found {
+            pace.step().await;
+            entries.push((name, numbers.number(device, inode), kind));
+        }
+        Ok(Listing(entries))
     }
 
     /// Why nothing new can be made at `path`: what a read-only file system answers.
@@ -216,15 +223,11 @@ impl Environment {
 pub(crate) struct Listing(Vec<(String, u64, FileType)>);
 
 impl Listing {
-    /// Passes the entries behind `cookie` (0: all) to `visit` until it returns false.
-    pub fn list(&self, cookie: u64, mut visit: impl FnMut(DirectoryEntry<'_>) -> Result<bool>) -> Result<()> {
+    /// The entries behind `cookie`; 0: all.
+    pub fn after(&self, cookie: u64) -> impl Iterator<Item = DirectoryEntry<'_>> {
         let skipped = usize::try_from(cookie).unwrap_or(usize::MAX);
-        for ((name, inode, kind), next) in self.0.iter().zip(1..).skip(skipped) {
-            if !visit(DirectoryEntry { next, inode: *inode, kind: *kind, name })? {
-                break;
-            }
-        }
-        Ok(())
+        let entries = self.0.iter().zip(1..).skip(skipped);
+        entries.map(|((name, inode, kind), next)| DirectoryEntry { next, inode: *inode, kind: *kind, name })
     }
 }
 

@@ -107,7 +107,6 @@ pub fn add_to_linker<T: Send + 'static>(
         fd_prestat_dir_name(fd: u32, buffer: u32, length: u32);
         fd_prestat_get(fd: u32, out: u32);
         fd_pwrite(fd: u32, vectors: u32, count: u32, offset: u64, out: u32);
-        fd_readdir(fd: u32, buffer: u32, length: u32, cookie: u64, out: u32);
         fd_seek(fd: u32, offset: i64, whence: u32, out: u32);
         fd_tell(fd: u32, out: u32);
         path_create_directory(fd: u32, path: u32, length: u32);
@@ -126,6 +125,7 @@ pub fn add_to_linker<T: Send + 'static>(
     }
     calls_that_wait! {
         fd_read(fd: u32, vectors: u32, count: u32, out: u32);
+        fd_readdir(fd: u32, buffer: u32, length: u32, cookie: u64, out: u32);
         fd_write(fd: u32, vectors: u32, count: u32, out: u32);
         poll_oneoff(subscriptions: u32, events: u32, count: u32, out: u32);
     }

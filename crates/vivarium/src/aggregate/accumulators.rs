@@ -1,7 +1,6 @@
 //! The groups of one instance.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, RecordBatch, UInt32Array};
 use arrow_schema::DataType;
@@ -135,7 +134,6 @@ impl Accumulators {
         loop {
             let op = if sent.is_some() { operation::VALUE } else { operation::CONTINUE };
             let numbers = RowNumbers::Listed(rows);
-            let start = Instant::now();
             let call = RowsCall {
                 op,
                 batch: sent.take(),
@@ -146,8 +144,8 @@ impl Accumulators {
                 time: budget.left(),
             };
             let returned = self.worker.rows(call).await.map_err(|error| budget.explain(error));
-            let RowsReply { rows: result, failures, more } = returned?;
-            budget.spend(start.elapsed());
+            let RowsReply { rows: result, failures, more, time } = returned?;
+            budget.spend(time);
             first = result.numbers.values().last().copied().unwrap_or(first);
             bytes = bytes.saturating_add(result.rows.get_buffer_memory_size() as u64);
             items = items.saturating_add(items_within(&result.rows));

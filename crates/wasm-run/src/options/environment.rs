@@ -52,7 +52,7 @@ pub struct EnvironmentOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Packages")]
 pub struct PackageOptions {
-    /// A directory of pure Python wheels that counts besides the index; may be given several times.
+    /// A directory of pure Python wheels that comes before the index; may be given several times.
     #[arg(long, value_name = "DIRECTORY")]
     pub find_links: Vec<PathBuf>,
 

@@ -5,12 +5,13 @@ use super::super::abi::{DirectoryEntry, lookupflags};
 use super::super::descriptors::Place;
 use super::super::errno::{Errno, Result};
 use super::super::memory::GuestMemory;
+use super::super::pace::Pace;
 use super::super::path::link_text;
 
 impl WasiCtx {
     /// Fills the buffer with entries behind `cookie`. The last entry is cut where the buffer ends: a buffer that is not
     /// full is how the guest sees the end of the directory.
-    pub(in super::super) fn fd_readdir(
+    pub(in super::super) async fn fd_readdir(
         &mut self,
         memory: &mut GuestMemory<'_>,
         fd: u32,
@@ -25,10 +26,16 @@ impl WasiCtx {
             Place::Scratch(inode) => self.scratch.list(inode, cookie, |entry| writer.push(entry))?,
             Place::Environment(environment) => {
                 if cookie == 0 || self.listing.as_ref().is_none_or(|(listed, _)| *listed != fd) {
-                    self.listing = Some((fd, environment.list(&mut self.numbers, &self.clocks)?));
+                    self.listing = Some((fd, environment.list(&mut self.numbers, &self.clocks).await?));
                 }
                 if let Some((_, listing)) = &self.listing {
-                    listing.list(cookie, |entry| writer.push(entry))?;
+                    let mut pace = Pace::default();
+                    for entry in listing.after(cookie) {
+                        pace.step().await;
+                        if !writer.push(entry)? {
+                            break;
+                        }
+                    }
                 }
                 if writer.room > 0 {
                     // That was the end, and few come back.

@@ -5,6 +5,7 @@ use super::super::abi::{lookupflags, oflags, rights};
 use super::super::descriptors::{Descriptor, FileContent, OpenDirectory, OpenFile, Place, Target};
 use super::super::environment::Opened;
 use super::super::errno::{Errno, Result};
+use super::super::host_files::HostFile;
 use super::super::memory::GuestMemory;
 use super::super::scratch::OpenOptions;
 use super::descriptor::descriptor_flags;
@@ -45,9 +46,11 @@ impl WasiCtx {
         };
         let file = |content, writable| Target::File(OpenFile { content, position: 0, readable, writable });
         let directory = |place| Target::Directory(OpenDirectory { place, mount: None });
+        let mut counted = None;
         let target = match place {
             Place::Environment(environment) => {
                 self.descriptors.check_host_room(self.limits.host_files)?;
+                counted = Some(HostFile::count(&self.host_file_budgets)?);
                 // See `rights::ENVIRONMENT_INHERITING` for why a writer may come without FD_WRITE.
                 let write = rights & (rights::FD_WRITE | rights::WRITE_INTENT) != 0;
                 match environment.open(&path, OpenOptions { write, ..options })? {
@@ -60,7 +63,7 @@ impl WasiCtx {
                 (inode, false) => file(FileContent::Scratch(inode), writable),
             },
         };
-        let number = self.descriptors.insert(Descriptor { target, flags })?;
+        let number = self.descriptors.insert(Descriptor { target, flags, _counted: counted })?;
         memory.write_u32(out, number)
     }
 }

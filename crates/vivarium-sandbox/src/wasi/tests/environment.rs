@@ -8,8 +8,8 @@ use cap_std::fs::Dir;
 use tempfile::TempDir;
 
 use super::super::errno::Errno;
-use super::super::{Clock, WasiConfig};
-use super::guest::{ENV, Guest, OUT, PATH, TMP};
+use super::super::{Clock, HostFileBudget, WasiConfig};
+use super::guest::{DATA, ENV, Guest, OUT, PATH, TMP};
 
 const READ: u64 = 1 << 1 | 1 << 14;
 const WRITE: u64 = 1 << 6;
@@ -207,4 +207,60 @@ async fn without_an_environment_it_is_empty() {
     assert_eq!(guest.open(ENV, "x/y", CREATE, WRITE).await.0, Errno::Noent as u32);
     assert_eq!(guest.call_path("path_create_directory", ENV, "x", &[]).await, Errno::Rofs as u32);
     assert_eq!(guest.call_path("path_unlink_file", ENV, "x", &[]).await, Errno::Noent as u32);
+}
+
+/// The epoch does not interrupt the host: a call whose work grows with a directory stops by itself now and then.
+#[tokio::test]
+async fn listing_a_large_directory_lets_others_run() {
+    const FILES: u32 = 5000;
+    let host = tempfile::tempdir().unwrap();
+    for file in 0..FILES {
+        std::fs::write(host.path().join(format!("{file:05}")), "").unwrap();
+    }
+    let env = Dir::open_ambient_dir(host.path(), ambient_authority()).unwrap();
+    let mut guest = Guest::new(WasiConfig { environment: Some(Arc::new(env)), ..WasiConfig::default() }).await;
+    let mut polls = 0;
+    {
+        let arguments = [ENV.into(), DATA.into(), 4096, 0, OUT.into()];
+        let mut call = std::pin::pin!(guest.call("fd_readdir", &arguments));
+        while futures::poll!(&mut call).is_pending() {
+            polls += 1;
+        }
+    }
+    // Once when they are read and once when they are numbered.
+    assert!(polls >= 2 * (FILES / 1024), "{polls}");
+    let names = guest.list(ENV, 4096).await;
+    assert_eq!(names.len() as u32, FILES + 2);
+    assert!(names.is_sorted());
+}
+
+#[tokio::test]
+async fn files_of_the_host_are_counted_over_guests() {
+    let host = host();
+    let (tenant, process) = (Arc::new(HostFileBudget::new(3)), Arc::new(HostFileBudget::new(4)));
+    let guest = async |budgets: Vec<Arc<HostFileBudget>>| {
+        let env = Dir::open_ambient_dir(host.path().join("env"), ambient_authority()).unwrap();
+        let environment = Some(Arc::new(env));
+        Guest::new(WasiConfig { environment, host_file_budgets: budgets, ..WasiConfig::default() }).await
+    };
+    let of_tenant = vec![Arc::clone(&tenant), Arc::clone(&process)];
+    let (mut one, mut two) = (guest(of_tenant.clone()).await, guest(of_tenant).await);
+    let mut other = guest(vec![Arc::clone(&process)]).await;
+    let (status, first) = one.open(ENV, "module.py", 0, READ).await;
+    assert_eq!(status, 0);
+    assert_eq!(one.open(ENV, "package", DIRECTORY, READ).await.0, 0);
+    assert_eq!(two.open(ENV, "module.py", 0, READ).await.0, 0);
+    assert_eq!(two.open(ENV, "module.py", 0, READ).await.0, Errno::Mfile as u32);
+    assert_eq!(two.open(ENV, "no such file", 0, READ).await.0, Errno::Mfile as u32);
+    // Another tenant has its own, and the process has one left.
+    assert_eq!(other.open(ENV, "module.py", 0, READ).await.0, 0);
+    assert_eq!(other.open(ENV, "module.py", 0, READ).await.0, Errno::Mfile as u32);
+    assert_eq!((tenant.open(), process.open()), (3, 4));
+    // Files of scratch are none of the host's.
+    assert_eq!(two.open(TMP, "x", CREATE, WRITE).await.0, 0);
+    assert_eq!(one.call("fd_close", &[first.into()]).await, 0);
+    assert_eq!(two.open(ENV, "no such file", 0, READ).await.0, Errno::Noent as u32);
+    assert_eq!(two.open(ENV, "module.py", 0, READ).await.0, 0);
+    drop((one, two, other));
+    assert_eq!((tenant.open(), process.open()), (0, 0));
 }

@@ -1,0 +1,41 @@
+//! What an operator wants on record: ends and refusals that concern security, as events with stable names.
+//!
+//! | `event` | level | when | fields besides |
+//! |---|---|---|---|
+//! | `sandbox_ended` | WARN | a sandbox was destroyed because of what its code did | `reason`, `limit`, `error` |
+//! | `sandbox_refused` | INFO | a sandbox was not started, or waited for in vain: there is no room | `limit`, `error` |
+//!
+//! All have the target [`AUDIT_TARGET`] and the fields `event`, `tenant`, `job` and `task`. `reason` is one of `limit` (then `limit` is its
+//! name), `trap`, `protocol` (the guest broke the contract between host and guest), `forged` (structures that cannot be) and `second_wall`
+//! (a thread could not be confined, so that no code ran). `error` is the error, on one line. Names and fields are part of the
+//! interface: they do not change within a major version.
+
+use vivarium_text::OneLine;
+
+use crate::error::{Error, LimitKind};
+use crate::tenant::Task;
+
+/// The target of these events.
+pub const AUDIT_TARGET: &str = "vivarium::audit";
+
+/// A sandbox of the task was destroyed.
+pub(crate) fn ended(task: &Task, error: &Error) {
+    let (reason, limit) = match error {
+        Error::Limit(limit) => ("limit", Some(limit.limit)),
+        Error::Trap { .. } => ("trap", None),
+        Error::Protocol(_) => ("protocol", None),
+        Error::Exchange(_) => ("forged", None),
+        Error::SecondWall(_) => ("second_wall", None),
+        // It ended itself, or never was.
+        _ => return,
+    };
+    let (tenant, job, task, limit) = (task.tenant().id(), task.job(), task.id(), limit.map(LimitKind::name));
+    tracing::warn!(target: AUDIT_TARGET, event = "sandbox_ended", reason, limit, %tenant, %job, %task, error = %OneLine(error));
+}
+
+/// There is no room for a sandbox of the task.
+pub(crate) fn refused(task: &Task, error: &Error) {
+    let Error::Limit(limit) = error else { return };
+    let (tenant, job, task, limit) = (task.tenant().id(), task.job(), task.id(), limit.limit.name());
+    tracing::info!(target: AUDIT_TARGET, event = "sandbox_refused", limit, %tenant, %job, %task, error = %OneLine(error));
+}
