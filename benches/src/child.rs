@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -26,6 +27,8 @@ pub struct ChildContender {
     running: Option<Running>,
     /// Programs that died are not started again and again.
     dead: Option<NotRun>,
+    /// Where it puts temporary files. It is ended before it could remove them.
+    _files: Option<TempDir>,
 }
 
 struct Running {
@@ -37,8 +40,12 @@ struct Running {
 
 impl ChildContender {
     /// A contender that is started when it is first asked.
-    pub fn new(name: &'static str, command: Command) -> Self {
-        Self { name, command, running: None, dead: None }
+    pub fn new(name: &'static str, mut command: Command) -> Self {
+        let files = tempfile::tempdir().ok();
+        if let Some(files) = &files {
+            command.env("TMPDIR", files.path());
+        }
+        Self { name, command, running: None, dead: None, _files: files }
     }
 
     /// One request and its answer.

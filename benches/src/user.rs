@@ -105,9 +105,11 @@ pub async fn run(
         files.path(),
     )?;
     let workshop = Workshop::open(store, manifest, options.python.clone())?;
-    let sandboxed = Sandboxed::new(image, subject.config)
+    let mut sandboxed = Sandboxed::new(image, subject.config)
         .with_columns(options.columns)
         .with_module(&material.source, subject.module);
+    // A function that fails has no figures, and is told as everywhere.
+    sandboxed.check(Case { material: &material, rows, threads: 1 }).await?;
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(sandboxed)];
     let native = match &options.python {
         Some(python) => format!("a loop in {}", python.display()),

@@ -3,11 +3,13 @@
 Arrays cross through the Arrow C Data Interface, with pyarrow on the host's side.
 """
 
+import atexit
 import ctypes
 import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -322,5 +324,9 @@ def guest():
     global _guest
     if _guest is None:
         built = os.environ.get("VIVARIUM_NATIVE")
-        _guest = Guest(built or build(tempfile.mkdtemp(prefix="vivarium-native-")))
+        if not built:
+            folder = tempfile.mkdtemp(prefix="vivarium-native-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            built = build(folder)
+        _guest = Guest(built)
     return _guest

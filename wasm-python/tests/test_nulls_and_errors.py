@@ -167,6 +167,54 @@ def f(x: int) -> int:
         assert failed["omitted"] > 100 and failed["traceback"][-1]["function"] == "f"
 
 
+NOTED = """
+import asyncio
+
+async def part(x):
+    raise KeyError("price")
+
+async def tasks(x: int) -> int:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(part(x))
+    return x
+
+def noted(x: int) -> int:
+    error = ValueError("three")
+    error.add_note("while pricing item 3")
+    error.add_note("of order 7")
+    raise error
+
+class Strange(ExceptionGroup):
+    exceptions = property(lambda self: 1 / 0)
+    __notes__ = property(lambda self: 1 / 0)
+
+def strange(x: int) -> int:
+    raise Strange("strange", [ValueError("a"), ExceptionGroup("inner", [TypeError("b")] * 9)])
+
+def deep(x: int) -> int:
+    error = ValueError(1)
+    for _ in range(1000):
+        error = ExceptionGroup("g", [error] * 3)
+    raise error
+"""
+
+
+def test_notes_and_the_parts_of_groups_are_told(guest, error):
+    guest.load(NOTED, "noted.py")
+    assert error("noted", pa.array([1]))["message"] == "three\nwhile pricing item 3\nof order 7"
+    assert error("tasks", pa.array([1]))["message"].split("\n") == [
+        "unhandled errors in a TaskGroup (1 sub-exception)",
+        "+- part 1 of 1",
+        '|  File "noted.py", line 5, in part',
+        '|    raise KeyError("price")',
+        "|  KeyError: key not found: 'price'",
+    ]
+    strange = error("strange", pa.array([1]))["message"].split("\n")
+    assert strange[:4] == ["strange (2 sub-exceptions)", "+- part 1 of 2", "|  ValueError: a", "+- part 2 of 2"]
+    assert strange[-1] == "|  [4 parts are left out]"
+    assert len(error("deep", pa.array([1]))["message"]) <= 65536
+
+
 def test_a_library_between_is_left_out_of_the_traceback(guest, error):
     guest.load("import json\ndef f(x: str) -> str:\n    return json.loads(x)\n", "between.py")
     failed = error("f", pa.array(["{"]))

@@ -57,6 +57,14 @@ impl Sandboxed {
         self
     }
 
+    /// Runs a case once.
+    ///
+    /// # Errors
+    /// That of the function, as its caller would have it.
+    pub async fn check(&mut self, case: Case<'_>) -> Result<(), Error> {
+        self.measure(case, 1).await.map(drop)
+    }
+
     async fn function(&mut self, material: &Material) -> Result<Function, Error> {
         let module = match self.modules.get(&material.source) {
             Some(module) => module,

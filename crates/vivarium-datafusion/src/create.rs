@@ -85,7 +85,7 @@ async fn create(python: &PythonFunctions, state: &SessionState, statement: Creat
         parameters: arguments.iter().map(|argument| argument.data_type.clone()).collect(),
         result: statement.return_type,
     };
-    check_names(&name, &arguments)?;
+    let names_in_sql = names(&name, &arguments)?;
     declare::check_types(&types)?;
     let body = body(&name, statement.params.function_body)?;
     let Body { source, mut handler, inline } = locate(python, &name, body)?;
@@ -116,20 +116,24 @@ async fn create(python: &PythonFunctions, state: &SessionState, statement: Creat
         defaults.push(default_value(state, &name, argument)?);
     }
     let volatility = volatility(&name, statement.params.behavior, function.signature())?;
-    let declared = Declared { name, function, result, volatility, defaults, environment };
+    let declared = Declared { name, function, result, volatility, defaults, names_in_sql, environment };
     Ok(register::function(python, declared).await?)
 }
 
-/// A name stands for one parameter.
-fn check_names(name: &str, arguments: &[OperateFunctionArg]) -> Result<(), Error> {
+/// What the statement calls its parameters, if it names all: a name stands for one of them.
+fn names(name: &str, arguments: &[OperateFunctionArg]) -> Result<Vec<String>, Error> {
+    let folded = |argument: &OperateFunctionArg| {
+        argument.name.as_ref().map(|name| match name.quote_style {
+            Some(_) => name.value.clone(),
+            None => name.value.to_lowercase(),
+        })
+    };
+    let names: Vec<_> = arguments.iter().filter_map(folded).collect();
     let mut seen = HashSet::new();
-    let mut names = arguments.iter().filter_map(|argument| argument.name.as_ref()).map(|name| match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
-    });
-    match names.find(|name| !seen.insert(name.clone())) {
+    match names.iter().find(|name| !seen.insert(*name)) {
         Some(twice) => Err(Error::statement(name, format!("it has two parameters {twice}; give one another name"))),
-        None => Ok(()),
+        None if names.len() == arguments.len() => Ok(names),
+        None => Ok(Vec::new()),
     }
 }
 

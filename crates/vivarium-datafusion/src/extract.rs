@@ -6,8 +6,8 @@
 //!                                                   input: a, b
 //! ```
 //!
-//! Only calls that are made for every row are taken out. One that stands in a branch of `CASE`, or behind `AND` or `OR`, is made
-//! for the rows that get there, and stays: it may rely on what was asked before it. The conjuncts of a filter are the exception that
+//! Only calls that are made for every row are taken out. One that stands in a branch of `CASE`, or behind `AND` or `OR`
+//! ([`crate::guard`]), is made for the rows that get there, and stays: it may rely on what was asked before it. The conjuncts of a filter are the exception that
 //! can be had: those without a call filter first, and each call then sees the rows that are left.
 //!
 //! This is the first physical rule: what comes after it sees an operator that keeps the order of its input and has its partitions.
@@ -17,8 +17,9 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::config::ConfigOptions;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, LambdaExpr, Literal};
 use datafusion::physical_expr::{
     LexOrdering, PhysicalExpr, PhysicalSortExpr, ScalarFunctionExpr, conjunction, split_conjunction,
@@ -27,11 +28,14 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode, PhysicalGroupBy};
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 
 use crate::exec::{CallColumn, PythonExec};
 use crate::function::Given;
+use crate::guard::{Guarded, guarded};
 use crate::scalar::PythonScalar;
 use crate::work::Call;
 
@@ -50,6 +54,10 @@ impl PhysicalOptimizerRule for ExtractCalls {
                 in_sort(sort)?
             } else if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
                 in_aggregate(aggregate)?
+            } else if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+                in_hash_join(join)?
+            } else if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
+                in_nested_loop_join(join)?
             } else {
                 None
             };
@@ -138,20 +146,47 @@ fn in_aggregate(aggregate: &AggregateExec) -> Result<Option<Arc<dyn ExecutionPla
     for (expr, name) in group_by.expr() {
         keys.push((calls.take_out(expr, true)?, name.clone()));
     }
-    let (mut functions, mut filters) = (Vec::new(), Vec::new());
+    let (mut changed, mut filters) = (Vec::new(), Vec::new());
     for (function, filter) in aggregate.aggr_expr().iter().zip(aggregate.filter_expr()) {
-        // Arguments of rows that the filter leaves out are not computed by the aggregate, so neither are calls in them.
-        let always = filter.is_none();
-        filters.push(filter.as_ref().map(|filter| calls.take_out(filter, true)).transpose()?);
-        // Keys within an aggregate stay: accumulators look up their types in the schema that the query was planned with.
         let all = function.all_expressions();
-        let arguments = all.args.iter().map(|expr| calls.take_out(expr, always)).collect::<Result<_>>()?;
-        match function.with_new_expressions(arguments, all.order_by_exprs) {
-            Some(function) => functions.push(Arc::new(function)),
-            None => return Ok(None),
+        // Rows that the filter leaves out have no call: groups compute arguments for all rows before they look at it.
+        let kept = |expr: Arc<dyn PhysicalExpr>| match filter {
+            Some(filter) if has_call(&expr) => {
+                Ok(Arc::new(CaseExpr::try_new(None, vec![(Arc::clone(filter), expr)], None)?) as Arc<dyn PhysicalExpr>)
+            }
+            _ => Ok::<_, DataFusionError>(expr),
+        };
+        calls.changed |= filter.is_some() && all.args.iter().chain(&all.order_by_exprs).any(has_call);
+        filters.push(filter.as_ref().map(|filter| calls.take_out(filter, true)).transpose()?);
+        let arguments =
+            all.args.into_iter().map(|expr| calls.take_out(&kept(expr)?, true)).collect::<Result<Vec<_>>>()?;
+        let mut keys = Vec::new();
+        for PhysicalSortExpr { expr, options } in function.order_bys() {
+            keys.push(PhysicalSortExpr { expr: calls.take_out(&kept(Arc::clone(expr))?, true)?, options: *options });
         }
+        changed.push((arguments, keys));
     }
     let Some(input) = calls.operator()? else { return Ok(None) };
+    let mut functions = Vec::new();
+    for (function, (arguments, keys)) in aggregate.aggr_expr().iter().zip(changed) {
+        functions.push(Arc::new(if keys.is_empty() {
+            let Some(function) = function.with_new_expressions(arguments, Vec::new()) else { return Ok(None) };
+            function
+        } else {
+            // Keys, and what is sorted, are looked up in the schema that the aggregate was built with: it is another one now.
+            let mut builder = AggregateExprBuilder::new(Arc::new(function.fun().clone()), arguments)
+                .schema(input.schema())
+                .alias(function.name())
+                .order_by(keys)
+                .with_distinct(function.is_distinct())
+                .with_ignore_nulls(function.ignore_nulls())
+                .with_reversed(function.is_reversed());
+            if let Some(display) = function.human_display() {
+                builder = builder.human_display(display);
+            }
+            builder.build()?
+        }));
+    }
     let group_by = PhysicalGroupBy::new(
         keys,
         group_by.null_expr().to_vec(),
@@ -160,6 +195,25 @@ fn in_aggregate(aggregate: &AggregateExec) -> Result<Option<Arc<dyn ExecutionPla
     );
     let schema = aggregate.input_schema();
     Ok(Some(Arc::new(AggregateExec::try_new(*aggregate.mode(), group_by, functions, filters, input, schema)?)))
+}
+
+fn in_hash_join(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    match join.filter().map(guarded_filter).transpose()?.flatten() {
+        Some(filter) => Ok(Some(join.builder().with_filter(Some(filter)).build_exec()?)),
+        None => Ok(None),
+    }
+}
+
+fn in_nested_loop_join(join: &NestedLoopJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(filter) = join.filter().map(guarded_filter).transpose()?.flatten() else { return Ok(None) };
+    Ok(Some(Arc::new(NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?)))
+}
+
+/// A join's condition in which calls behind AND and OR see the pairs that get there; `None` when it has none.
+fn guarded_filter(filter: &JoinFilter) -> Result<Option<JoinFilter>> {
+    let expression = guarded(Arc::clone(filter.expression()), has_call)?;
+    let (indices, schema) = (filter.column_indices().to_vec(), Arc::clone(filter.schema()));
+    Ok(expression.transformed.then(|| JoinFilter::new(expression.data, indices, schema)))
 }
 
 fn has_call(expr: &Arc<dyn PhysicalExpr>) -> bool {
@@ -179,11 +233,13 @@ struct Calls {
     columns: Vec<CallColumn>,
     /// What each column stands for.
     sources: Vec<Arc<dyn PhysicalExpr>>,
+    /// An expression has changed although no call was taken out of it.
+    changed: bool,
 }
 
 impl Calls {
     fn over(input: &Arc<dyn ExecutionPlan>) -> Self {
-        Self { input: Arc::clone(input), columns: Vec::new(), sources: Vec::new() }
+        Self { input: Arc::clone(input), columns: Vec::new(), sources: Vec::new(), changed: false }
     }
 
     /// The expression over the columns of the operator that makes the calls. `always`: it is computed for every row.
@@ -191,6 +247,9 @@ impl Calls {
         if !has_call(expr) {
             return Ok(Arc::clone(expr));
         }
+        let Transformed { data: expr, transformed, .. } = guarded(Arc::clone(expr), has_call)?;
+        self.changed |= transformed;
+        let expr = &expr;
         let children: Vec<_> = expr.children().into_iter().cloned().collect();
         let mut changed = Vec::with_capacity(children.len());
         for (index, child) in children.iter().enumerate() {
@@ -255,10 +314,10 @@ impl Calls {
         Schema::new(fields)
     }
 
-    /// The operator that makes the calls; `None` when there are none.
+    /// The operator that makes the calls, or the input where only expressions changed; `None` when nothing did.
     fn operator(self) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         if self.columns.is_empty() {
-            return Ok(None);
+            return Ok(self.changed.then_some(self.input));
         }
         Ok(Some(Arc::new(PythonExec::try_new(self.columns, self.input)?)))
     }
@@ -281,7 +340,7 @@ fn computed_always(expr: &Arc<dyn PhysicalExpr>, child: usize) -> bool {
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
         return child == 0 || !matches!(binary.op(), Operator::And | Operator::Or);
     }
-    if expr.downcast_ref::<CaseExpr>().is_some() {
+    if expr.downcast_ref::<CaseExpr>().is_some() || expr.downcast_ref::<Guarded>().is_some() {
         return child == 0;
     }
     if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>() {

@@ -30,6 +30,8 @@ pub(crate) struct PythonFunction {
     pub volatility: Volatility,
     /// Values that SQL declares for parameters left out, by parameter.
     pub defaults: Vec<Option<ArrayRef>>,
+    /// What SQL calls the parameters.
+    pub names_in_sql: Vec<String>,
     /// Of an aggregate function.
     pub methods: Methods,
     pub tenant: Arc<Tenant>,
@@ -95,7 +97,10 @@ impl PythonFunction {
         let arities = (required..=parameters.len()).rev();
         let listed = arities.map(|arity| TypeSignature::Exact(parameters[..arity].iter().map(type_of).collect()));
         let all = [TypeSignature::UserDefined, TypeSignature::Nullary].into_iter().chain(listed).collect();
-        Signature::one_of(all, self.volatility)
+        // For calls such as f(b => 1); those that take any number of arguments have no name for each.
+        let is_variadic = self.function.signature().parameters.iter().any(|parameter| parameter.variadic);
+        let names = (!is_variadic && !self.names_in_sql.is_empty()).then(|| self.names_in_sql.clone());
+        Signature { parameter_names: names, ..Signature::one_of(all, self.volatility) }
     }
 
     fn has_default(&self, index: usize, parameter: &Parameter) -> bool {
@@ -246,7 +251,24 @@ fn implicit(from: &DataType, to: &DataType) -> bool {
         || ((from.is_integer() || from.is_decimal() || from.is_floating()) && to.is_decimal())
         || (text(from) && to.is_temporal())
         || (matches!(from, DataType::Date32) && matches!(to, DataType::Timestamp(_, _) | DataType::Date64))
-        || matches!((from, to), (DataType::List(from), DataType::List(to)) if becomes(from.data_type(), to.data_type()))
+        || is_utc(from) && matches!(to, DataType::Timestamp(_, None))
+        || match (from, to) {
+            (DataType::List(from) | DataType::LargeList(from), DataType::List(to) | DataType::LargeList(to))
+            | (DataType::Map(from, _), DataType::Map(to, _)) => becomes(from.data_type(), to.data_type()),
+            (DataType::Struct(from), DataType::Struct(to)) => {
+                from.len() == to.len()
+                    && from
+                        .iter()
+                        .zip(to)
+                        .all(|(from, to)| from.name() == to.name() && becomes(from.data_type(), to.data_type()))
+            }
+            _ => false,
+        }
+}
+
+/// A moment of which a type without a zone has the same digits: `now()` for a TIMESTAMP.
+fn is_utc(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, Some(zone)) if matches!(&**zone, "UTC" | "+00:00" | "Z"))
 }
 
 /// Whether values are handed over as the other type: exactly, or by SQL's habit.

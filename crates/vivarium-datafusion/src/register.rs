@@ -7,6 +7,7 @@
 //! | aggregate | | | one value |
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -39,13 +40,22 @@ pub(crate) struct Declared {
     pub result: DataType,
     pub volatility: Volatility,
     pub defaults: Vec<Option<ArrayRef>>,
+    /// What a statement calls its parameters; none: what Python does.
+    pub names_in_sql: Vec<String>,
     pub environment: Option<Arc<OpenEnvironment>>,
 }
 
 /// Makes it a function of the session's tenant.
 pub(crate) async fn function(python: &PythonFunctions, declared: Declared) -> Result<PythonFunction, Error> {
-    let Declared { name, function, result, volatility, defaults, environment } = declared;
+    let Declared { name, function, result, volatility, defaults, names_in_sql, environment } = declared;
     let signature = function.signature();
+    let names_in_sql = match names_in_sql.is_empty() {
+        true => signature.parameters.iter().map(|parameter| parameter.name.to_lowercase()).collect(),
+        false => names_in_sql,
+    };
+    // Two names that SQL folds to one name nothing.
+    let distinct = names_in_sql.iter().collect::<HashSet<_>>().len() == names_in_sql.len();
+    let names_in_sql = if distinct { names_in_sql } else { Vec::new() };
     let one_value = matches!(signature.kind, Kind::Scalar | Kind::Vectorized | Kind::Async);
     if one_value && signature.on_error == Some(OnError::Skip) {
         let problem =
@@ -82,6 +92,7 @@ pub(crate) async fn function(python: &PythonFunctions, declared: Declared) -> Re
         result,
         volatility,
         defaults,
+        names_in_sql,
         methods,
         tenant,
         job,
@@ -104,57 +115,92 @@ async fn methods(name: &str, function: &Function) -> Result<Methods, Error> {
     Ok(Methods { merge: bound.merges(), retract: bound.retracts() })
 }
 
-/// Registers the functions of a source.
+/// The functions of a source that were registered, and why others were not.
+pub(crate) type Registered = (Vec<RegisteredFunction>, Vec<(String, Error)>);
+
+/// Registers the functions of a source: all of them, or, where one cannot be, the `others`.
 pub(crate) async fn source(
     python: &PythonFunctions,
     session: &SessionContext,
     source: FunctionSource,
     only: Option<&str>,
-) -> Result<Vec<RegisteredFunction>> {
+    others: bool,
+) -> Result<Registered> {
     let state = session.state();
     let name = source.name().to_owned();
     let (module, environment) = python.load(&name, state.config_options(), source).await?;
     let failed = |error: vivarium::Error| Error::of(only.unwrap_or(&name), error);
+    let wrong = |problems: &[vivarium::Problem]| vivarium::Error::Problems {
+        source_name: name.clone(),
+        problems: problems.to_vec(),
+    };
+    let mut refused = Vec::new();
     let functions = match only {
         Some(only) => vec![module.function(only).map_err(failed)?],
         None => {
-            if !module.problems().is_empty() {
-                let (source_name, problems) = (name.clone(), module.problems().to_vec());
-                return Err(failed(vivarium::Error::Problems { source_name, problems }).into());
+            let problems = module.problems();
+            if !problems.is_empty() && !(others && problems.iter().all(|problem| problem.function.is_some())) {
+                return Err(failed(wrong(problems)).into());
+            }
+            for problem in problems {
+                let function = problem.function.clone().unwrap_or_default();
+                refused.push((function.clone(), Error::of(&function, wrong(std::slice::from_ref(problem)))));
             }
             let signatures = module.signatures();
             let mut chosen: Vec<_> = signatures.iter().filter(|signature| signature.decorated).collect();
             if chosen.is_empty() {
                 chosen = signatures.iter().filter(|signature| signature.usable()).collect();
             }
+            chosen.retain(|signature| !refused.iter().any(|(refused, _)| *refused == signature.name));
             let functions: Result<Vec<_>, _> =
                 chosen.iter().map(|signature| module.function(&signature.name)).collect();
             functions.map_err(failed)?
         }
     };
-    if functions.is_empty() {
+    if functions.is_empty() && refused.is_empty() {
         return Err(failed(vivarium::Error::NoFunctions { source_name: name.clone() }).into());
     }
     let mut registered = Vec::new();
     for declared in functions {
-        let signature = declared.signature();
-        let (kind, place) = (signature.kind, declared.place());
-        let result = declare::result_of(signature).ok_or_else(|| declare::no_result(&signature.name, &declared))?;
-        let volatility = if signature.deterministic { Volatility::Immutable } else { Volatility::Volatile };
-        let name = signature.name.clone();
-        let advice = "declare it under another one: @udf(name=\"...\"), or the name= of the decorator that it has";
-        check_name(&state, &name, advice)?;
-        let (defaults, environment) = (Vec::new(), environment.clone());
-        let declared = Declared { name: name.clone(), function: declared, result, volatility, defaults, environment };
-        registered.push((Arc::new(function(python, declared).await?), RegisteredFunction { name, kind, place }));
+        let name = declared.signature().name.clone();
+        match of_source(python, &state, declared, environment.clone()).await {
+            Ok(function) => registered.push(function),
+            Err(error) if others => refused.push((name, error)),
+            Err(error) => return Err(error.into()),
+        }
     }
-    // All of them or none.
+    // A file of which nothing is left is a mistake.
+    if registered.is_empty() {
+        return match (module.problems(), refused.pop()) {
+            ([], Some((_, error))) => Err(error.into()),
+            (problems, _) => Err(failed(wrong(problems)).into()),
+        };
+    }
     let state = session.state_ref();
     let mut state = state.write();
     for (function, _) in &registered {
         into(&mut state, Arc::clone(function))?;
     }
-    Ok(registered.into_iter().map(|(_, registered)| registered).collect())
+    Ok((registered.into_iter().map(|(_, registered)| registered).collect(), refused))
+}
+
+async fn of_source(
+    python: &PythonFunctions,
+    state: &SessionState,
+    declared: Function,
+    environment: Option<Arc<OpenEnvironment>>,
+) -> Result<(Arc<PythonFunction>, RegisteredFunction), Error> {
+    let signature = declared.signature();
+    let (kind, place) = (signature.kind, declared.place());
+    let result = declare::result_of(signature).ok_or_else(|| declare::no_result(&signature.name, &declared))?;
+    let volatility = if signature.deterministic { Volatility::Immutable } else { Volatility::Volatile };
+    let name = signature.name.clone();
+    let advice = "declare it under another one: @udf(name=\"...\"), or the name= of the decorator that it has";
+    check_name(state, &name, advice)?;
+    let (defaults, names_in_sql) = (Vec::new(), Vec::new());
+    let declared =
+        Declared { name: name.clone(), function: declared, result, volatility, defaults, names_in_sql, environment };
+    Ok((Arc::new(function(python, declared).await?), RegisteredFunction { name, kind, place }))
 }
 
 /// All functions of ours in a session.
@@ -173,6 +219,11 @@ pub(crate) fn all(state: &SessionState) -> Vec<RegisteredFunction> {
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found.dedup_by(|a, b| a.name == b.name);
     found
+}
+
+/// Whether a session has a Python function of this name.
+pub fn has_function(session: &SessionContext, name: &str) -> bool {
+    holder(&session.state(), name) == Some(Holder::Python)
 }
 
 /// Who has a name in a session.

@@ -305,7 +305,20 @@ impl PythonFunctions {
         source: FunctionSource,
         only: Option<&str>,
     ) -> Result<Vec<RegisteredFunction>> {
-        register::source(self, session, source, only).await
+        register::source(self, session, source, only, false).await.map(|(registered, _)| registered)
+    }
+
+    /// As [`register`](Self::register) for all functions of a source; one that cannot be used does not take the others away. Those that were
+    /// left out, with the reason.
+    ///
+    /// # Errors
+    /// When the source cannot be loaded, or none of its functions can be used.
+    pub async fn register_usable(
+        &self,
+        session: &SessionContext,
+        source: FunctionSource,
+    ) -> Result<(Vec<RegisteredFunction>, Vec<(String, Error)>)> {
+        register::source(self, session, source, None, true).await
     }
 
     /// The Python functions that a session has, by name.

@@ -1,8 +1,8 @@
-//! `RETURNS TABLE (...)` and `MAP(...)`, which DataFusion parses and has no types for.
+//! `RETURNS TABLE (...)`, `MAP(...)` and `TIMESTAMP(2)`, which DataFusion parses and has no types for.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use datafusion::common::{DFSchema, TableReference, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast;
 /// The item of a list that stands for the rows of a table: no list of a user's has it by this name.
 const ROWS: &str = "rows of a table";
 
-/// Plans the type of a table function's result, a list of structs under a name of its own, and maps.
+/// Plans the type of a table function's result, a list of structs under a name of its own, maps, and timestamps of any number of digits.
 #[derive(Debug)]
 pub(crate) struct TableTypes {
     next: Option<Arc<dyn TypePlanner>>,
@@ -50,6 +50,16 @@ impl TypePlanner for TableTypes {
                 ];
                 let entries = Field::new("entries", DataType::Struct(fields.into_iter().collect()), false);
                 Ok(Some(Arc::new(Field::new("", DataType::Map(Arc::new(entries), false), true))))
+            }
+            ast::DataType::Timestamp(Some(digits), zone) if ![0, 3, 6, 9].contains(digits) && *digits < 9 => {
+                let unit = match digits {
+                    0..=3 => TimeUnit::Millisecond,
+                    4..=6 => TimeUnit::Microsecond,
+                    _ => TimeUnit::Nanosecond,
+                };
+                let has_zone = matches!(zone, ast::TimezoneInfo::WithTimeZone | ast::TimezoneInfo::Tz);
+                let timestamp = DataType::Timestamp(unit, has_zone.then(|| "UTC".into()));
+                Ok(Some(Arc::new(Field::new("", timestamp, true))))
             }
             other => match &self.next {
                 Some(next) => next.plan_type_field(other),

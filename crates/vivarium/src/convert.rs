@@ -11,6 +11,7 @@
 //! | float | wider float | |
 //! | integer | float | every value must be representable exactly |
 //! | decimal (of 32 and 64 bits: as one of 128) | decimal | passed as it is: a Python `Decimal` has no digits of its own |
+//! | list, map, struct | the same, of items and fields that always convert; a list of a fixed size is a list | |
 //! | timestamp, time, duration | the same in another unit (and the same time zone) | every value must be a multiple of the unit |
 //!
 //! Anything else is a type mismatch: a value that would be rounded, cut, parsed or formatted is for the user to convert.
@@ -120,8 +121,8 @@ enum Exactness {
 
 fn step(column: &DataType, parameter: &DataType) -> Option<Exactness> {
     use DataType::{
-        Binary, Duration, FixedSizeBinary, Float16, Float32, Float64, Int64, LargeBinary, LargeUtf8, Time32, Time64,
-        Timestamp, UInt64, Utf8,
+        Binary, Duration, FixedSizeBinary, FixedSizeList, Float16, Float32, Float64, Int64, LargeBinary, LargeList,
+        LargeUtf8, List, Map, Struct, Time32, Time64, Timestamp, UInt64, Utf8,
     };
     let always = |exact: bool| exact.then_some(Exactness::Always);
     match (column, parameter) {
@@ -140,10 +141,30 @@ fn step(column: &DataType, parameter: &DataType) -> Option<Exactness> {
             };
             Some(if value_bits(from)? <= digits { Exactness::Always } else { Exactness::PerValue })
         }
+        (List(a) | LargeList(a) | FixedSizeList(a, _), List(b) | LargeList(b)) | (Map(a, _), Map(b, _)) => {
+            always(widens_within(a, b))
+        }
+        (FixedSizeList(a, n), FixedSizeList(b, m)) => always(n == m && widens_within(a, b)),
+        (Struct(a), Struct(b)) => {
+            always(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name() == b.name() && widens_within(a, b)))
+        }
         (Timestamp(_, from_zone), Timestamp(_, zone)) if from_zone == zone => Some(Exactness::PerValue),
         (Time32(_) | Time64(_), Time32(_) | Time64(_)) | (Duration(_), Duration(_)) => Some(Exactness::PerValue),
         _ => None,
     }
+}
+
+/// Whether every value within a column has its equal within the parameter's type. (What has to be checked value by value is not looked for
+/// within lists.)
+fn widens_within(column: &Field, parameter: &Field) -> bool {
+    let converts = || match (column.data_type(), parameter.data_type()) {
+        // The names of a map's parts do not matter.
+        (DataType::Struct(a), DataType::Struct(b)) if column.name() == "entries" || parameter.name() == "entries" => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| widens_within(a, b))
+        }
+        (a, b) => matches!(Conversion::between(a, b), Some(Conversion::Identity | Conversion::Widen(_))),
+    };
+    (parameter.is_nullable() || !column.is_nullable()) && converts()
 }
 
 fn widens(from: &DataType, to: &DataType) -> bool {
@@ -233,6 +254,10 @@ mod tests {
         DataType::List(Arc::new(Field::new(name, item, nullable)))
     }
 
+    fn structure(fields: &[(&str, DataType)]) -> DataType {
+        DataType::Struct(fields.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect())
+    }
+
     #[test]
     fn which_types_go_together() {
         use Conversion::{Check, Identity, Widen};
@@ -277,7 +302,20 @@ mod tests {
             }),
             (list("element", Utf8View, false), list("item", Utf8, true), Some(Identity)),
             (list("item", Utf8, true), list("item", Utf8, false), None),
-            (list("item", Int32, true), list("item", Int64, true), None),
+            (list("item", Int32, true), list("item", Int64, true), Some(Widen(list("item", Int64, true)))),
+            (list("item", Float32, true), list("item", Float64, false), None),
+            (list("item", Int64, true), list("item", Float64, true), None),
+            (
+                FixedSizeList(Arc::new(Field::new("item", Int8, true)), 3),
+                list("item", Int64, true),
+                Some(Widen(list("item", Int64, true))),
+            ),
+            (
+                structure(&[("a", Int32), ("b", Null)]),
+                structure(&[("a", Int64), ("b", Utf8)]),
+                Some(Widen(structure(&[("a", Int64), ("b", Utf8)]))),
+            ),
+            (structure(&[("a", Int32)]), structure(&[("b", Int64)]), None),
         ] {
             assert_eq!(Conversion::between(&column, &parameter), expected, "{column} to {parameter}");
         }

@@ -6,11 +6,12 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use vivarium_guest::ImageName;
 
+use crate::commands::GivenArguments;
 use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::flink::Flink;
 use crate::guest_test::GuestTest;
-use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
+use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions, TextOptions};
 use crate::sql::Sql;
 
 /// Run Python functions over tables inside WebAssembly.
@@ -38,6 +39,7 @@ pub enum Command {
     Sql(Sql),
     Exec(Exec),
     Check(Check),
+    Schema(Schema),
     Bench(Bench),
     #[command(subcommand)]
     Env(Env),
@@ -64,7 +66,8 @@ Examples:
 
 Packages that FILE.py lists in a `# /// script` header are installed too.
 
-File formats by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a line), .arrow (IPC).
+File formats by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a line), .arrow (IPC); text may be \
+compressed (.csv.gz, .json.zst). `wasm-run schema FILE` shows what is read of a file.
 An output file appears under its name only when it is complete. When the reader of standard output goes away, wasm-run ends \
 quietly with status 0.")]
 pub struct Run {
@@ -92,9 +95,10 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 
-    /// Columns for the parameters, in order, and constants as `=VALUE` [default: the columns of the parameters' names].
-    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
-    pub args: Option<Vec<String>>,
+    /// Columns for the parameters, in order, and constants as `=VALUE`, `='TEXT'` or `=NULL` [default: the columns of the
+    /// parameters' names].
+    #[arg(long, value_name = "COLUMN,...")]
+    pub args: Option<GivenArguments>,
 
     /// Name of the result column, or of all columns of a table function [default: the function's name, or its columns'].
     #[arg(long = "as", value_name = "NAME,...", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
@@ -111,6 +115,9 @@ pub struct Run {
     /// Write the rows for which the function raised to this table: row, function, type, message, traceback, arguments.
     #[arg(long, value_name = "FILE")]
     pub errors: Option<Location>,
+
+    #[command(flatten)]
+    pub text: TextOptions,
 
     #[command(flatten)]
     pub host: HostOptions,
@@ -198,6 +205,34 @@ pub struct Check {
     pub messages: OutputOptions,
 }
 
+/// Show what is read of a table's file: its columns, their types, and what tells them.
+///
+/// Nothing of it is run, and no guest is needed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-run schema lineitem.parquet
+  wasm-run schema comments.csv --infer-rows all
+  wasm-run schema codes.csv --types zip=utf8 --delimiter ';'")]
+pub struct Schema {
+    /// The file; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub input: Location,
+
+    /// Format of the file [default: by extension; csv for standard input].
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<Format>,
+
+    #[command(flatten)]
+    pub text: TextOptions,
+
+    #[command(flatten)]
+    pub host: HostOptions,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
+}
+
 /// Measure what the sandbox costs: a function of yours against native Python, or the whole benchmark.
 ///
 /// With a file, its function runs over the rows of a table in the sandbox and natively, in turns, and the ratio comes with a confidence
@@ -227,9 +262,10 @@ pub struct Bench {
     #[arg(long, value_name = "FORMAT", requires = "function")]
     pub input_format: Option<Format>,
 
-    /// Columns for the parameters, in order, and constants as `=VALUE` [default: the columns of the parameters' names].
-    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', requires = "function")]
-    pub args: Option<Vec<String>>,
+    /// Columns for the parameters, in order, and constants as `=VALUE`, `='TEXT'` or `=NULL` [default: the columns of the
+    /// parameters' names].
+    #[arg(long, value_name = "COLUMN,...", requires = "function")]
+    pub args: Option<GivenArguments>,
 
     /// The column that makes the groups of an aggregate function [default: all rows are one group].
     #[arg(long, value_name = "COLUMN", requires = "function")]
@@ -275,6 +311,9 @@ pub struct Bench {
     /// Keep the results that are in the report's directory and measure what is missing.
     #[arg(long, conflicts_with = "function")]
     pub resume: bool,
+
+    #[command(flatten)]
+    pub text: TextOptions,
 
     #[command(flatten)]
     pub sandbox: SandboxOptions,

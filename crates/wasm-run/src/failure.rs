@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -10,6 +11,11 @@ use vivarium_env::EnvironmentError;
 use vivarium_sandbox::{GuestError, LimitKind};
 
 use crate::sql::SqlFailure;
+
+/// Bytes of a message that people are shown, and of a traceback with its message: functions raise what they like, and a terminal
+/// has an end. `--json` has all.
+const SHOWN_MESSAGE: usize = 4096;
+const SHOWN_TRACEBACK: usize = 16 << 10;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -99,9 +105,9 @@ impl Failure {
         if let Some(python) = self.function_error().and_then(vivarium::Error::python)
             && !python.error.traceback.is_empty()
         {
-            note!("{}", python.traceback().trim_end_matches('\n'));
+            note!("{}", vivarium_text::paragraph(python.traceback().trim_end_matches('\n'), SHOWN_TRACEBACK));
         }
-        note!("wasm-run: {self}");
+        note!("{}", vivarium_text::paragraph(&format!("wasm-run: {self}"), SHOWN_MESSAGE));
     }
 
     fn to_json(&self) -> serde_json::Value {
@@ -190,29 +196,53 @@ impl From<vivarium_guest::Error> for Failure {
 /// The option that sets the limit that was reached, or that names the image with the package that is missing.
 fn option_for(error: &vivarium::Error) -> Option<String> {
     match error {
-        vivarium::Error::Limit { error, .. } => limit_option(error.limit).map(str::to_owned),
-        vivarium::Error::Python(python) => image_option(&python.error),
+        vivarium::Error::Limit { error, .. } => limit_option(error.limit),
+        vivarium::Error::RowTooLarge { bytes, .. } => {
+            let mebibytes = bytes.div_ceil(1 << 20).checked_next_power_of_two()?;
+            Some(format!("--sandbox-limit {}={mebibytes}MiB", LimitKind::BatchBytes.name()))
+        }
+        vivarium::Error::Python(python) => beside_option(&python.error).or_else(|| image_option(&python.error)),
         _ => None,
     }
 }
 
-fn limit_option(limit: LimitKind) -> Option<&'static str> {
+fn limit_option(limit: LimitKind) -> Option<String> {
     match limit {
-        LimitKind::Memory => Some("--memory"),
-        LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout"),
+        LimitKind::Memory => Some("--memory".to_owned()),
+        LimitKind::BatchTime | LimitKind::StartupTime => Some("--timeout".to_owned()),
         LimitKind::CpuTime
+        | LimitKind::BatchBytes
         | LimitKind::OutputBytes
         | LimitKind::OutputRows
+        | LimitKind::OutputItems
         | LimitKind::RequestBytes
-        | LimitKind::ReplyBytes => Some("--sandbox-limit"),
+        | LimitKind::ReplyBytes => Some(format!("--sandbox-limit {}=...", limit.name())),
         _ => None,
     }
+}
+
+/// The first part of the name of the module that was not found.
+fn missing_module(error: &GuestError) -> Option<&str> {
+    let missing = error.exception.as_deref() == Some("ModuleNotFoundError");
+    error.message.strip_prefix("No module named '").filter(|_| missing)?.split(['.', '\'']).next()
+}
+
+/// For a module that lies beside the file that imports it: a sandbox sees what is shipped with it, and nothing else.
+fn beside_option(error: &GuestError) -> Option<String> {
+    let module = missing_module(error)?;
+    let is_name = module.chars().all(|character| character.is_alphanumeric() || character == '_');
+    let importing = Path::new(&error.traceback.last()?.file);
+    let folder = importing.parent().filter(|_| is_name && importing.is_file())?;
+    let (file, package) = (folder.join(format!("{module}.py")), folder.join(module));
+    let found =
+        if file.is_file() { file } else { Some(package).filter(|package| package.join("__init__.py").is_file())? };
+    let (found, importing) = (found.display(), importing.display());
+    Some(format!("{found} lies beside {importing}; ship it with -pyfs {found}"))
 }
 
 /// For a module that another image has: it is compiled, so that no requirement can bring it.
 fn image_option(error: &GuestError) -> Option<String> {
-    let missing = error.exception.as_deref() == Some("ModuleNotFoundError");
-    let module = error.message.strip_prefix("No module named '").filter(|_| missing)?.split(['.', '\'']).next()?;
+    let module = missing_module(error)?;
     let (usual, others) = vivarium_guest::images().split_first()?;
     let other = others.iter().find(|image| image.python == usual.python && image.links(module))?;
     Some(format!("--image {} has it", other.name))

@@ -12,6 +12,9 @@ import _vivarium
 MAX_TEXT = 65536  # bytes of UTF-8
 MAX_FRAMES = 50
 MAX_CAUSES = 5
+MAX_NOTES = 20
+MAX_PARTS = 5  # of a group, at each level
+MAX_PART_FRAMES = 10
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LIBRARIES = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_OWN)) + os.sep)
@@ -53,6 +56,14 @@ def safe_str(value):
 
 
 def _message(exception):
+    """What the exception says, its notes (PEP 678) and, of a group, its parts (PEP 654)."""
+    said = [_own_message(exception), *_notes(exception)]
+    if isinstance(exception, BaseExceptionGroup):
+        said += _parts(exception, MAX_CAUSES)
+    return said[0] if len(said) == 1 else cut("\n".join(said))
+
+
+def _own_message(exception):
     if isinstance(exception, SyntaxError) and isinstance(exception.msg, str):
         return cut(exception.msg)
     if isinstance(exception, KeyError) and len(exception.args) == 1:
@@ -60,6 +71,41 @@ def _message(exception):
     if isinstance(exception, SystemExit):
         return "the code called exit"
     return safe_str(exception)
+
+
+def _notes(exception):
+    """The lines that were added to the exception; whatever else is in their place is no note."""
+    try:
+        notes = getattr(exception, "__notes__", None)
+    except MemoryError:
+        raise
+    except Exception:
+        return []
+    if not isinstance(notes, list):
+        return []
+    lines = [cut(note) for note in notes[:MAX_NOTES] if isinstance(note, str)]
+    return lines + [f"[{len(notes) - MAX_NOTES} notes are left out]"] if len(notes) > MAX_NOTES else lines
+
+
+def _parts(group, depth):
+    """The parts of a group, each behind its number: where it was raised, and what it says."""
+    lines = []
+    # A class of the user's may have put something else in the attribute's place.
+    parts = BaseExceptionGroup.exceptions.__get__(group)
+    for number, part in enumerate(parts[:MAX_PARTS], 1):
+        lines.append(f"+- part {number} of {len(parts)}")
+        frames, _ = _frames(part)
+        for frame in frames[-MAX_PART_FRAMES:]:
+            lines.append(f'|  File "{frame["file"]}", line {frame["line"]}, in {frame["function"]}')
+            if frame["source"]:
+                lines.append(f"|    {frame['source']}")
+        said = [f"{type(part).__name__}: {_own_message(part)}", *_notes(part)]
+        if isinstance(part, BaseExceptionGroup) and depth > 0:
+            said += _parts(part, depth - 1)
+        lines += [f"|  {line}" for line in "\n".join(said).split("\n")]
+    if len(parts) > MAX_PARTS:
+        lines.append(f"[{len(parts) - MAX_PARTS} parts are left out]")
+    return lines
 
 
 def _kind(exception):

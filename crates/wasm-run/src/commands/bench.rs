@@ -18,7 +18,7 @@ use crate::cli::{Bench, FunctionName};
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
-use crate::files::{self, Format, Location, Spool};
+use crate::files::{self, Format, Location, Opening, Spool};
 use crate::options::TimeLimit;
 
 /// Instances that the report's measures have at the same time.
@@ -60,7 +60,7 @@ async fn report(command: &Bench) -> Result<ExitCode, Failure> {
 }
 
 async fn of_function(command: &Bench, name: &FunctionName, input: &Location) -> Result<ExitCode, Failure> {
-    let format = Format::of(input, command.input_format, "--input-format").map_err(Failure::usage)?;
+    let format = Format::of_input(input, command.input_format, "--input-format").map_err(Failure::usage)?;
     let source = FunctionSource::file(&name.file).map_err(Error::from)?;
     let image_name = command.environment.image_for(source.text())?;
     let image = crate::guest::open(&command.messages, &image_name, 2).await?;
@@ -72,12 +72,9 @@ async fn of_function(command: &Bench, name: &FunctionName, input: &Location) -> 
         Some(name) => module.function(name)?,
         None => module.only_function()?,
     };
-    let rows = read(input, format, command.limit).await?;
-    let argument = |text: &String| match text.strip_prefix('=') {
-        Some(constant) => ArgumentValue::Text(constant.to_owned()),
-        None => ArgumentValue::Column(text.clone()),
-    };
-    let arguments = command.args.as_ref().map(|all| Arguments::Values(all.iter().map(argument).collect()));
+    let opening = Opening { location: input.clone(), format, text: command.text.format_for(format)? };
+    let rows = read(opening, command.limit).await?;
+    let arguments = command.args.as_ref().map(|given| given.over(&rows.schema()));
     let arguments = function.arguments(&rows, &arguments.unwrap_or_default())?;
     let signature = function.signature();
     let arguments = match signature.kind {
@@ -131,9 +128,9 @@ async fn result_type(module: &Module, arguments: &RecordBatch, name: &str, kind:
 }
 
 /// The first rows of a table, in one piece.
-async fn read(input: &Location, format: Format, limit: u64) -> Result<RecordBatch, Failure> {
-    let spool = Spool::of(input, format)?;
-    let input = files::open(input.clone(), format, spool).await?.limit(limit);
+async fn read(opening: Opening, limit: u64) -> Result<RecordBatch, Failure> {
+    let spool = Spool::of(&opening.location, opening.format)?;
+    let input = files::open(opening, spool).await?.limit(limit);
     let schema = Arc::clone(&input.schema);
     let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| Failure::data("the input", error))?;
     let rows = concat_batches(&schema, &batches).map_err(|error| Failure::data("the input", error))?;

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod arguments;
 #[cfg(feature = "bench")]
 mod bench;
 #[cfg(not(feature = "bench"))]
@@ -9,10 +10,13 @@ mod check;
 mod exec;
 mod guest;
 mod run;
+mod schema;
 
 use std::process::ExitCode;
 
 use vivarium_sandbox::SandboxConfig;
+
+pub use self::arguments::GivenArguments;
 
 use crate::cli::Command;
 use crate::failure::Failure;
@@ -29,6 +33,7 @@ pub async fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Sql(sql) => crate::sql::execute(sql).await,
         Command::Exec(exec) => exec::execute(exec).await,
         Command::Check(check) => check::execute(check).await,
+        Command::Schema(schema) => schema::execute(schema).await,
         Command::Bench(bench) => bench::execute(bench).await,
         Command::Env(env) => crate::env_command::execute(env).await,
         Command::Guest(guest) => guest::execute(guest).await,
@@ -44,6 +49,7 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Sql(sql) => sql.messages,
         Command::Exec(exec) => exec.messages,
         Command::Check(check) => check.messages,
+        Command::Schema(schema) => schema.messages,
         Command::Bench(bench) => bench.messages,
         Command::Env(env) => env.messages(),
         Command::Guest(Guest::Build(wanted) | Guest::Path(wanted)) => wanted.messages,
@@ -58,7 +64,9 @@ pub fn messages(command: &Command) -> OutputOptions {
 pub fn supervision(command: &Command) -> supervisor::Kind {
     match command {
         Command::Sql(sql) if sql.is_interactive() => supervisor::Kind::Session,
-        Command::Run(_) | Command::Sql(_) | Command::Exec(_) | Command::Check(_) => supervisor::Kind::Command,
+        Command::Run(_) | Command::Sql(_) | Command::Exec(_) | Command::Check(_) | Command::Schema(_) => {
+            supervisor::Kind::Command
+        }
         Command::Bench(bench) if bench.function.is_some() => supervisor::Kind::Command,
         Command::Bench(_) | Command::Env(_) | Command::Guest(_) | Command::Flink(_) => supervisor::Kind::None,
     }

@@ -9,15 +9,16 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::json;
 use vivarium::{
-    Aggregation, ArgumentValue, Arguments, ColumnCounts, ColumnMode, EnvironmentSnapshots, Error, Failures, Function,
-    FunctionMetric, FunctionSource, GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
+    Aggregation, ColumnCounts, ColumnMode, EnvironmentSnapshots, Error, Failures, Function, FunctionMetric, FunctionSource,
+    GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
 };
+use vivarium_textfiles::Reason;
 
 use crate::cli::Run;
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
-use crate::files::{self, Destination, Format, Input, Location, Output, Spool};
+use crate::files::{self, Destination, Format, Input, Location, Opening, Output, Spool};
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
 use crate::supervisor::{Doing, doing};
@@ -34,7 +35,12 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let outputs = Outputs::open(&command)?;
     let spool = Spool::of(&command.input, plan.input_format)?;
     // Input is opened meanwhile; a pipe may keep its reader waiting, and a mistake in the file need not wait for that.
-    let input = tokio::spawn(files::open(command.input.clone(), plan.input_format, spool));
+    let opening = Opening {
+        location: command.input.clone(),
+        format: plan.input_format,
+        text: command.text.format_for(plan.input_format)?,
+    };
+    let input = tokio::spawn(files::open(opening, spool));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     crate::wall::raise(Reach {
@@ -57,7 +63,8 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         Some(rows) => input.limit(rows),
         None => input,
     };
-    let applied = Applied::bind(&command, &function, &input.schema, &plan).await?;
+    let bound = Applied::bind(&command, &function, &input.schema, &plan).await;
+    let applied = bound.map_err(|error| unbound(error, &input))?;
     let schema = applied.output_schema(&input.schema);
     let results = match (outputs.results, plan.output_format) {
         (Some(destination), Some(format)) => Output::create(destination, format, schema)?,
@@ -78,6 +85,22 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
         done.tell(&command, &applied, started);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a function does not go with the columns; of a file of text with what told their types.
+fn unbound(error: Error, input: &Input) -> Failure {
+    let columns = input.schema.fields().iter().map(|field| field.name().as_str());
+    let text = error.to_string();
+    let why = input.text.iter().flat_map(|text| &text.reasons).zip(columns).find_map(|(reason, column)| match reason {
+        Reason::Mixed(why) if text.starts_with(&format!("column {column:?} ")) => {
+            Some(format!("{why}; --types '{column}=TYPE' gives it one"))
+        }
+        _ => None,
+    });
+    match why {
+        Some(why) => Failure::Other { class: error.class(), message: format!("{text}\n  {why}") },
+        None => error.into(),
+    }
 }
 
 /// What is written, open before the second wall is up.
@@ -103,11 +126,7 @@ enum Applied {
 
 impl Applied {
     async fn bind(command: &Run, function: &Function, schema: &SchemaRef, plan: &Plan) -> Result<Self, Error> {
-        let argument = |text: &String| match text.strip_prefix('=') {
-            Some(constant) => ArgumentValue::Text(constant.to_owned()),
-            None => ArgumentValue::Column(text.clone()),
-        };
-        let arguments = command.args.as_ref().map(|all| Arguments::Values(all.iter().map(argument).collect()));
+        let arguments = command.args.as_ref().map(|given| given.over(schema));
         let options = TaskOptions {
             arguments: arguments.unwrap_or_default(),
             result_names: command.result_names.clone(),
@@ -187,7 +206,8 @@ impl Plan {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            input_format: Format::of(&command.input, command.input_format, "--input-format").map_err(Failure::usage)?,
+            input_format: Format::of_input(&command.input, command.input_format, "--input-format")
+                .map_err(Failure::usage)?,
             output_format: output(&command.output, command.output_format, "--output-format")?,
             errors_format: output(&command.errors, None, "another name")?,
             instances: command.sandbox.instances.map_or(cores, usize::from),

@@ -1,6 +1,7 @@
 //! File formats.
 
 use clap::ValueEnum;
+use vivarium_textfiles::is_compressed_name;
 
 use super::Location;
 
@@ -9,7 +10,7 @@ use super::Location;
 pub enum Format {
     /// Apache Parquet.
     Parquet,
-    /// Comma-separated values with a header line; an empty field is NULL.
+    /// Comma-separated values with a header line; an empty field is NULL, and "" the empty string.
     Csv,
     /// One JSON object a line; columns come in alphabetical order.
     Json,
@@ -29,6 +30,26 @@ pub struct UnknownFormat {
 }
 
 impl Format {
+    /// The format of an input: as [`of`](Self::of), and text may be compressed (`.csv.gz`, `.json.zst`).
+    ///
+    /// # Errors
+    /// When the name says none.
+    pub fn of_input(location: &Location, given: Option<Self>, option: &'static str) -> Result<Self, UnknownFormat> {
+        if let Location::File(path) = location
+            && path.file_name().is_some_and(|name| is_compressed_name(&name.to_string_lossy()))
+            && let Ok(format @ (Self::Csv | Self::Json)) =
+                Self::of(&Location::File(path.with_extension("")), given, option)
+        {
+            return Ok(format);
+        }
+        Self::of(location, given, option)
+    }
+
+    /// Whether files of the format are text, so that types have to be found.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Json)
+    }
+
     /// The format given by `option`, or else that of the location's extension, or else CSV for `-`.
     pub fn of(location: &Location, given: Option<Self>, option: &'static str) -> Result<Self, UnknownFormat> {
         let by_name = || match location {

@@ -4,30 +4,29 @@
 //! those who use them. What a file declares about itself is checked first ([`super::declared`]); a reader that panics all the same is an
 //! error of the file's. A table has ended when its reader says so, and in no other way.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{RecordBatch, RecordBatchReader};
-use arrow::csv::reader::Format as CsvFormat;
 use arrow::error::ArrowError;
-use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use tokio::sync::mpsc;
+use vivarium_textfiles::{self as text, Inferred, Plain, Reason, TextFormat, csv, json};
 
 use super::declared::{self, CheckedStream};
 use super::recorded::Recorded;
-use super::{Format, Location};
+use super::{Format, Location, int96};
 use crate::failure::Failure;
 use crate::panics::{self, Panic};
 
 /// Rows of a batch as it is read: those of the chunks that functions get, so that none is copied to make one.
 const BATCH_ROWS: usize = vivarium::CHUNK_ROWS;
-
-/// How many rows (or objects) of a text file tell its columns' types.
-const INFERRED_ROWS: usize = 10_000;
 
 /// Batches read ahead.
 const READ_AHEAD: usize = 4;
@@ -41,8 +40,29 @@ pub struct Input {
     pub schema: SchemaRef,
     /// How many rows it has, where the file says so.
     pub rows: Option<u64>,
+    /// Of text: what tells the columns' types.
+    pub text: Option<TextColumns>,
     /// Its batches, in order.
     pub batches: BoxStream<'static, Result<RecordBatch, ReadError>>,
+}
+
+/// What tells the types of a text file's columns.
+#[derive(Debug, Clone)]
+pub struct TextColumns {
+    /// For each column, in order.
+    pub reasons: Vec<Reason>,
+    /// How many rows were looked at.
+    pub rows: u64,
+    /// Whether these were all.
+    pub whole: bool,
+}
+
+/// What is to be opened.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    pub location: Location,
+    pub format: Format,
+    pub text: TextFormat,
 }
 
 /// Why the rest of a table cannot be read.
@@ -129,13 +149,12 @@ impl Input {
 ///
 /// # Errors
 /// An input [`Failure`] when it is missing, not ours to read, or not of the format.
-pub async fn open(location: Location, format: Format, spool: Spool) -> Result<Input, Failure> {
-    let name = location.to_string();
+pub async fn open(opening: Opening, spool: Spool) -> Result<Input, Failure> {
+    let name = opening.location.to_string();
     // Standard input may keep its reader waiting.
-    let opened =
-        tokio::task::spawn_blocking(move || panics::caught_in(|| open_blocking(&location, format, spool))).await;
+    let opened = tokio::task::spawn_blocking(move || panics::caught_in(|| open_blocking(&opening, spool))).await;
     let unreadable = |problem: Problem| Failure::data(format!("{name} cannot be read"), problem);
-    let (reader, rows) = match opened.map_err(Failure::internal)? {
+    let Opened { reader, rows, text } = match opened.map_err(Failure::internal)? {
         Ok(opened) => opened.map_err(|error| unreadable(Problem::Reader(error)))?,
         Err(panic) => return Err(unreadable(Problem::Panic(panic))),
     };
@@ -149,7 +168,7 @@ pub async fn open(location: Location, format: Format, spool: Spool) -> Result<In
             let _ = sender.blocking_send(Part::Failed(Problem::Panic(panic)));
         }
     });
-    Ok(Input { schema, rows, batches: batches(name, receiver) })
+    Ok(Input { schema, rows, text, batches: batches(name, receiver) })
 }
 
 /// Reads a table to its end. It stops when nobody wants the rest.
@@ -193,16 +212,26 @@ fn batches(location: String, parts: mpsc::Receiver<Part>) -> BoxStream<'static, 
 
 type Reader = Box<dyn RecordBatchReader + Send>;
 
-/// A reader, and how many rows it will give, where the file says so.
-fn open_blocking(location: &Location, format: Format, spool: Spool) -> Result<(Reader, Option<u64>), ArrowError> {
-    let (reader, rows) = match format {
-        Format::Csv => (csv(bytes(location)?)?, None),
-        Format::Json => (json(bytes(location)?)?, None),
-        Format::Arrow => (arrow(location, spool)?, None),
-        Format::Parquet => parquet(seekable(location, spool)?)?,
+pub(super) struct Opened {
+    pub(super) reader: Reader,
+    /// How many rows it will give, where the file says so.
+    rows: Option<u64>,
+    text: Option<TextColumns>,
+}
+
+pub(super) fn open_blocking(Opening { location, format, text }: &Opening, spool: Spool) -> Result<Opened, ArrowError> {
+    let plain = |reader, rows| Opened { reader, rows, text: None };
+    let opened = match format {
+        Format::Csv => csv(location, text)?,
+        Format::Json => json(location, text)?,
+        Format::Arrow => plain(arrow(location, spool)?, None),
+        Format::Parquet => {
+            let (reader, rows) = parquet(seekable(location, spool)?)?;
+            plain(reader, rows)
+        }
     };
-    declared::check_schema(&reader.schema())?;
-    Ok((reader, rows))
+    declared::check_schema(&opened.reader.schema())?;
+    Ok(opened)
 }
 
 type Bytes = Box<dyn Read + Send>;
@@ -236,39 +265,75 @@ fn parquet(file: File) -> Result<(Reader, Option<u64>), ArrowError> {
     };
     let rows = u64::try_from(metadata.file_metadata().num_rows()).ok();
     let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())?;
+    let metadata = int96::exact(&file, metadata)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     Ok((Box::new(builder.with_batch_size(BATCH_ROWS).build()?), rows))
 }
 
-fn csv(bytes: Bytes) -> Result<Reader, ArrowError> {
-    let format = CsvFormat::default().with_header(true);
-    let mut recorded = Recorded::new(bytes);
-    let (schema, rows) = format.infer_schema(&mut recorded, Some(INFERRED_ROWS))?;
-    if schema.fields().is_empty() {
+/// A text file's bytes, decompressed.
+///
+/// # Errors
+/// When it cannot be read, or is no text.
+pub fn bytes_of_text(path: &Path) -> io::Result<Plain> {
+    text::plain(open_file(path)?)
+}
+
+fn csv(location: &Location, format: &TextFormat) -> Result<Opened, ArrowError> {
+    let (inferred, bytes) =
+        twice(location, |bytes| Ok(csv::infer(bytes, format, format.infer_rows)?.inferred(format)))?;
+    if inferred.schema.fields().is_empty() {
         return Err(ArrowError::CsvError("there is no header line with the columns' names".to_owned()));
     }
     // Without a row there is no value that a column could be wrong about: it goes with any parameter.
-    let schema = if rows == 0 { schema } else { strings_for_nulls(&schema) };
-    declared::check_schema(&schema)?;
-    let builder = arrow::csv::ReaderBuilder::new(Arc::new(schema)).with_format(format).with_batch_size(BATCH_ROWS);
-    Ok(Box::new(builder.build(recorded.rewound())?))
+    let schema = if inferred.rows == 0 { inferred.schema.clone() } else { inferred.strings_for_nulls() };
+    let (schema, all) = checked(schema)?;
+    let reader = csv::Reader::new(bytes, schema, all, format.clone(), BATCH_ROWS)?;
+    Ok(Opened { reader: Box::new(reader), rows: None, text: Some(inferred.into()) })
 }
 
-fn json(bytes: Bytes) -> Result<Reader, ArrowError> {
-    let mut recorded = BufReader::new(Recorded::new(bytes));
-    let (schema, _) = arrow::json::reader::infer_json_schema(&mut recorded, Some(INFERRED_ROWS))?;
-    declared::check_schema(&schema)?;
-    let builder = arrow::json::ReaderBuilder::new(Arc::new(strings_for_nulls(&schema))).with_batch_size(BATCH_ROWS);
-    Ok(Box::new(builder.build(BufReader::new(recorded.into_inner().rewound()))?))
+fn json(location: &Location, format: &TextFormat) -> Result<Opened, ArrowError> {
+    let ((inferred, mixed), bytes): ((Inferred, BTreeSet<String>), _) =
+        twice(location, |bytes| Ok(json::infer(bytes, format, format.infer_rows)?.inferred(format)))?;
+    let (schema, all) = checked(inferred.strings_for_nulls())?;
+    let reader = json::Reader::new(bytes, &schema, all, (format.clone(), &mixed), None, BATCH_ROWS)?;
+    Ok(Opened { reader: Box::new(reader), rows: None, text: Some(inferred.into()) })
 }
 
-/// A column of which nothing but NULL has been seen could hold anything: text holds anything.
-fn strings_for_nulls(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Null => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-        _ => Arc::clone(field),
-    });
-    Schema::new(fields.collect::<Vec<_>>())
+/// The schema, which is one that may be, and the places of all columns.
+fn checked(schema: Schema) -> Result<(SchemaRef, Vec<usize>), ArrowError> {
+    declared::check_schema(&schema)?;
+    let all = (0..schema.fields().len()).collect();
+    Ok((Arc::new(schema), all))
+}
+
+impl From<Inferred> for TextColumns {
+    fn from(inferred: Inferred) -> Self {
+        Self { reasons: inferred.reasons, rows: inferred.rows, whole: inferred.whole }
+    }
+}
+
+/// What `look` finds in the beginning of a text, and the text again. A pipe gives it once, so what was read of it is kept.
+fn twice<T>(location: &Location, look: impl FnOnce(Plain) -> Result<T, ArrowError>) -> Result<(T, Plain), ArrowError> {
+    if let Location::File(path) = location
+        && path.metadata()?.is_file()
+    {
+        let found = look(bytes_of_text(path)?)?;
+        return Ok((found, bytes_of_text(path)?));
+    }
+    let recorded = Arc::new(Mutex::new(Recorded::new(bytes(location)?)));
+    let found = look(text::plain(Shared(Arc::clone(&recorded)))?)?;
+    let lost = || io::Error::other("what was read of it is in use");
+    let recorded = Arc::into_inner(recorded).ok_or_else(lost)?.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((found, text::plain(recorded.rewound())?))
+}
+
+/// Reads from what somebody else keeps.
+struct Shared(Arc<Mutex<Recorded<Bytes>>>);
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(buffer)
+    }
 }
 
 fn arrow(location: &Location, spool: Spool) -> Result<Reader, ArrowError> {

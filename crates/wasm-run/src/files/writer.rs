@@ -9,8 +9,10 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use vivarium_textfiles::csv;
 
 use super::Format;
+use super::exact::Written;
 use crate::table::TableWriter;
 
 /// Why a table could not be written.
@@ -71,12 +73,14 @@ impl Write for Sink {
 /// A writer of one of the formats.
 pub struct Writer {
     encoder: Encoder,
+    /// How columns have to be converted for the format; a table for reading takes them as they are.
+    written: Option<Written>,
     failure: IoFailure,
 }
 
 enum Encoder {
     Parquet(Box<ArrowWriter<Sink>>),
-    Csv(Box<arrow::csv::Writer<Sink>>),
+    Csv(Box<csv::Writer<Sink>>),
     Json(Box<arrow::json::LineDelimitedWriter<Sink>>),
     ArrowFile(Box<arrow::ipc::writer::FileWriter<Sink>>),
     ArrowStream(Box<arrow::ipc::writer::StreamWriter<Sink>>),
@@ -90,14 +94,15 @@ impl Writer {
     /// When the format cannot hold one of the columns, or its beginning cannot be written.
     pub fn new(format: Format, sink: Sink, schema: SchemaRef) -> Result<Self, WriteError> {
         let failure = Arc::clone(&sink.failure);
-        let encoder = Encoder::new(format, sink, &schema).map_err(|error| explain(error, &failure))?;
-        Ok(Self { encoder, failure })
+        let written = Written::new(format, sink.pipe, &schema).map_err(WriteError::Format)?;
+        let encoder = Encoder::new(format, sink, written.schema()).map_err(|error| explain(error, &failure))?;
+        Ok(Self { encoder, written: Some(written), failure })
     }
 
     /// Begins a table for reading.
     pub fn table(sink: Sink, schema: &SchemaRef) -> Self {
         let failure = Arc::clone(&sink.failure);
-        Self { encoder: Encoder::Table(Box::new(TableWriter::for_schema(sink, schema))), failure }
+        Self { encoder: Encoder::Table(Box::new(TableWriter::for_schema(sink, schema))), written: None, failure }
     }
 
     /// Writes the rows of a batch.
@@ -105,7 +110,11 @@ impl Writer {
     /// # Errors
     /// When the system refuses, or the format cannot hold a value.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), WriteError> {
-        self.encoder.write(batch).map_err(|error| explain(error, &self.failure))
+        let write = |encoder: &mut Encoder| match &self.written {
+            Some(written) => encoder.write(&written.batch(batch)?),
+            None => encoder.write(batch),
+        };
+        write(&mut self.encoder).map_err(|error| explain(error, &self.failure))
     }
 
     /// Writes what the format has at its end.
@@ -113,7 +122,7 @@ impl Writer {
     /// # Errors
     /// As for [`write`](Self::write).
     pub fn finish(self) -> Result<(), WriteError> {
-        let Self { encoder, failure } = self;
+        let Self { encoder, failure, .. } = self;
         encoder.finish().map_err(|error| explain(error, &failure))
     }
 }
@@ -133,12 +142,7 @@ impl Encoder {
                 let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
                 Self::Parquet(Box::new(ArrowWriter::try_new(sink, Arc::clone(schema), Some(properties))?))
             }
-            Format::Csv => {
-                let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(sink);
-                // The header is written with the first batch, and a table without rows has one too.
-                writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
-                Self::Csv(Box::new(writer))
-            }
+            Format::Csv => Self::Csv(Box::new(csv::Writer::new(sink, schema)?)),
             Format::Json => Self::Json(Box::new(arrow::json::LineDelimitedWriter::new(sink))),
             Format::Arrow if sink.pipe => {
                 Self::ArrowStream(Box::new(arrow::ipc::writer::StreamWriter::try_new(sink, schema)?))

@@ -5,9 +5,11 @@ mod environment;
 mod host;
 mod output;
 mod sandbox;
+mod text;
 
 pub use columns::ColumnOptions;
 pub use environment::{EnvironmentOptions, PackageOptions, StoreOptions, WantedImage};
 pub use host::HostOptions;
 pub use output::OutputOptions;
 pub use sandbox::{SandboxOptions, TimeLimit, parse_variable};
+pub use text::TextOptions;

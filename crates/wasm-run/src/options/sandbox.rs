@@ -47,9 +47,10 @@ impl SandboxOptions {
         let TimeLimit(time) = self.timeout.unwrap_or(default_timeout);
         let mut limits =
             Limits { memory: self.memory, scratch_bytes: self.scratch, batch_time: time, ..Limits::default() };
-        // Importing a large package compiles its sources, which can take longer than other code needs to start.
+        // Importing is a part of what may take that long: a large package compiles its sources, and an endless import ends. Batches may
+        // have less time than a guest needs to start.
         if let Some(TimeLimit(time)) = self.timeout {
-            limits.startup_time = limits.startup_time.max(time);
+            limits.startup_time = time.max(LEAST_STARTUP);
         }
         // A small instance gets small batches: the default for a default instance, in proportion.
         limits.batch_bytes = limits.batch_bytes.min(self.memory / 16);
@@ -60,6 +61,9 @@ impl SandboxOptions {
         limits
     }
 }
+
+/// What a guest has to start and to load a file, however short its calls may be.
+const LEAST_STARTUP: Duration = Duration::from_secs(1);
 
 /// A time limit, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

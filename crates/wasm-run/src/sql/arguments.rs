@@ -39,7 +39,7 @@ impl Arguments {
     /// # Errors
     /// When one is missing, or standard input is wanted twice.
     pub async fn read(command: &Sql) -> Result<Self, Failure> {
-        let tables = command.tables.iter().map(|table| FoundTable::find(table, command.input_format));
+        let tables = command.tables.iter().map(|table| FoundTable::find(table, command.input_format, &command.text));
         let tables: Vec<_> = tables.collect::<Result<_, _>>()?;
         let mut files = command.files.clone();
         if files.is_empty() && command.statements.is_empty() && !command.is_interactive() {

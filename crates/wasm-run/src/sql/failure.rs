@@ -24,6 +24,7 @@ use vivarium::ErrorClass;
 
 use super::named_files::{NotNamed, OpenError};
 use super::script::{Place, Script};
+use super::text_files::BadFile;
 use crate::panics::Panic;
 
 /// What DataFusion says behind errors that it takes for its own, also behind some that are the statement's.
@@ -76,6 +77,7 @@ impl SqlFailure {
         match self.ours() {
             Some(error) => error.class(),
             None if find::<NotNamed>(&self.error).is_some() => ErrorClass::Usage,
+            None if find::<BadFile>(&self.error).is_some() => ErrorClass::Input,
             None => match find::<Panic>(&self.error) {
                 Some(panic) if panic.is_of_reader() => ErrorClass::Input,
                 Some(_) => ErrorClass::Usage,
@@ -174,6 +176,9 @@ pub fn plain_message(error: &DataFusionError) -> String {
         return error.to_string();
     }
     if let Some(error) = find::<OpenError>(error) {
+        return error.to_string();
+    }
+    if let Some(error) = find::<BadFile>(error) {
         return error.to_string();
     }
     if let Some(panic) = find::<Panic>(error) {

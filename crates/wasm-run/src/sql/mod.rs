@@ -3,6 +3,8 @@
 //! ```text
 //!   options ─ what was asked for          script ── text -> statements with their places
 //!   tables ── files -> tables             session ─ DataFusion, and how a statement runs in it
+//!   now, not_in ─ what DataFusion does otherwise than SQL
+//!   text_files ─ CSV and JSON as `run` reads them
 //!   named_files ─ what SQL may reach      results ─ where rows go      progress ─ how far a scan is
 //!   failure ─ what went wrong, and where in the text                   prompt/ ── when somebody sits in front of it
 //! ```
@@ -16,6 +18,8 @@ mod ceilings;
 mod failure;
 mod memory_pool;
 mod named_files;
+mod not_in;
+mod now;
 mod options;
 mod progress;
 mod prompt;
@@ -24,6 +28,7 @@ mod script;
 mod session;
 mod tables;
 mod temporary;
+mod text_files;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -39,7 +44,7 @@ pub use self::failure::SqlFailure;
 pub use self::options::Sql;
 pub use self::temporary::remove_left_by as remove_temporary_of;
 
-use self::arguments::Arguments;
+use self::arguments::{Arguments, Functions};
 use self::failure::plain_message;
 use self::named_files::Intent;
 use self::prompt::{History, Prompt};
@@ -203,10 +208,25 @@ async fn install(
     for (name, value) in &command.job_parameters {
         session.set(&format!("vivarium.job_parameter.{name}"), value)?;
     }
-    for functions in &arguments.functions {
-        let registered = python.register(&session.context, functions.source.clone(), functions.only.as_deref()).await;
-        registered.map_err(|error| Failure::sql(SqlFailure::without_place(error)))?;
+    let mut refused = Vec::new();
+    for Functions { source, only } in &arguments.functions {
+        let failed = |error| Failure::sql(SqlFailure::without_place(error));
+        match only {
+            Some(only) => {
+                python.register(&session.context, source.clone(), Some(only)).await.map_err(failed)?;
+            }
+            None => {
+                let (_, others) = python.register_usable(&session.context, source.clone()).await.map_err(failed)?;
+                refused.extend(others.into_iter().map(|(name, error)| (name, error.to_string())));
+            }
+        }
     }
+    if !command.messages.quiet {
+        for (name, why) in &refused {
+            note!("wasm-run: {name} cannot be called: {why}");
+        }
+    }
+    session.refuse(refused);
     Ok(python)
 }
 

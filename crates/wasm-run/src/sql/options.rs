@@ -8,7 +8,7 @@ use vivarium_sandbox::parse_size;
 use super::tables::NamedTable;
 use crate::cli::FunctionName;
 use crate::files::{Format, Location};
-use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions};
+use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions, TextOptions};
 
 /// Query files with SQL that may call Python functions.
 ///
@@ -88,6 +88,9 @@ pub struct Sql {
     /// A setting that `open(context)` of a function finds in `context.job_parameters`; may be given several times.
     #[arg(long = "job-parameter", value_name = "NAME=VALUE", value_parser = crate::options::parse_variable)]
     pub job_parameters: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub text: TextOptions,
 
     #[command(flatten)]
     pub host: HostOptions,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::Span;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
+use datafusion::sql::parser::{DFParser, DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{self, Statement as SqlStatement};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, dialect_from_str};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -32,6 +32,8 @@ pub struct Statement {
     pub place: Place,
     /// The statement as the parser understood it.
     pub parsed: Parsed,
+    /// It is a CREATE FUNCTION IF NOT EXISTS.
+    pub if_not_exists: bool,
 }
 
 /// A part of a script: from a line and column, counted from 1, to before another.
@@ -93,9 +95,17 @@ impl Script {
                     ),
                 ));
             }
-            let parsed = parser.parse_statement().map_err(wrong)?;
+            let if_not_exists = takes_if_not_exists(&mut parser);
+            let parsed = match if_not_exists {
+                true => {
+                    let parsed = parser.parser.parse_create_function(false, false, false);
+                    let parsed = parsed.map_err(|error| wrong(DataFusionError::SQL(Box::new(error), None)))?;
+                    Parsed::Statement(Box::new(parsed))
+                }
+                false => parser.parse_statement().map_err(wrong)?,
+            };
             let place = Place { start: next.span.start, end: END };
-            statements.push(Statement { script: Arc::clone(self), place, parsed });
+            statements.push(Statement { script: Arc::clone(self), place, parsed, if_not_exists });
         }
     }
 
@@ -177,7 +187,45 @@ impl Script {
     }
 }
 
+/// Takes `CREATE FUNCTION IF NOT EXISTS`, which the parser of this dialect does not know, if that is what comes next.
+fn takes_if_not_exists(parser: &mut DFParser<'_>) -> bool {
+    const WORDS: [Keyword; 5] = [Keyword::CREATE, Keyword::FUNCTION, Keyword::IF, Keyword::NOT, Keyword::EXISTS];
+    let parser = &mut parser.parser;
+    let is_next = |(index, keyword): (usize, &Keyword)| matches!(parser.peek_nth_token(index).token, Token::Word(word) if word.keyword == *keyword);
+    let found = WORDS.iter().enumerate().all(is_next);
+    if found {
+        for _ in WORDS {
+            parser.next_token();
+        }
+    }
+    found
+}
+
 impl Statement {
+    /// The name of the function that it is to make, where there is none.
+    pub fn created_if_missing(&self) -> Option<String> {
+        let Parsed::Statement(statement) = &self.parsed else { return None };
+        let SqlStatement::CreateFunction(function) = &**statement else { return None };
+        let name = function.name.0.last()?.as_ident().filter(|_| self.if_not_exists)?;
+        Some(match name.quote_style {
+            Some(_) => name.value.clone(),
+            None => name.value.to_lowercase(),
+        })
+    }
+
+    /// The first place where a function of this name is called.
+    pub fn calls(&self, name: &str, dialect: &dyn Dialect) -> Option<Span> {
+        let tokens = self.script.tokens(self.place, dialect);
+        let mut tokens = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).peekable();
+        while let Some(token) = tokens.next() {
+            let is_name = matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case(name));
+            if is_name && tokens.peek().is_some_and(|next| next.token == Token::LParen) {
+                return Span::try_from_sqlparser_span(token.span);
+            }
+        }
+        None
+    }
+
     /// Where it stands, for messages that have nothing better.
     pub fn shown_place(&self) -> String {
         match &self.script.name {

@@ -1,7 +1,7 @@
 //! A DataFusion session with the command's tables and Python functions, and how one statement runs in it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
@@ -12,6 +12,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{ExplainStatement, Statement as Parsed};
@@ -21,6 +22,8 @@ use super::ceilings::Ceilings;
 use super::failure::{SqlFailure, plain_message};
 use super::memory_pool::WithoutSandboxes;
 use super::named_files::{Intent, NamedFiles, Names};
+use super::not_in::ConstantNotIn;
+use super::now::Now;
 use super::options::Sql;
 use super::progress::ScanProgress;
 use super::results::{Results, Rows};
@@ -47,6 +50,8 @@ pub struct Session {
     temporary: TemporaryFolder,
     explain: Option<Explain>,
     progress: ProgressMode,
+    /// Functions of files that cannot be called, and why.
+    refused: OnceLock<Vec<(String, String)>>,
 }
 
 /// What is asked about queries in place of their rows.
@@ -81,6 +86,8 @@ impl Session {
         options.sql_parser.collect_spans = true;
         // The generic dialect knows PostgreSQL's CREATE FUNCTION with $$ strings.
         options.sql_parser.dialect = DialectName::Generic;
+        // A TIMESTAMP WITH TIME ZONE has one, and now() too.
+        options.execution.time_zone = Some("UTC".to_owned());
         // What a sort keeps to put its parts together; the default is more than a small limit.
         let bytes = usize::try_from(query_memory(command)).unwrap_or(usize::MAX);
         let reserved = &mut options.execution.sort_spill_reservation_bytes;
@@ -106,14 +113,35 @@ impl Session {
             (false, true) => Some(Explain::Plan),
             (false, false) => None,
         };
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        context.register_udf(ScalarUDF::new_from_impl(Now::default()));
+        context.add_analyzer_rule(Arc::new(ConstantNotIn));
         Ok(Self {
-            context: SessionContext::new_with_config_rt(config, runtime),
+            context,
             names,
             ceilings,
             temporary,
             explain,
             progress: ProgressMode::new(&command.messages),
+            refused: OnceLock::new(),
         })
+    }
+
+    /// Says which functions of files cannot be called, and why: a statement that calls one is told.
+    pub fn refuse(&self, functions: Vec<(String, String)>) {
+        // There is one list for a session.
+        let _ = self.refused.set(functions);
+    }
+
+    /// That a statement calls a function that cannot be called: the engine may have one of its name, which would be another.
+    fn check_calls(&self, statement: &Statement) -> Result<(), DataFusionError> {
+        let dialect = dialect(&self.context);
+        for (name, why) in self.refused.get().into_iter().flatten() {
+            if statement.calls(name, dialect.as_ref()).is_some() {
+                return Err(DataFusionError::Plan(format!("the function {name} of a file cannot be called: {why}")));
+            }
+        }
+        Ok(())
     }
 
     /// The folder of temporary files.
@@ -164,6 +192,12 @@ impl Session {
         let is_explanation = explained.is_some() || statement.is_explanation();
         let is_query = statement.is_query();
         check_setting(&statement)?;
+        self.check_calls(&statement).map_err(failed)?;
+        if let Some(name) = statement.created_if_missing()
+            && vivarium_datafusion::has_function(&self.context, &name)
+        {
+            return Ok(Done { rows: None, time: started.elapsed() });
+        }
         let Statement { parsed, .. } = statement;
         self.check_files(&parsed).map_err(failed)?;
         let parsed = match explained {

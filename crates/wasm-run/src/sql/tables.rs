@@ -5,33 +5,30 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_schema::Schema;
 use datafusion::catalog::MemTable;
 use datafusion::common::TableReference;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::arrow::ArrowFormat;
-use datafusion::datasource::file_format::csv::CsvFormat;
-use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::object_store::ObjectStoreExt;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
+use vivarium_textfiles::TextFormat;
 
 use super::named_files::resolved;
+use super::text_files::{TextFiles, text_files};
 use crate::failure::Failure;
-use crate::files::{self, Format, Location, Spool, declared};
+use crate::files::{self, Format, Location, Opening, Spool, declared, int96};
+use crate::options::TextOptions;
 use crate::panics;
 use crate::supervisor::{Doing, doing};
-
-/// How many rows (or objects) of a text file tell its columns' types, as for `run`.
-const INFERRED_ROWS: usize = 10_000;
 
 /// `NAME=FILE`, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +55,7 @@ impl FromStr for NamedTable {
 pub struct FoundTable {
     given: NamedTable,
     format: Format,
+    text: TextFormat,
     source: Source,
 }
 
@@ -81,7 +79,7 @@ impl FoundTable {
     ///
     /// # Errors
     /// When there are none, or their format is not known or not one.
-    pub fn find(given: &NamedTable, input_format: Option<Format>) -> Result<Self, Failure> {
+    pub fn find(given: &NamedTable, input_format: Option<Format>, text: &TextOptions) -> Result<Self, Failure> {
         let source = Source::find(&given.files).map_err(|error| given.unreadable(error))?;
         let example = match &source {
             Source::Standard => Location::Standard,
@@ -90,7 +88,7 @@ impl FoundTable {
             Source::Folder { files, .. } => Location::File(files.first().cloned().unwrap_or_default()),
         };
         let format = |location: &Location| {
-            Format::of(location, None, "--input-format")
+            Format::of_input(location, None, "--input-format")
                 .or_else(|error| input_format.ok_or(error))
                 .map_err(Failure::usage)
         };
@@ -108,7 +106,7 @@ impl FoundTable {
                 }
             }
         }
-        Ok(Self { given: given.clone(), format: first, source })
+        Ok(Self { given: given.clone(), format: first, text: text.format_of(&given.name), source })
     }
 
     /// The files and folders that a session reads, as absolute paths.
@@ -168,7 +166,7 @@ impl FoundTable {
         location: Location,
     ) -> Result<Arc<dyn datafusion::catalog::TableProvider>, Failure> {
         let spool = Spool::of(&location, self.format)?;
-        let input = files::open(location, self.format, spool).await?;
+        let input = files::open(Opening { location, format: self.format, text: self.text.clone() }, spool).await?;
         let batches: Vec<_> = input.batches.try_collect().await.map_err(|error| self.given.unreadable(error))?;
         let table = MemTable::try_new(input.schema, vec![batches]).map_err(|error| self.given.unreadable_by(&error))?;
         Ok(Arc::new(table))
@@ -179,27 +177,26 @@ impl FoundTable {
         session: &SessionContext,
         files: &[PathBuf],
     ) -> Result<ListingTable, DataFusionError> {
-        let format = reader(self.format);
-        let state = session.state();
         let urls: Vec<_> = files.iter().map(|file| url(file, false)).collect::<Result<_, _>>()?;
-        let mut objects = Vec::with_capacity(urls.len());
-        for url in &urls {
-            let store = session.runtime_env().object_store(url)?;
-            objects.push(store.head(url.prefix()).await?);
-        }
-        let schema = match urls.first() {
-            Some(_) if self.format == Format::Csv => csv_schema(files)?,
-            Some(url) => {
-                let store = session.runtime_env().object_store(url)?;
-                format.infer_schema(&state, &store, &objects).await?
+        let (format, schema) = match self.text_files(files)? {
+            Some(TextFiles { format, schema }) => (format, schema),
+            None => {
+                let format = reader(self.format, files)?;
+                let mut objects = Vec::with_capacity(urls.len());
+                let mut schema = Arc::new(Schema::empty());
+                for url in &urls {
+                    objects.push(session.runtime_env().object_store(url)?.head(url.prefix()).await?);
+                }
+                if let Some(url) = urls.first() {
+                    let store = session.runtime_env().object_store(url)?;
+                    schema = format.infer_schema(&session.state(), &store, &objects).await?;
+                }
+                (format, schema)
             }
-            None => Arc::new(Schema::empty()),
         };
         let options = ListingOptions::new(format).with_file_extension("");
         ListingTable::try_new(
-            ListingTableConfig::new_with_multi_paths(urls)
-                .with_listing_options(options)
-                .with_schema(self.strings_for_nulls(&schema)),
+            ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema),
         )
     }
 
@@ -211,27 +208,25 @@ impl FoundTable {
         files: &[PathBuf],
     ) -> Result<ListingTable, DataFusionError> {
         let state = session.state();
-        let options = ListingOptions::new(reader(self.format)).with_file_extension(format!(".{extension}"));
+        let text = self.text_files(files)?;
+        let format = match &text {
+            Some(text) => Arc::clone(&text.format),
+            None => reader(self.format, files)?,
+        };
+        let options = ListingOptions::new(format).with_file_extension(format!(".{extension}"));
         let config = ListingTableConfig::new(url(folder, true)?).with_listing_options(options);
         // Folders such as `year=2024` are columns.
         let config = config.infer_partitions_from_path(&state).await?;
-        let schema = match self.format {
-            Format::Csv => csv_schema(files)?,
-            _ => config.clone().infer_schema(&state).await?.file_schema.unwrap_or_else(|| Arc::new(Schema::empty())),
+        let schema = match text {
+            Some(text) => text.schema,
+            None => config.clone().infer_schema(&state).await?.file_schema.unwrap_or_else(|| Arc::new(Schema::empty())),
         };
-        ListingTable::try_new(config.with_schema(self.strings_for_nulls(&schema)))
+        ListingTable::try_new(config.with_schema(schema))
     }
 
-    /// A column of which nothing but NULL has been seen could hold anything: text holds anything.
-    fn strings_for_nulls(&self, schema: &SchemaRef) -> SchemaRef {
-        if !matches!(self.format, Format::Csv | Format::Json) {
-            return Arc::clone(schema);
-        }
-        let fields = schema.fields().iter().map(|field| match field.data_type() {
-            DataType::Null => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-            _ => Arc::clone(field),
-        });
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    /// The files as tables of text, if they are of text.
+    fn text_files(&self, files: &[PathBuf]) -> Result<Option<TextFiles>, DataFusionError> {
+        self.format.is_text().then(|| text_files(files, self.format, &self.text)).transpose()
     }
 }
 
@@ -298,66 +293,27 @@ fn collect_tables(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String>
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if path.is_dir() && name.contains('=') {
             collect_tables(&path, found)?;
-        } else if path.is_file() && Format::of(&Location::File(path.clone()), None, "").is_ok() {
+        } else if path.is_file() && Format::of_input(&Location::File(path.clone()), None, "").is_ok() {
             found.push(path);
         }
     }
     Ok(())
 }
 
-/// The columns of CSV files, found as `run` finds them. (DataFusion looks at a file in pieces that end with a line, which may be in
-/// the middle of a value.)
-fn csv_schema(files: &[PathBuf]) -> Result<SchemaRef, DataFusionError> {
-    let format = arrow::csv::reader::Format::default().with_header(true);
-    let mut left = INFERRED_ROWS;
-    let mut known: Option<Schema> = None;
+/// The reader of a format whose files say their columns themselves.
+fn reader(format: Format, files: &[PathBuf]) -> Result<Arc<dyn FileFormat>, DataFusionError> {
+    if format == Format::Arrow {
+        return Ok(Arc::new(ArrowFormat));
+    }
+    let mut microseconds = false;
     for file in files {
-        let (schema, rows) = format.infer_schema(BufReader::new(File::open(file)?), Some(left))?;
-        left = left.saturating_sub(rows);
-        known = Some(match known {
-            None => schema,
-            Some(known) => merged(&known, &schema).ok_or_else(|| {
-                DataFusionError::Execution(format!(
-                    "the columns of {} are not those of the files before it",
-                    file.display()
-                ))
-            })?,
-        });
+        let opened = File::open(file)?;
+        // What is wrong with a file is told by its reader.
+        if let Ok(Some(metadata)) = declared::check(&opened, format) {
+            microseconds |= int96::microseconds(&opened, &metadata)?;
+        }
     }
-    Ok(Arc::new(known.unwrap_or_else(Schema::empty)))
-}
-
-/// Columns of types that hold what both have; `None` when they are not the same columns.
-fn merged(one: &Schema, other: &Schema) -> Option<Schema> {
-    let field = |(one, other): (&FieldRef, &FieldRef)| {
-        let data_type = match (one.data_type(), other.data_type()) {
-            (one, other) if one == other => one.clone(),
-            (DataType::Null, known) | (known, DataType::Null) => known.clone(),
-            (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
-            _ => DataType::Utf8,
-        };
-        (one.name() == other.name()).then(|| Field::new(one.name(), data_type, true))
-    };
-    if one.fields().len() != other.fields().len() {
-        return None;
-    }
-    one.fields().iter().zip(other.fields()).map(field).collect::<Option<Vec<_>>>().map(Schema::new)
-}
-
-/// The reader of a format.
-fn reader(format: Format) -> Arc<dyn FileFormat> {
-    match format {
-        Format::Parquet => Arc::new(ParquetFormat::default()),
-        // Values may hold line breaks, as for `run`; so one file is read by one task.
-        Format::Csv => Arc::new(
-            CsvFormat::default()
-                .with_has_header(true)
-                .with_newlines_in_values(true)
-                .with_schema_infer_max_rec(INFERRED_ROWS),
-        ),
-        Format::Json => Arc::new(JsonFormat::default().with_schema_infer_max_rec(INFERRED_ROWS)),
-        Format::Arrow => Arc::new(ArrowFormat),
-    }
+    Ok(Arc::new(ParquetFormat::default().with_coerce_int96(microseconds.then(|| "us".to_owned()))))
 }
 
 /// The URL of a file or folder, whatever characters its name has.
@@ -371,20 +327,6 @@ fn url(path: &Path, folder: bool) -> Result<ListingTableUrl, DataFusionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_have_columns_of_types_that_hold_all_of_them() {
-        let schema = |fields: &[(&str, DataType)]| {
-            Schema::new(
-                fields.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect::<Vec<_>>(),
-            )
-        };
-        let one = schema(&[("a", DataType::Int64), ("b", DataType::Null), ("c", DataType::Boolean)]);
-        let other = schema(&[("a", DataType::Float64), ("b", DataType::Int64), ("c", DataType::Int64)]);
-        let both = schema(&[("a", DataType::Float64), ("b", DataType::Int64), ("c", DataType::Utf8)]);
-        assert_eq!(merged(&one, &other), Some(both));
-        assert_eq!(merged(&one, &schema(&[("a", DataType::Int64)])), None);
-    }
 
     #[test]
     fn a_table_is_a_name_and_files() {

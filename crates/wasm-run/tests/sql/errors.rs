@@ -97,7 +97,7 @@ fn the_status_says_whose_part_it_is() {
         (&["SELECT endless(x) FROM t", "-u", "endless.py::endless", "--timeout", "500ms"], 3),
         (&["SELECT hungry(x) FROM t", "-u", "hungry.py::hungry"], 3),
         (&["SELECT 1", "-pyreq", "missing.txt"], 4),
-        (&["SELECT sum(x) FROM w", "-t", "w=wrong.csv"], 5),
+        (&["SELECT sum(x) FROM w", "-t", "w=wrong.csv", "--infer-rows", "10000"], 5),
         (&["SELECT 1 / 0"], 5),
     ];
     for (arguments, status) in cases {

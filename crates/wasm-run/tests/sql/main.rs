@@ -1,10 +1,12 @@
 //! `wasm-run sql`: one promise a module. The `.slt` files beside this one are documents, and `documents` runs them.
 
+mod declared;
 mod documents;
 mod errors;
 mod explanations;
 mod files;
 mod functions;
+mod guards;
 mod hostile;
 mod prompt;
 mod results;
