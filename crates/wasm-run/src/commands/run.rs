@@ -9,8 +9,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::json;
 use vivarium::{
-    Aggregation, ColumnCounts, ColumnMode, EnvironmentSnapshots, Error, Failures, Function, FunctionMetric, FunctionSource,
-    GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
+    Aggregation, ColumnCounts, ColumnMode, EnvironmentSnapshots, Error, Failures, Function, FunctionMetric,
+    FunctionSource, GroupBy, JobContext, Kind, Module, OnError, Task, TaskOptions,
 };
 use vivarium_textfiles::Reason;
 

@@ -41,6 +41,10 @@ fn the_guarded_rows_have_no_call() {
         ("SELECT count(*) AS c FROM t WHERE NOT (id = 2 OR inv(id - 2) < 0)", "3"),
         ("SELECT count(*) AS c FROM t WHERE id IN (2, 4) AND (id = 2 OR inv(id - 2) = 0.5)", "2"),
         ("SELECT sum(coalesce(NULLIF(id, 2), CAST(inv(id - 1) AS BIGINT))) AS s FROM t WHERE id > 1", "13"),
+        (
+            "SELECT id % 2 AS k, sum(inv(id - 2)) FILTER (WHERE id <> 2) AS s FROM t GROUP BY k ORDER BY k",
+            "0,0.5 1,0.3333333333333333",
+        ),
         ("SELECT max(id) FILTER (WHERE v > 1 AND inv(v - 1) > 0) AS m FROM t", "2"),
         ("SELECT count(*) AS c FROM t a LEFT JOIN t b ON a.id = b.id AND (b.id <> 2 AND inv(a.id - 2) > 0)", "5"),
         ("SELECT count(*) AS c FROM t a LEFT JOIN t b ON a.id > b.id AND (a.id = 2 OR inv(a.id - 2) > 0)", "11"),
