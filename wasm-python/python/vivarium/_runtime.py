@@ -86,7 +86,8 @@ def start(request):
         raise ProtocolError("the name of an environment variable is not empty and has no '='")
     os.environ.clear()
     os.environ.update(variables)
-    time.tzset()  # also without TZ: the snapshot that this is a copy of may have had another one
+    if hasattr(time, "tzset"):  # not in the guest, whose local time is UTC
+        time.tzset()  # also without TZ: the snapshot that this is a copy of may have had another one
     sys.dont_write_bytecode = True
     sys.path[:] = [*_own_path, *_strings(_field(request, "path", list), "paths")]
     directory = request.get("directory")
