@@ -292,7 +292,7 @@ async fn an_arena_is_used_again_only_when_it_is_large_enough() {
 async fn another_version_of_the_contract_is_refused() {
     let guest = Guest { abi_version: 1, ..Guest::default() };
     let error = Sandbox::start(&guest.image(), &config()).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(ProtocolError::Version { found: 2, expected: 1 })), "{error}");
+    assert!(matches!(error, Error::Protocol(ProtocolError::Version { found: 1, expected: 2 })), "{error}");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ fn rows_with_null_are_left_out_or_masked() {
 
 #[test]
 fn columns_come_as_they_are() {
-    assert_eq!(run("f.py::digits", "s\na1b2\n\"\"\n33\n").ok().stdout, "s,digits\na1b2,2\n,\n33,2\n");
+    assert_eq!(run("f.py::digits", "s\na1b2\n\"\"\n33\n").ok().stdout, "s,digits\na1b2,2\n\"\",0\n33,2\n");
     assert_eq!(run("f.py::replaced", "s\nab\nçd\n").ok().stdout, "s,replaced\nab,äb\nçd,çd\n");
 }
 

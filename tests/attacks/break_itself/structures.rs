@@ -207,7 +207,7 @@ pub const CASES: &[Case] = &[
     .by("addresses become slices in one checked place"),
     host("a version of the ABI that is not this one", |attempt| {
         Box::pin(async move {
-            let guest = Guest { abi_version: 2, ..Guest::default() };
+            let guest = Guest { abi_version: 1, ..Guest::default() };
             modules::fails(&attempt, guest, |error| matches!(error, Error::Protocol(ProtocolError::Version { .. }))).await
         })
     })
