@@ -148,10 +148,10 @@ static int write_time(vv_builder *builder, PyObject *value) {
     return append_units(builder, value, seconds * VV_MICROS_PER_SECOND + PyDateTime_TIME_GET_MICROSECOND(value));
 }
 
-/* Subclasses may be finer than datetime: pandas.Timestamp keeps its nanoseconds beside. */
-static int check_subclass(vv_builder *builder, PyObject *value) {
+/* Subclasses may be finer than datetime: pandas.Timestamp and pandas.Timedelta keep their nanoseconds beside, under these names. */
+static int check_subclass(vv_builder *builder, PyObject *value, const char *name) {
     PyObject *finer;
-    VV_TRY(PyObject_GetOptionalAttrString(value, "nanosecond", &finer));
+    VV_TRY(PyObject_GetOptionalAttrString(value, name, &finer));
     int nonzero = finer == NULL ? 0 : PyObject_IsTrue(finer);
     Py_XDECREF(finer);
     VV_TRY(nonzero);
@@ -177,11 +177,30 @@ static int utc_offset(PyObject *value, bool *aware, int64_t *micros) {
     return 0;
 }
 
+/* A time of NumPy's, which has a unit of its own. */
+static int write_numpy_time(vv_builder *builder, PyObject *value) {
+    PyObject *units = vv_vectors_helper("time_units", "OL", value, (long long)builder->type->units_per_second);
+    if (units == NULL) return -1;
+    if (units == Py_None) {
+        Py_DECREF(units);
+        return vv_misfit(builder, value, "it is no time, outside what 64 bits of the type's unit can hold, or finer than that");
+    }
+    long long found = PyLong_AsLongLong(units);
+    Py_DECREF(units);
+    if (found == -1 && PyErr_Occurred()) return -1;
+    ((int64_t *)builder->values.data)[builder->length++] = found;
+    return 0;
+}
+
+static bool is_numpy(PyObject *value, const char *name) { return strcmp(Py_TYPE(value)->tp_name, name) == 0; }
+
+/* Of NumPy, one without a zone: in a column with a zone it is the instant in UTC, as in arrays. */
 static int write_timestamp(vv_builder *builder, PyObject *value) {
     bool aware;
     int64_t offset;
+    if (is_numpy(value, "numpy.datetime64")) return write_numpy_time(builder, value);
     if (!PyDateTime_Check(value)) return vv_misfit(builder, value, "a datetime.datetime is expected");
-    if (!PyDateTime_CheckExact(value)) VV_TRY(check_subclass(builder, value));
+    if (!PyDateTime_CheckExact(value)) VV_TRY(check_subclass(builder, value, "nanosecond"));
     VV_TRY(utc_offset(value, &aware, &offset));
     if (aware && builder->type->zone == NULL)
         return vv_misfit(builder, value, "the type has no time zone; .replace(tzinfo=None) drops the value's");
@@ -194,8 +213,9 @@ static int write_timestamp(vv_builder *builder, PyObject *value) {
 }
 
 static int write_duration(vv_builder *builder, PyObject *value) {
+    if (is_numpy(value, "numpy.timedelta64")) return write_numpy_time(builder, value);
     if (!PyDelta_Check(value)) return vv_misfit(builder, value, "a datetime.timedelta is expected");
-    if (!PyDelta_CheckExact(value)) VV_TRY(check_subclass(builder, value));
+    if (!PyDelta_CheckExact(value)) VV_TRY(check_subclass(builder, value, "nanoseconds"));
     /* 999999999 days are more microseconds than 64 bits hold. */
     int64_t days = PyDateTime_DELTA_GET_DAYS(value);
     if (days > 106751990 || days < -106751990) {

@@ -332,3 +332,41 @@ def test_dtypes_do_not_depend_on_the_other_rows(guest):
     assert str(guest.call("f", pa.array([0.0, 1.0])).to_pylist()) == "[nan, 1.0]"
     assert str(seen()[0].dtype) == "Float64"
     assert str(guest.call("f", pa.array([0.0, None])).to_pylist()) == "[nan, None]"
+
+
+@pytest.mark.parametrize("type", [pa.duration("ns"), pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.timestamp("ns", "Europe/Berlin"), pa.duration("us")], ids=str)
+def test_nanoseconds_of_a_frame_stay(guest, type):
+    guest.load(
+        "from vivarium import udtf\n"
+        f"@udtf(vectorized='pandas', null_handling='call', input_types='table(value {type})', result_type='table(value {type})')\n"
+        "def same(frame):\n    return frame\n"
+    )
+    array = pa.array([0, 1, -5, None, 2**62, 123456789123456789], type)
+    handle, _ = guest.bind("same", [type])
+    row = pa.struct([pa.field("value", type)])
+    found, _ = guest.invoke(handle, [array], pa.struct([pa.field("row", pa.uint32(), False), pa.field("row_values", row, False)]))
+    guest.control(op="drop", handle=handle)
+    assert found.field(1).field(0).equals(array), found
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "expected"),
+    [
+        ("duration[ns]", "np.timedelta64(5, 'ns')", 5),
+        ("duration[us]", "np.timedelta64(5, 'm')", 300_000_000),
+        ("timestamp[us]", "np.datetime64('2024-05')", 1_714_521_600_000_000),
+        ("duration[us]", "np.timedelta64(5, 'ns')", None),
+        ("duration[ns]", "np.timedelta64(2**60, 's')", None),
+        ("duration[s]", "np.timedelta64(1, 'Y')", None),
+        ("duration[us]", "pd.Timedelta(5, 'ns')", None),
+        ("timestamp[us]", "pd.Timestamp(5, unit='ns')", None),
+    ],
+)
+def test_a_time_of_numpy_or_pandas_is_exact_or_refused(guest, type, value, expected):
+    guest.load(f"import numpy as np, pandas as pd\nfrom vivarium import udf\n@udf(result_type='{type}')\ndef f(x: int):\n    return {value}\n")
+    of = {"duration": pa.duration, "timestamp": pa.timestamp}[type.partition("[")[0]](type.partition("[")[2][:-1])
+    if expected is None:
+        with pytest.raises(native_guest.GuestError, match="does not fit"):
+            guest.call("f", pa.array([1]), type=of)
+    else:
+        assert guest.call("f", pa.array([1]), type=of).cast(pa.int64()).to_pylist() == [expected]

@@ -30,7 +30,9 @@ def test_a_call_within_a_call_is_refused(guest):
         assert guest.library.vv_batch(100) is None
         return str(x)
 
-    sys.modules["reentry_hook"] = types.SimpleNamespace(again=again)
+    hook = types.ModuleType("reentry_hook")
+    hook.again = again
+    sys.modules["reentry_hook"] = hook
     guest.load(SOURCE, "reentry.py")
     handle, _ = guest.bind("f", [pa.int64()])
     arena, alive = guest.fill([pa.array([1, 2])], 2)

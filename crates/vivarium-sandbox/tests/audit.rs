@@ -54,8 +54,7 @@ async fn record(guest: Guest) -> Vec<BTreeMap<String, String>> {
         let _ = sandbox.invoke(1, 0, 3, &[column()], &DataType::Int64).await;
     };
     call.with_subscriber(tracing_subscriber::registry().with(Record(Arc::clone(&events)))).await;
-    let recorded = std::mem::take(&mut *events.lock().unwrap());
-    recorded
+    std::mem::take(&mut *events.lock().unwrap())
 }
 
 fn invoke(body: &str) -> Guest {

@@ -118,6 +118,25 @@ def _to_time(values, mask, dtype, spelling):
     return converted, mask
 
 
+_SECONDS = {"W": (604_800, 1), "D": (86_400, 1), "h": (3_600, 1), "m": (60, 1)}
+_SECONDS |= {unit: (1, 1000**power) for power, unit in enumerate(("s", "ms", "us", "ns", "ps", "fs", "as"))}
+"""Of NumPy's units: how many seconds, divided by what."""
+
+
+def time_units(value, per_second):
+    """A datetime64 or timedelta64 in whole units, of which there are so many in a second; None where that is no int64."""
+    if np.isnat(value):
+        return None
+    if value.dtype.kind == "M" and np.datetime_data(value.dtype)[0] in ("Y", "M"):
+        value = value.astype("M8[D]")
+    unit, count = np.datetime_data(value.dtype)
+    if unit not in _SECONDS:
+        return None
+    seconds, parts = _SECONDS[unit]
+    units, rest = divmod(int(value.astype("i8")) * count * seconds * per_second, parts)
+    return units if rest == 0 and -(1 << 63) <= units < 1 << 63 else None
+
+
 def checked(result, dtype, count, spelling):
     """A result as what the shim appends: a list of objects, or an array of exactly `dtype` and a mask or None.
 

@@ -1,6 +1,5 @@
 //! Values of JSON to columns.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -297,11 +296,11 @@ impl Struct {
     }
 
     /// Takes a member's value.
-    pub fn member(&mut self, cursor: &mut Cursor<'_>, name: &Cow<'_, str>) -> Result<(), TextError> {
+    pub fn member(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<(), TextError> {
         let place = self.order_at;
         self.order_at += 1;
-        let expected = self.order.get(place).copied().filter(|index| self.names[*index] == **name);
-        let index = match expected.or_else(|| self.by_name.get(&**name).copied()) {
+        let expected = self.order.get(place).copied().filter(|index| self.names[*index] == *name);
+        let index = match expected.or_else(|| self.by_name.get(name).copied()) {
             Some(index) => index,
             None => {
                 return Err(cursor.wrong(format!(
