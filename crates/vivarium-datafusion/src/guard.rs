@@ -4,6 +4,7 @@
 //! the data whether a guard such as `x <> 0 AND f(1 / x)` held. (apache/datafusion#8874.)
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -17,7 +18,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
 
 /// `left AND right`, or `left OR right`.
-#[derive(Debug, Clone, Eq, Hash)]
+#[derive(Debug, Clone, Eq)]
 pub(crate) struct Guarded {
     left: Arc<dyn PhysicalExpr>,
     right: Arc<dyn PhysicalExpr>,
@@ -53,6 +54,14 @@ impl Guarded {
 impl PartialEq for Guarded {
     fn eq(&self, other: &Self) -> bool {
         self.is_and == other.is_and && self.left.eq(&other.left) && self.right.eq(&other.right)
+    }
+}
+
+impl Hash for Guarded {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.left.hash(state);
+        self.right.hash(state);
+        self.is_and.hash(state);
     }
 }
 

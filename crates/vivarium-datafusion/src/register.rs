@@ -139,7 +139,8 @@ pub(crate) async fn source(
         Some(only) => vec![module.function(only).map_err(failed)?],
         None => {
             let problems = module.problems();
-            if !problems.is_empty() && !(others && problems.iter().all(|problem| problem.function.is_some())) {
+            let usable = others && problems.iter().all(|problem| problem.function.is_some());
+            if !problems.is_empty() && !usable {
                 return Err(failed(wrong(problems)).into());
             }
             for problem in problems {
