@@ -20,7 +20,7 @@ MDBOOK = "0.5.4"
 
 CHAPTERS = {
     "Begin here": ["docs/for-function-authors.md", "docs/for-embedders.md", "docs/for-operators.md"],
-    "Functions": ["docs/functions.md", "docs/types.md", "docs/files.md", "docs/environments.md", "docs/packages.md", "docs/images.md", "docs/conformance.md"],
+    "Functions": ["docs/functions.md", "docs/columns.md", "docs/types.md", "docs/files.md", "docs/environments.md", "docs/packages.md", "docs/images.md", "docs/conformance.md"],
     "Engines": ["docs/sql.md", "docs/flink.md"],
     "Operation": ["docs/threat-model.md", "docs/wasmtime.md", "docs/attacks.md", "docs/wasi.md", "docs/building.md", "docs/measuring.md", "docs/benchmarks.md"],
     "The project": ["ARCHITECTURE.md", "wasm-python/README.md", "wasm-python/ABI.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],
