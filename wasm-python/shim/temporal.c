@@ -179,7 +179,9 @@ static int utc_offset(PyObject *value, bool *aware, int64_t *micros) {
 
 /* A time of NumPy's, which has a unit of its own. */
 static int write_numpy_time(vv_builder *builder, PyObject *value) {
-    PyObject *units = vv_vectors_helper("time_units", "OL", value, (long long)builder->type->units_per_second);
+    PyObject *module = PyImport_ImportModule("vivarium._vectors");
+    PyObject *units = module == NULL ? NULL : PyObject_CallMethod(module, "time_units", "OL", value, (long long)builder->type->units_per_second);
+    Py_XDECREF(module);
     if (units == NULL) return -1;
     if (units == Py_None) {
         Py_DECREF(units);
