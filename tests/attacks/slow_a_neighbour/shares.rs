@@ -13,7 +13,7 @@ use crate::world::{rows, tenant};
 
 /// The processor time for which busy tenants compete, and how much each has had when it begins. Not wall-clock time: the
 /// machine has other things to do.
-const CONTEST: Duration = Duration::from_millis(800);
+const CONTEST: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_millis(20);
 /// Between two looks at the clocks.
 const GLANCE: Duration = Duration::from_millis(2);

@@ -36,6 +36,8 @@ impl<W: Write> Writer<W> {
         }
         line.push(b'\n');
         out.write_all(&line)?;
+        // Also when no row follows, because the function fails in the first batch.
+        out.flush()?;
         line.clear();
         Ok(Self { out, line })
     }
