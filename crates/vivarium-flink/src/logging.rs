@@ -25,7 +25,7 @@ const MESSAGE: usize = 32 << 10;
 /// Entries of one message.
 const TOGETHER: usize = 256;
 
-/// A layer of `tracing` whose events go to Flink, once it is [connected](LogSink::connect).
+/// A layer of `tracing` whose events go to Flink, once it is connected.
 #[derive(Debug, Clone)]
 pub struct FlinkLog {
     entries: mpsc::Sender<LogEntry>,

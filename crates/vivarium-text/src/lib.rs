@@ -3,7 +3,7 @@
 //! A message, a name or a value can hold anything: escape sequences that repaint a terminal, line ends that forge a log line, marks
 //! that reverse the reading direction, characters that cannot be seen. Such characters are shown the way Python's `repr` shows them.
 //!
-//! Everything that leaves the project as text goes through [`line`] or [`paragraph`], whoever wrote it.
+//! Everything that leaves the project as text goes through [`line()`] or [`paragraph`], whoever wrote it.
 #![forbid(unsafe_code)]
 
 use std::fmt::{self, Write};
@@ -33,7 +33,7 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
     }
 }
 
-/// Several lines: as [`line`], but line feeds and tabs stay.
+/// Several lines: as [`line()`], but line feeds and tabs stay.
 pub fn paragraph(text: &str, max_bytes: usize) -> String {
     clean(text, max_bytes, |character| matches!(character, '\n' | '\t'))
 }

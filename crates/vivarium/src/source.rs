@@ -28,7 +28,7 @@ pub enum SourceError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The file is larger than [`MAX_SOURCE_BYTES`].
+    /// The file is larger than `MAX_SOURCE_BYTES`.
     #[error("the Python file {} has {size} bytes, more than the {MAX_SOURCE_BYTES} allowed; is it a Python file?", path.display())]
     TooLarge {
         /// The file.

@@ -44,7 +44,7 @@ impl Format {
     }
 }
 
-/// A link that was left out instead of refused: see [`is_interpreter_link`].
+/// A link that was left out instead of refused: see `is_interpreter_link`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LeftOut {
     /// The archive's name.

@@ -3,7 +3,7 @@
 //! Host and guest name types the way pyarrow prints them: `int64`, `list<item: string>`, `timestamp[us, tz=UTC]`,
 //! `decimal128(38, 10)`, `struct<name: string, price: double not null>`, `map<string, int64>`, ...
 //! The text comes from the guest, so [`parse`] takes any input: it is bounded in length, depth and the size of one value,
-//! and answers with a [`TypeError`]. [`print`] is its inverse: `parse(&print(t)?) == t` for every type that has a name.
+//! and answers with a [`TypeError`]. [`print()`] is its inverse: `parse(&print(t)?) == t` for every type that has a name.
 //!
 //! Both sides have one grammar: what one of them writes the other reads. `vivarium.types` in the guest reads more spellings
 //! (SQL's, in any case), and writes them as here. `wasm-python/tests/type_grammar.txt` lists what both accept
