@@ -8,7 +8,7 @@ use vivarium::{Image, SandboxConfig};
 use vivarium_guest::{ImageStore, Manifest};
 
 use crate::contender::Contender;
-use crate::contenders::{FLINK_PROCESS, FLINK_THREAD, Sandboxed, enlist};
+use crate::contenders::{FLINK_PROCESS, FLINK_THREAD, ROW_BY_ROW, Sandboxed, enlist};
 use crate::flink::Flink;
 use crate::machine::Machine;
 use crate::material::{Case, Material};
@@ -109,8 +109,21 @@ impl Run<'_> {
         self.started = Instant::now();
         self.alone().await?;
 
-        let rows: Vec<_> = materials.iter().map(|material| (material, BATCH, 1)).collect();
-        self.compare(&mut contenders, &rows, PARTS[0]).await?;
+        let (scalar, others): (Vec<_>, Vec<_>) = materials
+            .iter()
+            .map(|material| (material, BATCH, 1))
+            .partition(|(material, ..)| material.kind == Kind::Scalar);
+        let part = |cases: &[_]| PARTS[0] * cases.len() as f64 / materials.len().max(1) as f64;
+        // Only functions of a row run as columns.
+        let row_by_row = chosen(&self.options.contenders, ROW_BY_ROW);
+        if row_by_row {
+            contenders.insert(1, Box::new(Sandboxed::row_by_row(self.image, SandboxConfig::default())));
+        }
+        self.compare(&mut contenders, &scalar, part(&scalar)).await?;
+        if row_by_row {
+            contenders.remove(1);
+        }
+        self.compare(&mut contenders, &others, part(&others)).await?;
         let sizes = |material: &&Material| {
             material.kind != Kind::Aggregate && (!self.options.quick || QUICK.contains(&material.name.as_str()))
         };
@@ -188,6 +201,11 @@ impl Run<'_> {
                     self.results.absent.insert("processes and environments".to_owned(), format!("{error:#}"));
                 }
             }
+        }
+        if self.results.measure("fallback/columns").is_none() {
+            (self.tell)("rows that are all the interpreter's");
+            let measures = measures::fallback::of_columns(self.image, rounds).await?;
+            self.add(measures)?;
         }
         if self.results.measure("growth/columns/1").is_none() {
             (self.tell)("growth with columns and instances, and copying");

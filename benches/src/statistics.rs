@@ -90,7 +90,11 @@ impl Ratio {
 
     /// The ratio with its interval, and a warning when it is noisy.
     pub fn show(&self) -> String {
-        let digits = if self.median < 10.0 { 2 } else { 1 };
+        let digits = match self.median {
+            ..0.1 => 3,
+            ..10.0 => 2,
+            _ => 1,
+        };
         let Self { median, low, high, .. } = self;
         let noisy = if self.is_noisy() { " noisy" } else { "" };
         format!("{median:.digits$}x ({low:.digits$}–{high:.digits$}){noisy}")

@@ -16,7 +16,9 @@ use crate::workshop::Workshop;
 
 /// The sandbox's name in results.
 pub const SANDBOX: &str = "sandbox";
-/// The sandbox's shim on native CPython.
+/// The sandbox again, without columns: CPython's interpreter does every row.
+pub const ROW_BY_ROW: &str = "sandbox, row by row";
+/// The sandbox's shim on native CPython, which runs functions as columns too.
 pub const SAME_SHIM: &str = "native, same shim";
 /// CPython in a Rust process.
 pub const PYO3: &str = "pyo3";

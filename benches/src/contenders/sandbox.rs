@@ -14,13 +14,14 @@ use vivarium::{
     SandboxConfig, Task, TaskOptions,
 };
 
-use super::SANDBOX;
+use super::{ROW_BY_ROW, SANDBOX};
 use crate::contender::{Contender, NotRun};
 use crate::material::{Case, Material};
 use crate::work::Kind;
 
 /// Functions in sandboxes.
 pub struct Sandboxed {
+    name: &'static str,
     image: Image,
     config: SandboxConfig,
     columns: ColumnMode,
@@ -37,7 +38,13 @@ enum Bound {
 impl Sandboxed {
     /// Sandboxes of this image and configuration.
     pub fn new(image: &Image, config: SandboxConfig) -> Self {
-        Self { image: image.clone(), config, columns: ColumnMode::Auto, modules: HashMap::new(), bound: None }
+        let (image, columns) = (image.clone(), ColumnMode::Auto);
+        Self { name: SANDBOX, image, config, columns, modules: HashMap::new(), bound: None }
+    }
+
+    /// Sandboxes whose functions never run as columns, as a contender of its own.
+    pub fn row_by_row(image: &Image, config: SandboxConfig) -> Self {
+        Self { name: ROW_BY_ROW, ..Self::new(image, config).with_columns(ColumnMode::Off) }
     }
 
     /// The configuration of its sandboxes; its task has their metrics.
@@ -170,7 +177,7 @@ fn stream_of(
 
 impl Contender for Sandboxed {
     fn name(&self) -> &'static str {
-        SANDBOX
+        self.name
     }
 
     fn run<'a>(&'a mut self, case: Case<'a>, repetitions: usize) -> BoxFuture<'a, Result<Duration, NotRun>> {

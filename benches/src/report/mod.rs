@@ -34,6 +34,7 @@ fn markdown(results: &Results, plots: &[plots::Plot]) -> String {
     text += &introduction(results);
     section(&mut text, "Aims", aims::table(results));
     section(&mut text, "A row", tables::rows(results) + &plot("rows.svg"));
+    section(&mut text, "As columns", tables::columns(results) + &plot("columns.svg"));
     section(&mut text, "Batches", tables::batches(results) + &plot("batches.svg"));
     section(&mut text, "Threads", tables::threads(results) + &plot("threads.svg"));
     section(&mut text, "Stock PyFlink", tables::jobs(results));

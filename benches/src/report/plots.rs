@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::tables::CONTENDERS;
-use crate::contenders::SANDBOX;
+use crate::contenders::{self, SANDBOX};
 use crate::results::Results;
 use crate::standard::BATCH;
 
@@ -21,8 +21,9 @@ pub struct Plot {
 
 const GREY: RGBColor = RGBColor(128, 128, 128);
 /// The sandbox, and the contenders in their order.
-const COLOURS: [RGBColor; 7] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(214, 96, 30),
+    RGBColor(230, 160, 110),
     RGBColor(66, 133, 200),
     RGBColor(60, 150, 90),
     RGBColor(150, 110, 190),
@@ -39,8 +40,9 @@ type Drawing = fn(&Results, &Path) -> Result<bool>;
 pub fn draw(results: &Results, directory: &Path) -> Result<Vec<Plot>> {
     std::fs::create_dir_all(directory)?;
     let mut plots = Vec::new();
-    let drawings: [(Plot, Drawing); 3] = [
+    let drawings: [(Plot, Drawing); 4] = [
         (Plot { file: "rows.svg", title: "Nanoseconds a row by work and contender" }, rows),
+        (Plot { file: "columns.svg", title: "Nanoseconds a row as columns, and by the interpreter" }, columns),
         (Plot { file: "batches.svg", title: "Nanoseconds a row by rows per batch" }, batches),
         (Plot { file: "threads.svg", title: "Rows per second by threads" }, threads),
     ];
@@ -62,17 +64,29 @@ fn label(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&GREY)
 }
 
-/// A point for each contender on a line for each work.
 fn rows(results: &Results, path: &Path) -> Result<bool> {
-    let found: Vec<_> = results.comparisons.iter().filter(|one| one.rows == BATCH && one.threads == 1).collect();
+    let found = results.comparisons.iter().filter(|one| one.rows == BATCH && one.threads == 1);
+    points(&found.collect::<Vec<_>>(), &contenders().collect::<Vec<_>>(), path)
+}
+
+fn columns(results: &Results, path: &Path) -> Result<bool> {
+    let found = results.comparisons.iter().filter(|one| one.samples(contenders::ROW_BY_ROW).is_some());
+    let drawn = [SANDBOX, contenders::ROW_BY_ROW, contenders::PYO3];
+    let drawn: Vec<_> = contenders().filter(|(name, _)| drawn.contains(name)).collect();
+    points(&found.collect::<Vec<_>>(), &drawn, path)
+}
+
+/// A point for each contender on a line for each work.
+fn points(found: &[&Comparison], contenders: &[(&'static str, RGBColor)], path: &Path) -> Result<bool> {
     if found.is_empty() {
         return Ok(false);
     }
     let (width, line, left, top) = (860, 26, 190, 70);
     let height = top + line * found.len() as u32 + 50;
     let area = SVGBackend::new(path, (width, height)).into_drawing_area();
-    let medians =
-        || found.iter().flat_map(|one| contenders().filter_map(|(name, _)| Some(one.samples(name)?.median() * 1e9)));
+    let medians = || {
+        found.iter().flat_map(|one| contenders.iter().filter_map(|(name, _)| Some(one.samples(name)?.median() * 1e9)))
+    };
     let (low, high) =
         (medians().fold(f64::MAX, f64::min).log10().floor(), medians().fold(1.0, f64::max).log10().ceil());
     let x = |value: f64| left as i32 + ((value.log10() - low) / (high - low) * f64::from(width - left - 30)) as i32;
@@ -93,7 +107,7 @@ fn rows(results: &Results, path: &Path) -> Result<bool> {
         let style = label(14).pos(Pos::new(HPos::Right, VPos::Center));
         area.draw(&Text::new(one.work.clone(), (left as i32 - 12, y), style))?;
         area.draw(&PathElement::new([(left as i32, y), (width as i32 - 20, y)], GREY.mix(0.25)))?;
-        for (name, colour) in contenders() {
+        for &(name, colour) in contenders {
             let Some(samples) = one.samples(name) else { continue };
             let at = (x(samples.median() * 1e9), y);
             let size = if name == SANDBOX { 7 } else { 5 };
@@ -101,7 +115,7 @@ fn rows(results: &Results, path: &Path) -> Result<bool> {
         }
     }
     let mut at = 14;
-    for (name, colour) in contenders() {
+    for &(name, colour) in contenders {
         area.draw(&Circle::new((at, 24), 5, colour.filled()))?;
         area.draw(&Text::new(name, (at + 10, 24), label(13).pos(Pos::new(HPos::Left, VPos::Center))))?;
         at += 32 + 8 * name.len() as i32;

@@ -10,7 +10,8 @@ use crate::standard::{BATCH, BATCHES};
 use crate::statistics::{Ratio, Samples, show_time, significant};
 
 /// The contenders that take turns batch by batch, in the order of the columns.
-pub const CONTENDERS: [&str; 6] = [
+pub const CONTENDERS: [&str; 7] = [
+    contenders::ROW_BY_ROW,
     contenders::SAME_SHIM,
     contenders::PYO3,
     contenders::ARROW_UDF,
@@ -41,6 +42,43 @@ pub fn rows(results: &Results) -> String {
             let _ = write!(text, " {cell} |");
         }
         text.push('\n');
+    }
+    text + "\n"
+}
+
+/// Functions of a row as columns, beside the interpreter in the sandbox and natively.
+pub fn columns(results: &Results) -> String {
+    let comparisons = results.comparisons.iter().filter(|one| one.rows == BATCH && one.threads == 1);
+    let comparisons: Vec<_> = comparisons.filter(|one| one.samples(contenders::ROW_BY_ROW).is_some()).collect();
+    if comparisons.is_empty() {
+        return String::new();
+    }
+    let mut text = "Functions of a row run as columns ([columns.md](columns.md)). Nanoseconds a row; the last columns are what columns take of what the \
+                    interpreter takes, in the sandbox and on native CPython.\n\n"
+        .to_owned();
+    let names = [contenders::ROW_BY_ROW, contenders::PYO3];
+    text += &header("work", ["as columns", names[0], names[1], "of row by row", "of pyo3"].into_iter());
+    for one in comparisons {
+        let _ = write!(text, "| {} |", one.work);
+        for name in [SANDBOX, names[0], names[1]] {
+            let _ = write!(text, " {} |", one.samples(name).map_or("–".to_owned(), nanoseconds));
+        }
+        for name in names {
+            let _ = write!(text, " {} |", one.ratio(name).map_or("–".to_owned(), |ratio| ratio.show()));
+        }
+        text.push('\n');
+    }
+    let fallback = (results.measure("fallback/columns"), results.measure("fallback/interpreter"));
+    if let (Some(with), Some(without)) = fallback
+        && let Some(ratio) = Ratio::of(&with.samples, &without.samples)
+    {
+        let (with, without) = (nanoseconds(&with.samples), nanoseconds(&without.samples));
+        let _ = write!(
+            text,
+            "\nWhen no row can run as columns, a row costs {with} ns from a task's first row until the program is dropped, lifting included, and \
+             {without} ns without columns: {}.\n",
+            ratio.show()
+        );
     }
     text + "\n"
 }
