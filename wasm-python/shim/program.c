@@ -211,7 +211,7 @@ static int take_outputs(vv_program *self, PyObject *outputs) {
         const char *kind;
         int value, value_mask, null_mask;
         if (!PyArg_ParseTuple(PyTuple_GET_ITEM(outputs, self->n_outputs), "siii", &kind, &value, &value_mask, &null_mask)) return -1;
-        bool sound = (kind[0] == 0 || (value >= 0 && strchr("ifbs", kind[0]) != NULL)) && value < self->n_slots && value_mask >= -1 &&
+        bool sound = (kind[0] == 0 || (value >= 0 && strchr("ifbsydctD", kind[0]) != NULL)) && value < self->n_slots && value_mask >= -1 &&
                      value_mask < self->n_slots && null_mask >= -2 && null_mask < self->n_slots;
         if (!sound) return PyErr_SetString(PyExc_ValueError, "Program: an output is none"), -1;
         self->outputs[self->n_outputs] = (vv_output){kind[0], (int16_t)value, (int16_t)value_mask, (int16_t)null_mask};

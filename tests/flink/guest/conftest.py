@@ -9,6 +9,7 @@ from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parents[3] / "wasm-python"
 LIBRARY = Path(os.environ["FLINK_ROWS"]) / "_flink_rows.so"
+os.environ.setdefault("TABLE_LOCAL_TIME_ZONE", "UTC")  # as workers have it
 sys.path[:0] = [str(SOURCES / "linked" / "pyflink"), str(SOURCES / "tests"), os.environ["FLINK_ROWS"]]
 
 

@@ -2,8 +2,10 @@
 
 import base64
 import contextlib
+import decimal
 import json
 import os
+import re
 import traceback
 
 import _flink_rows
@@ -15,33 +17,55 @@ from pyflink.fn_execution.table.operations import SCALAR_FUNCTION_URN
 from pyflink.serializers import PickleSerializer
 from pyflink.table.udf import DelegatingScalarFunction, ScalarFunction
 from vivarium import _lift
-from vivarium.types import DataType
+from vivarium.types import parse
 
-CODERS = {
-    "TINYINT": coders.TinyIntCoder,
-    "SMALLINT": coders.SmallIntCoder,
-    "INT": coders.IntCoder,
-    "BIGINT": coders.BigIntCoder,
-    "FLOAT": coders.FloatCoder,
-    "DOUBLE": coders.DoubleCoder,
-    "BOOLEAN": coders.BooleanCoder,
-    "VARCHAR": coders.CharCoder,
-    "VARBINARY": coders.BinaryCoder,
+PLAIN = {
+    "TINYINT": ("int", 1),
+    "SMALLINT": ("int", 2),
+    "INT": ("int", 4),
+    "BIGINT": ("int", 8),
+    "FLOAT": ("float",),
+    "DOUBLE": ("double",),
+    "BOOLEAN": ("bool",),
+    "VARCHAR": ("text",),
+    "CHAR": ("text",),
+    "VARBINARY": ("bytes",),
+    "BINARY": ("bytes",),
+    "DATE": ("int", 4),
+    "TIME": ("int", 4),
+    "DECIMAL": ("text",),
+    "BASIC_ARRAY": ("array", ("int", 8)),
 }
+"""How values of a type are sent: those that functions get are numbers or texts there."""
+
+
+def parts(type):
+    """The name of a type, and its parameters."""
+    name, *rest = re.findall(r"\w+", type)
+    return name, list(map(int, rest))
+
+
+def sent(type):
+    """The plan of a column as it is sent: of datetimes, milliseconds, with nanoseconds where there are more than three digits."""
+    name, numbers = parts(type)
+    if name not in ("TIMESTAMP", "LOCAL_ZONED_TIMESTAMP"):
+        return PLAIN[name]
+    return ("int", 8) if numbers[0] <= 3 else ("tuple", ("int", 8), ("int", 4))
 
 
 class Operator:
-    """`calls` make its results: (function, argument, ...), where an argument is the number of a column, such a call, or Constant(value)."""
+    """`calls` make its results: (function, argument, ...), where an argument is the number of a column, such a call, or Constant(value).
+    Types are written as TIMESTAMP(3), DECIMAL(10, 2)."""
 
     def __init__(self, types, calls, results):
         self.types, self.results = types, results
-        self.codec = _flink_rows.Codec(rows.plan(coders.FlattenRowCoder([CODERS[type]() for type in types])))
+        self.codec = _flink_rows.Codec(("row", *map(sent, types)))
         self.proto = flink_fn_execution_pb2.UserDefinedFunctions()
         for call in calls:
             _put(self.proto.udfs.add(), call)
 
     def message(self, values):
-        """Elements: a list of each row's values."""
+        """Elements: a list of each row's values, as they are sent."""
         encoded = b""
         for row in values:
             row = self.codec.encode(list(row))
@@ -88,6 +112,7 @@ class Opened:
     """`function` is the _vivarium.Function whose program runs its rows as columns, or None."""
 
     def __init__(self, operator):
+        decimal.setcontext(CONTEXT.copy())  # a coder that fails leaves another one behind, as on stock workers
         self.bundle = _bundle.Bundle(operator.description())
         run = self.bundle._loop[0]
         names = run.__code__.co_freevars
@@ -102,6 +127,10 @@ class Opened:
                 self.bundle._sinks["sink"].output_stream.take()
             return "".join(traceback.format_exception(error))
         return [content for _, _, content in frames.read(answer)]
+
+
+CONTEXT = decimal.Context(flags=[decimal.Inexact, decimal.Rounded])
+"""That of functions which have rounded a Decimal before."""
 
 
 def _put(proto, call):
@@ -139,8 +168,15 @@ def _coder(types, mode):
     proto.flatten_row_type.schema.SetInParent()
     for k, type in enumerate(types):
         field = proto.flatten_row_type.schema.fields.add(name=f"f{k}")
-        field.type.type_name = flink_fn_execution_pb2.Schema.TypeName.Value(type)
+        name, numbers = parts(type)
+        field.type.type_name = flink_fn_execution_pb2.Schema.TypeName.Value(name)
         field.type.nullable = True
+        if name == "BASIC_ARRAY":
+            field.type.collection_element_type.type_name = flink_fn_execution_pb2.Schema.BIGINT
+        if name == "DECIMAL":
+            field.type.decimal_info.precision, field.type.decimal_info.scale = numbers
+        elif numbers:
+            getattr(field.type, f"{name.lower()}_info").precision = numbers[0]
     plain = {"urn": "flink:coder:v1", "payload": _encoded(proto), "components": []}
     prefixed = {"urn": "beam:coder:length_prefix:v1", "payload": "", "components": [plain]}
     return {"urn": "beam:coder:param_windowed_value:v1", "payload": "", "components": [prefixed]}
@@ -162,9 +198,72 @@ FLINK_TYPES = {
     "bool": "BOOLEAN",
     "string": "VARCHAR",
     "large_string": "VARCHAR",
+    "binary": "VARBINARY",
+    "large_binary": "BINARY",
+    "date32[day]": "DATE",
+    "date64[ms]": "DATE",
+    "time32[s]": "TIME",
+    "time32[ms]": "TIME",
+    "time64[us]": "TIME",
+    "time64[ns]": "TIME",
+    "timestamp[s]": "TIMESTAMP(0)",
+    "timestamp[ms]": "TIMESTAMP(3)",
+    "timestamp[us]": "TIMESTAMP(6)",
+    "timestamp[ns]": "TIMESTAMP(9)",
+    "timestamp[ms, tz=UTC]": "LOCAL_ZONED_TIMESTAMP(3)",
+    "timestamp[us, tz=UTC]": "LOCAL_ZONED_TIMESTAMP(6)",
+    "decimal128(15, 2)": "DECIMAL(15, 2)",
+    "decimal128(38, 2)": "DECIMAL(38, 2)",
+    "decimal128(9, 4)": "DECIMAL(9, 4)",
+    "decimal128(28, 0)": "DECIMAL(28, 0)",
 }
 VALUES = {"TINYINT": "int8", "SMALLINT": "int16", "INT": "int32", "BIGINT": "int64", "FLOAT": "float", "DOUBLE": "double"}
-VALUES |= {"BOOLEAN": "bool", "VARCHAR": "string"}
+VALUES |= {"BOOLEAN": "bool", "VARCHAR": "string", "CHAR": "string", "VARBINARY": "binary", "BINARY": "binary"}
+
+
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+MILLIS = 86_400_000
+
+
+def value(r, type):
+    """What is sent of a value of the type, often a nasty one, and Decimals not always as Java writes them."""
+    name, numbers = parts(type)
+    if name == "DATE":
+        return max(FIRST_DAY, min(LAST_DAY, column_programs.moment(r, "date32", "day")))
+    if name == "TIME":
+        return column_programs.moment(r, "time32", "ms")
+    if name in ("TIMESTAMP", "LOCAL_ZONED_TIMESTAMP"):
+        millis = column_programs.moment(r, "timestamp", "ms")
+        millis = max(FIRST_DAY * MILLIS, min(LAST_DAY * MILLIS + MILLIS - 1, millis))
+        return millis if numbers[0] <= 3 else (millis, r.choice([0, 999_999, 1000, 999, r.randrange(10**6), r.randrange(1000) * 1000]))
+    if name == "DECIMAL":
+        precision, scale = numbers
+        number = column_programs.value(r, f"decimal128({precision}, {scale})")
+        other = r.choice(["0", "1", "-0", "-0.00", "0E-9", "1.5", "12.", ".5", "+3", "0.005", "-0.001", "00012", "1e1"])
+        return other if r.random() < 0.1 and has_place(other, *numbers) else str(number)
+    return column_programs.value(r, VALUES[name])
+
+
+def has_place(text, precision, scale):
+    """Whether a Decimal can be of the type, rounded if it has to be."""
+    try:
+        decimal.Decimal(text).quantize(decimal.Decimal((0, (1,), -scale)), context=decimal.Context(prec=precision))
+    except decimal.InvalidOperation:
+        return False
+    return True
+
+
+def wrong(r, type):
+    """What is sent of a value that there is not."""
+    name, numbers = parts(type)
+    if name == "DATE":
+        return r.choice([FIRST_DAY - 1, LAST_DAY + 1, 2**31 - 1, -(2**31)])
+    if name == "TIME":
+        return r.choice([-1, MILLIS, 2**31 - 1, -(2**31)])
+    if name == "DECIMAL":
+        return r.choice(["", "NaN", "Infinity", "1_0", " 1", "١", "--1", "1.2.3", "9" * (numbers[0] + 1), "0" * 60 + "7", "1E+400", "1E-40", "1E", "E1", "."])
+    millis = r.choice([FIRST_DAY * MILLIS - 1, (LAST_DAY + 1) * MILLIS, 2**63 - 1, -(2**63)])
+    return millis if numbers[0] <= 3 else (r.choice([millis, 0]), r.choice([-1, 10**6, 2**31 - 1, 5]))
 
 
 class ShortFunction(column_programs.Function):
@@ -207,8 +306,8 @@ class RandomOperator(Operator):
                 continue
             space = {}
             exec(column_programs.PRELUDE + guarded(function), space)
-            arguments = [(DataType(type), True) for type in function.types]
-            if _lift.explain(space["guarded"], arguments, DataType(function.result))[0] or self.r.random() < 0.05:
+            arguments = [(parse(type), True) for type in function.types]
+            if _lift.explain(space["guarded"], arguments, parse(function.result))[0] or self.r.random() < 0.05:
                 return function
 
     def _call(self, function, depth):
@@ -223,7 +322,7 @@ class RandomOperator(Operator):
         k = self.r.random()
         if k < 0.25 and depth < 2:
             return self._call(self._function(kind), depth + 1)
-        if k < 0.3:
+        if k < 0.3 and wanted in VALUES:
             return Constant(column_programs.value(self.r, VALUES[wanted]))
         if k < 0.6 and wanted in self.columns:
             return self.columns.index(wanted)
@@ -232,21 +331,30 @@ class RandomOperator(Operator):
 
     def rows(self, count):
         found = values(self.r, self.types, count)
-        return [list(map(tame, row)) for row in found] if self.r.random() < 0.5 else found
+        return [[tame(*pair) for pair in zip(row, self.types)] for row in found] if self.r.random() < 0.5 else found
 
 
-def tame(value):
-    """A value like it, of those that most operations can do something with."""
+def tame(value, of):
+    """A value like it, of those that most operations can do something with. of: its type."""
+    name, numbers = parts(of)
+    if value is None or name in ("BINARY", "VARBINARY", "BOOLEAN"):
+        return value
+    if name == "DECIMAL":
+        return str(decimal.Decimal(len(value) * 7 - 40).scaleb(-numbers[1]))
+    if name in ("DATE", "TIME"):
+        return value % 20_000
+    if name in ("TIMESTAMP", "LOCAL_ZONED_TIMESTAMP"):
+        return value % 10**12 if numbers[0] <= 3 else (value[0] % 10**12, value[1])
     if type(value) is int:
         return value % 50
     if type(value) is float:
         return value if 0.01 < abs(value) < 1e6 else 1.5
-    return value.encode("ascii", "ignore").decode() if type(value) is str else value
+    return value.encode("ascii", "ignore").decode()
 
 
 def values(r, types, count):
     """Rows for columns of these types, with NULLs."""
-    return [[None if r.random() < 0.1 else column_programs.value(r, VALUES[type]) for type in types] for _ in range(count)]
+    return [[None if r.random() < 0.1 else value(r, type) for type in types] for _ in range(count)]
 
 
 def compare(operator, values, cuts=(None, 7, 300)):

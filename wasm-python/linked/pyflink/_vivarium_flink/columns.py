@@ -19,7 +19,16 @@ _TYPES = {
     coders.DoubleCoder: _FLOAT,
     coders.BooleanCoder: _BOOL,
     coders.CharCoder: _TEXT,
+    coders.BinaryCoder: DataType("binary"),
+    coders.DateCoder: DataType("date32"),
+    coders.TimeCoder: DataType("time32", unit="ms"),
+    coders.TimestampCoder: DataType("timestamp", unit="us"),
 }
+
+_ZONED = DataType("timestamp", unit="us", timezone="UTC")
+
+_UTC = ("UTC", "Etc/UTC")
+"""Names of zones whose datetimes are those of datetime.timezone.utc in all that runs as columns."""
 
 _NO_RESULT = DataType("null")
 """What the program makes is the loop's to write."""
@@ -33,7 +42,7 @@ def function(operation, serialized, row, result):
     expressions = None if _lift.mode() == _lift.OFF else _expressions(operation.func, serialized)
     if expressions is None or len(expressions) != len(result._field_coders):
         return None
-    given, made = ([_TYPES.get(type(coder)) for coder in coder._field_coders] for coder in (row, result))
+    given, made = [_column(coder) for coder in row._field_coders], [_result(coder) for coder in result._field_coders]
     if None in given or None in made:
         return None
     called = [getattr(one, "__func__", one) for one in _callables(operation.func)]
@@ -51,6 +60,21 @@ def function(operation, serialized, row, result):
     candidate = _lift.RowCandidate(operation.func, expressions, [(type, True) for type in given], made)
     _lift.attach_candidate(found, candidate, called)
     return found
+
+
+def _result(coder):
+    """The type of a result; None when columns hold no such. Zones are not looked at where datetimes are written."""
+    if type(coder) is coders.LocalZonedTimestampCoder:
+        return _ZONED
+    if type(coder) is coders.DecimalCoder:
+        return DataType("decimal128", precision=coder.precision, scale=coder.scale)
+    return _TYPES.get(type(coder))
+
+
+def _column(coder):
+    """The same of what rows have. Datetimes of other zones than UTC are left to pytz."""
+    zoned = type(coder) is coders.LocalZonedTimestampCoder
+    return None if zoned and coder.timezone.zone not in _UTC else _result(coder)
 
 
 def _callables(generated):

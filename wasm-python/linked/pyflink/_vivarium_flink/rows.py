@@ -9,7 +9,7 @@ PyFlink's own loop in `bundle`.
 
 import _flink_rows
 from pyflink.common.types import Row, RowKind
-from pyflink.fn_execution import coders, state_impl
+from pyflink.fn_execution import coder_impl_slow, coders, state_impl
 from pyflink.fn_execution.beam import beam_coders, beam_operations, beam_operations_slow
 from pyflink.fn_execution.datastream.process import input_handler
 from pyflink.fn_execution.datastream.process import operations as streams
@@ -51,7 +51,24 @@ def plan(coder):
     if kind is coders.RowCoder:
         return "record", list(coder._field_names), *map(plan, coder._field_coders)
     work = coder.get_impl()
-    return "other", work.decode_from_stream, work.encode_to_stream
+    methods = work.decode_from_stream, work.encode_to_stream
+    if kind is coders.DateCoder:
+        return "date", *methods
+    if kind is coders.TimeCoder:
+        return "time", *methods
+    if kind in (coders.TimestampCoder, coders.LocalZonedTimestampCoder):
+        return "timestamp", 8 if coder.precision <= 3 else 12, *methods
+    if kind is coders.DecimalCoder:
+        return "decimal", coder.precision, coder.scale, *methods
+    return "other", *methods
+
+
+def _write_timestamp(self, value, out):
+    """`TimestampCoderImpl.encode_to_stream` as it is compiled on stock workers: what a TIMESTAMP(3) has no place for is left out."""
+    milliseconds, nanoseconds = self.timestamp_to_internal(value)
+    out.write_int64(milliseconds)
+    if not self.is_compact():
+        out.write_int32(nanoseconds)
 
 
 class FieldCoderImpl(StreamCoderImpl):
@@ -89,6 +106,7 @@ class _KeyedStateBackend(state_impl.RemoteKeyedStateBackend):
 def install():
     """Puts this in place of what PyFlink does in Python, and on stock workers in Cython."""
     _flink_rows.adopt(Row, tuple(map(RowKind, range(4))))
+    coder_impl_slow.TimestampCoderImpl.encode_to_stream = _write_timestamp
     beam_coders.FlinkCoder.get_impl = _get_impl
     beam_operations.RemoteKeyedStateBackend = _KeyedStateBackend
 

@@ -8,7 +8,10 @@
  *   ("tuple", item, ...)      the items                                                TupleCoder
  *   ("row", field, ...)       a mask, then the fields that are not NULL; a list        FlattenRowCoder
  *   ("record", names, field, ...)  the same; a Row                                     RowCoder
+ *   ("date", decode_from_stream, encode_to_stream)  ("time", the same)  ("timestamp", bytes, the same)  ("decimal", precision, scale, the same)
  *   ("other", decode_from_stream, encode_to_stream)
+ *
+ * Dates, times and Decimals are PyFlink's coders' as objects; what kind they are is for columns (blocks.c).
  */
 #include "rows.h"
 
@@ -334,12 +337,17 @@ static const struct {
 } KINDS[] = {
     {"int", read_int, write_int, -1, 0, ROWS_INT},         {"bool", read_bool, write_bool, 1, 0, ROWS_BOOL},
     {"float", read_float, write_float, 4, 0, ROWS_FLOAT},  {"double", read_float, write_float, 8, 0, ROWS_FLOAT},
-    {"bytes", read_bytes, write_bytes, 0, 0, ROWS_OTHER},  {"text", read_text, write_text, 0, 0, ROWS_TEXT},
+    {"bytes", read_bytes, write_bytes, 0, 0, ROWS_BYTES},  {"text", read_text, write_text, 0, 0, ROWS_TEXT},
     {"array", read_array, write_array, 0, 1, ROWS_OTHER},  {"items", read_items, write_items, 0, 1, ROWS_OTHER},
     {"map", read_map, write_map, 0, 2, ROWS_OTHER},        {"tuple", read_tuple, write_tuple, 0, -1, ROWS_OTHER},
     {"row", read_row, write_row, 0, -1, ROWS_OTHER},       {"record", read_record, write_record, 0, -1, ROWS_OTHER},
+    {"date", read_other, write_other, 4, 0, ROWS_DATE},    {"time", read_other, write_other, 4, 0, ROWS_TIME},
+    {"timestamp", read_other, write_other, -1, 0, ROWS_TIMESTAMP},
+    {"decimal", read_other, write_other, 0, 0, ROWS_DECIMAL},
     {"other", read_other, write_other, 0, 0, ROWS_OTHER},
 };
+
+#define WIDEST 12
 
 void rows_clear_field(rows_field *field) {
     for (Py_ssize_t i = 0; i < field->n_children; i++) rows_clear_field(&field->children[i]);
@@ -368,15 +376,21 @@ static int compile_field(rows_field *field, PyObject *plan, int depth) {
         }
         Py_ssize_t children = KINDS[kind].children < 0 ? given : KINDS[kind].children;
         if (field->read == read_record && field->names == NULL) break;
-        if (field->read == read_int && given == 1) {
-            field->width = PyLong_AsSsize_t(PyTuple_GET_ITEM(plan, 1));
-            given = 0;
-        } else if (field->read == read_other && given == 2) {
-            field->decode = Py_NewRef(PyTuple_GET_ITEM(plan, 1));
-            field->encode = Py_NewRef(PyTuple_GET_ITEM(plan, 2));
+        if (field->width < 0 && given > 0) {
+            field->width = PyLong_AsSsize_t(PyTuple_GET_ITEM(plan, first++));
+            given--;
+        } else if (field->kind == ROWS_DECIMAL && given > 2) {
+            field->precision = PyLong_AsSsize_t(PyTuple_GET_ITEM(plan, first++));
+            field->scale = PyLong_AsSsize_t(PyTuple_GET_ITEM(plan, first++));
+            given -= 2;
+        }
+        if (field->read == read_other && given == 2) {
+            field->decode = Py_NewRef(PyTuple_GET_ITEM(plan, first++));
+            field->encode = Py_NewRef(PyTuple_GET_ITEM(plan, first++));
             given = 0;
         }
-        if (given != children || field->width < 0 || field->width > 8) break;
+        if (PyErr_Occurred() || given != children || field->width < 0 || field->width > (field->read == read_int ? 8 : WIDEST)) break;
+        if (field->read == read_other && field->decode == NULL) break;
         field->children = PyMem_Calloc((size_t)children + 1, sizeof *field->children);
         if (field->children == NULL) return PyErr_NoMemory(), -1;
         field->n_children = children;

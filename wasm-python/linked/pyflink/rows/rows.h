@@ -6,6 +6,7 @@
  *   codec.c    Codec: what Python sees of a tree
  *   loop.c     the loop over the rows of a message, through the operators of a bundle
  *   blocks.c   rows of a message that run as columns (../../../shim/columns.h), a block of them at a time
+ *   decoding.c, encoding.c, decimals.c, blocks.h   rows into such a block, and its results into rows
  *   module.c   the module
  *
  * The formats are those of Flink's Java serializers, which pyflink.fn_execution.coder_impl_slow shows in Python: numbers are
@@ -95,13 +96,25 @@ PyObject *rows_adopt(PyObject *module, PyObject *arguments);
 typedef struct rows_field rows_field;
 
 /* What columns can hold (blocks.c), and anything else. */
-typedef enum { ROWS_OTHER, ROWS_INT, ROWS_BOOL, ROWS_FLOAT, ROWS_TEXT } rows_kind;
+typedef enum {
+    ROWS_OTHER,
+    ROWS_INT,
+    ROWS_BOOL,
+    ROWS_FLOAT,
+    ROWS_TEXT,
+    ROWS_BYTES,
+    ROWS_DATE,      /* days, of 4 bytes */
+    ROWS_TIME,      /* milliseconds, of 4 bytes */
+    ROWS_TIMESTAMP, /* milliseconds, of 8 bytes, and nanoseconds, of 4, where the width is 12 */
+    ROWS_DECIMAL,   /* a text */
+} rows_kind;
 
 struct rows_field {
     rows_kind kind;
     PyObject *(*read)(const rows_field *field, rows_input *in); /* a new reference */
     int (*write)(const rows_field *field, PyObject *value, rows_output *out);
-    Py_ssize_t width;         /* bytes of an int */
+    Py_ssize_t width;         /* bytes of a number or a time */
+    Py_ssize_t precision, scale; /* of a decimal */
     PyObject *decode, *encode; /* methods of a PyFlink coder, for fields without C code */
     PyObject *names;          /* of a Row's fields */
     Py_ssize_t n_children;
@@ -166,5 +179,15 @@ bool rows_suit(const vv_function *function, const rows_field *from, const rows_f
 /* Takes rows through the only stage as columns, as far as that goes. *wait is how many rows the interpreter computes then, before this
  * is to be tried again. */
 int rows_as_columns(rows_loop *loop, vv_function *function, int64_t *wait);
+
+/* ---- decimals.c ---- */
+
+/* Bytes that the text of a Decimal has at most. */
+#define ROWS_DECIMAL_TEXT 56
+
+/* The Decimal of a text, in units of the field's scale. False: it has to be rounded, has too many digits, is a negative zero or no number. */
+bool rows_read_decimal(const rows_field *field, const uint8_t *at, size_t size, __int128 *value);
+/* Writes what str() makes of a Decimal of that scale; how many bytes. */
+size_t rows_write_decimal(__int128 value, int scale, uint8_t *to);
 
 #endif

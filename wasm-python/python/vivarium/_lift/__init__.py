@@ -75,8 +75,8 @@ class RowCandidate(Candidate):
     """The same for a function of a row that makes a row: see RowLifter."""
 
     def __init__(self, fn, expressions, arguments, results):
-        super().__init__(fn, (), [(type.id, nullable) for type, nullable in arguments], None)
-        self.expressions, self.results = expressions, [type.id for type in results]
+        super().__init__(fn, (), arguments, None)
+        self.expressions, self.results = expressions, results
 
     def lifter(self):
         return RowLifter(self.fn, self.expressions, self.arguments, self.results)

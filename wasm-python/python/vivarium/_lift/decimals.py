@@ -20,7 +20,7 @@ from vivarium._lift.values import (
 )
 
 _KERNELS = {"+": "decimal_add", "-": "decimal_sub", "*": "decimal_mul"}
-_ROUNDINGS = {
+ROUNDINGS = {
     name: number
     for number, name in enumerate(
         (
@@ -149,7 +149,7 @@ class Decimals:
             raise NotLifted("no Decimal was rounded yet")
         self.guards.call(decimal.getcontext, (("flags", flags.copy()),), "flags")
         mask = self.m_reg(state.mask)
-        return Reg(t, self.emit("decimal_round", t, self.as_reg(v), extra=wanted - exponent, constant=_ROUNDINGS[rounding], mask=mask))
+        return Reg(t, self.emit("decimal_round", t, self.as_reg(v), extra=wanted - exponent, constant=ROUNDINGS[rounding], mask=mask))
 
     def decimal_method(self, name, v, arguments, keywords, state):
         if name == "quantize" and len(arguments) in (1, 2) and set(keywords) <= ({"rounding"} if len(arguments) == 1 else set()):
@@ -158,7 +158,7 @@ class Decimals:
             rounding = rounding.v if isinstance(rounding, Const) else None
             if to is not None and (rounding is None or type(rounding) is str):
                 rounding = decimal.ROUND_HALF_EVEN if rounding is None else rounding
-                if rounding in _ROUNDINGS:
+                if rounding in ROUNDINGS:
                     return self._rounded(v, to, rounding, state)
         raise Deopt(f"Decimal.{name}() with such arguments")
 
