@@ -213,6 +213,35 @@ def test_what_a_row_changes_counts_for_the_next():
     assert found is None and done[0] > 0
 
 
+def test_pyflinks_own_loop_writes_the_same():
+    """The one that side outputs, async functions and aggregates go through."""
+    operator = Operator(ALL, [(lambda x: x, k) for k in range(len(ALL))], ALL)
+    message = operator.message(values("loop", ALL, 100))
+    opened = operator.open("off")
+    right = opened(message)
+    opened.bundle._loop = None
+    assert opened(message) == right
+    floats = Operator(["DOUBLE"], [(lambda x: x, 0)], ["BIGINT"])
+    opened = floats.open("off")
+    opened.bundle._loop = None
+    assert opened(floats.message([[1.9], [-1.9]])) == floats.open("off")(floats.message([[1.9], [-1.9]]))
+    assert "in field 1 of 1" in opened(floats.message([[1.0], [float("nan")]]))
+
+
+def test_errors_say_which_row_and_function():
+    """And the same with columns, where most rows are counted without the interpreter."""
+    operator = Operator(["BIGINT"], [(lambda x: x, 0), (lambda x: "text" if x == 39 else 1, 0)], ["BIGINT", "INT"])
+    for mode in ("off", "force"):
+        said = operator.open(mode)(operator.message([[k] for k in range(50)]))
+        assert said.splitlines()[-3:] == [
+            "TypeError: an integer is required, got str",
+            "in field 2 of 2",
+            "in the result for row 40 of a message, of <lambda>, <lambda>",
+        ]
+    message = operator.message([[k] for k in range(30)])[:-1]
+    assert "in the values of row 30 of a message, of <lambda>" in operator.open("force")(message)
+
+
 def test_lifting_waits_for_rows():
     operator = Operator(["BIGINT"], [(lambda x: x + 1, 0)], ["BIGINT"])
     opened = operator.open("")

@@ -85,10 +85,25 @@ class FieldCoderImpl(StreamCoderImpl):
         return value
 
 
+class _RowCoderImpl:
+    """The work of the coder of a message's rows, in C, for PyFlink's own loop."""
+
+    def __init__(self, coder):
+        self._codec = _flink_rows.Codec(plan(coder))
+
+    def encode_to_stream(self, value, out):
+        out.write(self._codec.encode(value))
+
+    def decode_from_stream(self, stream, length):
+        return self._codec.decode(stream.read(length))
+
+
 def _get_impl(coder):
-    """`FlinkCoder.get_impl`: what states hold, and their namespaces. PyFlink asks for it again for each key."""
+    """`FlinkCoder.get_impl`: rows of messages; what states hold, and their namespaces. PyFlink asks for those again for each key."""
     if isinstance(coder._internal_coder, coders.LengthPrefixBaseCoder):
-        return beam_coders.FlinkLengthPrefixCoderBeamWrapper(coder._create_impl())
+        rows = coder._create_impl()
+        rows._field_coder = _RowCoderImpl(coder._internal_coder._field_coder)
+        return beam_coders.FlinkLengthPrefixCoderBeamWrapper(rows)
     inner = coder._internal_coder
     if not hasattr(inner, "_in_c"):
         inner._in_c = FieldCoderImpl(inner)
@@ -151,6 +166,15 @@ def _stages(operator):
         operator = following._consumer
 
 
+def _described(operator):
+    """The functions that an operator calls and what Flink calls its task, for errors."""
+    functions = getattr(operator.operation, "user_defined_funcs", ())
+    functions = [one.func if isinstance(one, DelegatingScalarFunction) else type(one) for one in functions]
+    names = ", ".join(getattr(one, "__name__", "a function") for one in functions) or "an operator"
+    task = operator.spec.serialized_fn.runtime_context.task_name
+    return f"{names} (task {task})" if task else names
+
+
 def _direct(operation, serialized, columns):
     """The function itself, when it takes the columns as they are and makes the only result."""
     if type(operation) is not operations.ScalarFunctionOperation or len(serialized.udfs) != 1:
@@ -179,7 +203,7 @@ def loop(operator, source):
     scalar = type(operator.operation) is operations.ScalarFunctionOperation
     if scalar != (mode == _ONE) or (scalar and len(stages) > 1):
         return None
-    decoder, encoder = _flink_rows.Codec(plan(rows)), _flink_rows.Codec(plan(results))
+    decoder, encoder = _flink_rows.Codec(plan(rows), _described(operator)), _flink_rows.Codec(plan(results))
     direct = function = None
     if scalar and isinstance(rows, coders.FlattenRowCoder) and isinstance(results, coders.FlattenRowCoder):
         operation, serialized = operator.operation, operator.spec.serialized_fn

@@ -57,6 +57,7 @@ static int write_block(row_block *block, bool *go_on) {
             int written = rows_write_result(block, i, block->loop->out);
             if (written < 0) return -1;
             block->function->rows_as_columns += written;
+            block->loop->row += written;
             in->at = block->starts[i + 1];
             if (written) continue;
             given = false;

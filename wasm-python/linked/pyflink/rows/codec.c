@@ -2,9 +2,10 @@
 #include "rows.h"
 
 static PyObject *codec_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
-    PyObject *plan;
-    if (named != NULL || !PyArg_ParseTuple(arguments, "O", &plan)) return NULL;
+    PyObject *plan, *of = NULL;
+    if (named != NULL || !PyArg_ParseTuple(arguments, "O|U", &plan, &of)) return NULL;
     rows_codec *codec = (rows_codec *)type->tp_alloc(type, 0);
+    if (codec != NULL) codec->of = Py_XNewRef(of);
     if (codec != NULL && rows_compile(&codec->root, plan) < 0) Py_CLEAR(codec);
     return (PyObject *)codec;
 }
@@ -12,6 +13,7 @@ static PyObject *codec_new(PyTypeObject *type, PyObject *arguments, PyObject *na
 static void codec_dealloc(PyObject *self) {
     rows_clear_field(&((rows_codec *)self)->root);
     Py_XDECREF(((rows_codec *)self)->scratch);
+    Py_XDECREF(((rows_codec *)self)->of);
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -83,7 +85,7 @@ static PyMethodDef codec_methods[] = {
 PyTypeObject rows_codec_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "_flink_rows.Codec",
-    .tp_doc = "Codec(plan): reads and writes values of one type.",
+    .tp_doc = "Codec(plan, of=None): reads and writes values of one type; of: what the values of a message are of, for errors.",
     .tp_basicsize = sizeof(rows_codec),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = codec_new,

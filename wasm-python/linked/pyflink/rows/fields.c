@@ -17,6 +17,30 @@
 
 #define DEEPEST 64
 
+/* ---- Errors ---- */
+
+int rows_blame(const char *format, ...) {
+    PyObject *error = PyErr_GetRaisedException();
+    if (error == NULL) return -1;
+    va_list arguments;
+    va_start(arguments, format);
+    PyObject *note = PyUnicode_FromFormatV(format, arguments);
+    va_end(arguments);
+    PyObject *done = note == NULL ? NULL : PyObject_CallMethod(error, "add_note", "O", note);
+    Py_XDECREF(note);
+    Py_XDECREF(done);
+    PyErr_Clear();
+    PyErr_SetRaisedException(error);
+    return -1;
+}
+
+static int blame_field(const rows_field *field, Py_ssize_t at) {
+    if (field->names != NULL && at < PyList_GET_SIZE(field->names)) return rows_blame("in the field %R", PyList_GET_ITEM(field->names, at));
+    return rows_blame("in field %zd of %zd", at + 1, field->n_children);
+}
+
+static int blame_item(Py_ssize_t at) { return rows_blame("in item %zd", at); }
+
 /* ---- Values ---- */
 
 static PyObject *read_int(const rows_field *field, rows_input *in) {
@@ -157,6 +181,7 @@ static PyObject *read_list(const rows_field *field, rows_input *in, bool flagged
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
         PyObject *item = flagged ? read_flagged(field->children, in, true) : field->children->read(field->children, in);
+        if (item == NULL) blame_item(i);
         if (item == NULL || PyList_Append(list, item) < 0) Py_CLEAR(list);
         Py_XDECREF(item);
     }
@@ -174,6 +199,7 @@ static int write_list(const rows_field *field, PyObject *value, rows_output *out
         PyObject *item = Py_NewRef(PySequence_Fast_GET_ITEM(items, i));
         status = flagged ? write_flagged(field->children, item, out, true) : field->children->write(field->children, item, out);
         Py_DECREF(item);
+        if (status < 0) blame_item(i);
         if (status == 0 && PySequence_Fast_GET_SIZE(items) != count) {
             PyErr_SetString(PyExc_ValueError, "an array changed");
             status = -1;
@@ -195,6 +221,7 @@ static PyObject *read_map(const rows_field *field, rows_input *in) {
     for (Py_ssize_t i = 0; map != NULL && i < count; i++) {
         PyObject *key = field->children[0].read(&field->children[0], in);
         PyObject *value = key == NULL ? NULL : read_flagged(&field->children[1], in, false);
+        if (value == NULL) rows_blame("in item %zd of a map", i);
         if (value == NULL || PyDict_SetItem(map, key, value) < 0) Py_CLEAR(map);
         Py_XDECREF(key);
         Py_XDECREF(value);
@@ -211,6 +238,7 @@ static int write_map(const rows_field *field, PyObject *value, rows_output *out)
         if (!PyArg_ParseTuple(PyList_GET_ITEM(items, i), "OO", &key, &item)) status = -1;
         else status = field->children[0].write(&field->children[0], key, out);
         if (status == 0) status = write_flagged(&field->children[1], item, out, false);
+        if (status < 0) rows_blame("in item %zd of a map", i);
     }
     Py_DECREF(items);
     return status;
@@ -220,6 +248,7 @@ static PyObject *read_tuple(const rows_field *field, rows_input *in) {
     PyObject *tuple = PyTuple_New(field->n_children);
     for (Py_ssize_t i = 0; tuple != NULL && i < field->n_children; i++) {
         PyObject *item = field->children[i].read(&field->children[i], in);
+        if (item == NULL) blame_item(i);
         if (item == NULL) Py_CLEAR(tuple);
         else PyTuple_SET_ITEM(tuple, i, item);
     }
@@ -231,7 +260,7 @@ static int write_tuple(const rows_field *field, PyObject *value, rows_output *ou
         PyObject *item = PySequence_GetItem(value, i);
         int status = item == NULL ? -1 : field->children[i].write(&field->children[i], item, out);
         Py_XDECREF(item);
-        ROWS_TRY(status);
+        if (status < 0) return blame_item(i);
     }
     return 0;
 }
@@ -242,6 +271,7 @@ int rows_read_values(const rows_field *field, rows_input *in, PyObject **values)
     for (Py_ssize_t i = 0; i < field->n_children; i++) {
         values[i] = rows_mask_bit(mask, i) ? Py_NewRef(Py_None) : field->children[i].read(&field->children[i], in);
         if (values[i] != NULL) continue;
+        blame_field(field, i);
         for (; i > 0; i--) Py_CLEAR(values[i - 1]);
         return -1;
     }
@@ -268,8 +298,8 @@ static uint8_t *put_mask(const rows_field *field, unsigned kind, rows_output *ou
 int rows_write_only(const rows_field *field, PyObject *value, rows_output *out) {
     uint8_t *mask = put_mask(field, 0, out);
     if (mask == NULL) return -1;
-    if (value != Py_None) return field->children[0].write(&field->children[0], value, out);
-    rows_set_mask_bit(mask, 0);
+    if (value == Py_None) rows_set_mask_bit(mask, 0);
+    else if (field->children[0].write(&field->children[0], value, out) < 0) return blame_field(field, 0);
     return 0;
 }
 
@@ -295,7 +325,7 @@ static int write_fields(const rows_field *field, PyObject *value, unsigned kind,
         int status = item == Py_None ? (PyErr_SetString(PyExc_ValueError, "a row changed while it was written"), -1)
                                      : field->children[i].write(&field->children[i], item, out);
         Py_DECREF(item);
-        ROWS_TRY(status);
+        if (status < 0) return blame_field(field, i);
     }
     return 0;
 }

@@ -7,12 +7,18 @@
 
 enum { SINGLE, MULTIPLE, SEPARATED };
 
+/* Says of the exception which row it was. */
+static int blame_row(const rows_loop *loop, const char *what) {
+    if (loop->of == NULL) return rows_blame("in %s row %lld of a message", what, (long long)loop->row);
+    return rows_blame("in %s row %lld of a message, of %U", what, (long long)loop->row, loop->of);
+}
+
 /* Writes a value with its length in front, as every row of a message has it: one byte is left for the length, and a long value moved. */
 static int write_prefixed(rows_loop *loop, int (*write)(const rows_field *, PyObject *, rows_output *), PyObject *value) {
     rows_output *out = loop->out;
     size_t start = out->size;
     ROWS_TRY(rows_put(out, 1) == NULL ? -1 : 0);
-    ROWS_TRY(write(loop->to, value, out));
+    if (write(loop->to, value, out) < 0) return blame_row(loop, "the result for");
     size_t length = out->size - start - 1, digits = 1;
     while (length >> 7 * digits > 0) digits++;
     if (digits > 1) {
@@ -101,7 +107,7 @@ static int through(rows_loop *loop, Py_ssize_t stage, PyObject *row) {
 static int spread(rows_loop *loop) {
     PyObject **values = loop->values;
     Py_ssize_t count = loop->from->n_children;
-    ROWS_TRY(rows_read_values(loop->from, loop->in, values));
+    if (rows_read_values(loop->from, loop->in, values) < 0) return blame_row(loop, "the values of");
     PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->stages, 0), 0), values, (size_t)count, NULL);
     for (Py_ssize_t i = 0; i < count; i++) Py_DECREF(values[i]);
     int status = result == NULL ? -1 : write_prefixed(loop, rows_write_only, result);
@@ -111,10 +117,11 @@ static int spread(rows_loop *loop) {
 
 int rows_next(rows_loop *loop) {
     int64_t length;
-    ROWS_TRY(rows_take_var_int(loop->in, &length));
+    loop->row++;
+    if (rows_take_var_int(loop->in, &length) < 0) return blame_row(loop, "the length of");
     if (loop->values != NULL) return spread(loop);
     PyObject *row = loop->from->read(loop->from, loop->in);
-    int status = row == NULL ? -1 : through(loop, 0, row);
+    int status = row == NULL ? blame_row(loop, "the values of") : through(loop, 0, row);
     Py_XDECREF(row);
     return status;
 }
@@ -169,6 +176,7 @@ PyObject *rows_run(PyObject *module, PyObject *arguments) {
         return NULL;
     loop.from = &((rows_codec *)decoder)->root;
     loop.to = &((rows_codec *)encoder)->root;
+    loop.of = ((rows_codec *)decoder)->of;
     if (columns && !(rows_is_list(loop.from) && rows_is_list(loop.to) && loop.to->n_children == 1))
         return PyErr_Format(PyExc_TypeError, "only the values of a row can be spread, and make a row of one value");
     if (check_function(&loop, function) < 0) return NULL;

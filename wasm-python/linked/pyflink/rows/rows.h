@@ -141,6 +141,8 @@ static inline void rows_set_mask_bit(uint8_t *mask, Py_ssize_t field) {
     mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 }
 
+/* Says in a note of the exception that is set where it was raised, as PyUnicode_FromFormat writes it. Always -1. */
+int rows_blame(const char *format, ...);
 /* The values of a row, as new references; or none, with an exception. */
 int rows_read_values(const rows_field *field, rows_input *in, PyObject **values);
 /* A row of one value. */
@@ -151,6 +153,7 @@ int rows_write_only(const rows_field *field, PyObject *value, rows_output *out);
 typedef struct {
     PyObject_HEAD
     rows_field root;
+    PyObject *of;         /* a text: what the rows are to or from, for errors; or NULL */
     rows_output *scratch; /* for `encode`; NULL while it is in use */
 } rows_codec;
 
@@ -161,6 +164,8 @@ extern PyTypeObject rows_codec_type;
 typedef struct {
     PyObject *stages; /* a tuple of tuples */
     const rows_field *from, *to;
+    PyObject *of; /* a text: what takes the rows, for errors; or NULL */
+    int64_t row;  /* the number of the current one, from 1 on */
     int mode;
     rows_input *in;
     rows_output *out;
