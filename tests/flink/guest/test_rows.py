@@ -125,7 +125,11 @@ def test_values_of_other_types_are_refused(coder, value):
         _flink_rows.Codec(rows.plan(coder)).encode_to_stream(value, _flink_rows.OutputStream())
 
 
-@pytest.mark.parametrize("plan", [(), ("record",), ("record", "x", ("bool",)), ("int",), ("int", 9), ("int", -1), ("map", ("bool",)), ("nothing",), ("other", 1), (1,), "bool"])
+NO_PLANS = [(), ("record",), ("record", "x", ("bool",)), ("int",), ("int", 9), ("int", -1), ("map", ("bool",)), ("nothing",), ("other", 1), (1,), "bool"]
+NO_PLANS += [("other",), ("date",), ("date", 1), ("timestamp", 8), ("timestamp", 5, 1, 1), ("zoned", 9, 1, 1), ("decimal", 1, 1), ("decimal", "1", "1", 1, 1)]
+
+
+@pytest.mark.parametrize("plan", NO_PLANS)
 def test_what_is_no_plan_is_refused(plan):
     with pytest.raises((ValueError, TypeError)):
         _flink_rows.Codec(plan)

@@ -57,7 +57,8 @@ def plan(coder):
     if kind is coders.TimeCoder:
         return "time", *methods
     if kind in (coders.TimestampCoder, coders.LocalZonedTimestampCoder):
-        return "timestamp", 8 if coder.precision <= 3 else 12, *methods
+        name = "timestamp" if kind is coders.TimestampCoder else "zoned"
+        return name, 8 if coder.precision <= 3 else 12, *methods
     if kind is coders.DecimalCoder:
         return "decimal", coder.precision, coder.scale, *methods
     return "other", *methods

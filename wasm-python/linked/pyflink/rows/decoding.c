@@ -2,8 +2,6 @@
  * with it. */
 #include "blocks.h"
 
-#include "calendar.h"
-
 /* Bytes of text that a block may hold: with longer texts, blocks have fewer rows. */
 #define MOST_TEXT ((size_t)128 << 10)
 
@@ -50,15 +48,6 @@ static bool read_text(row_block *block, block_column *column, int i, const uint8
     return true;
 }
 
-/* A datetime, in microseconds; false where there is none. */
-static bool read_timestamp(const uint8_t *at, Py_ssize_t width, int64_t *micros) {
-    const int64_t day = VV_SECONDS_PER_DAY * 1000, millis = (int64_t)rows_big_endian(at, 8);
-    const uint32_t nanos = width == 12 ? (uint32_t)rows_big_endian(at + 8, 4) : 0;
-    if (millis < VV_FIRST_DAY * day || millis >= (VV_LAST_DAY + 1) * day || nanos >= 1000000) return false;
-    *micros = millis * 1000 + nanos / 1000;
-    return true;
-}
-
 static bool read_decimal(const rows_field *field, const uint8_t **at, const uint8_t *end, vv_decimal *value) {
     const uint8_t *length = take(at, end, 4);
     if (length == NULL) return false;
@@ -93,7 +82,7 @@ static bool read_value(row_block *block, Py_ssize_t k, int i, const uint8_t **at
         return true;
     case ROWS_TIMESTAMP:
         value = take(at, end, (size_t)field->width);
-        return value != NULL && read_timestamp(value, field->width, &column->values.ints[i]);
+        return value != NULL && rows_join_timestamp(value, field->width, &column->values.ints[i]);
     case ROWS_DECIMAL: return read_decimal(field, at, end, &column->values.decimals[i]);
     default: return false;
     }

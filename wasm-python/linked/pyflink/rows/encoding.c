@@ -4,15 +4,8 @@
 #include <float.h>
 #include <math.h>
 
-#include "calendar.h"
-
 /* Bytes of a result with which nothing about its length overflows; longer ones are the interpreter's. */
 #define MOST_RESULT ((size_t)64 << 20)
-/* A float of seconds has place for every microsecond of so many on both sides of 1970; beyond, those of a second from LATE_MICROS on may
- * be rounded up to the next one, until the year 9999. */
-#define EXACT_MICROS (INT64_C(1) << 53)
-#define LATE_MICROS 999900
-
 void rows_find_outputs(row_block *block) {
     for (Py_ssize_t k = 0; k < block->n_outputs; k++) {
         const vv_output *output = &block->program->outputs[k];
@@ -40,20 +33,10 @@ static inline bool fits_float(double value, Py_ssize_t width) {
     return width == 8 || !(fabsf((float)value) > FLT_MAX) || fabs(value) > DBL_MAX;
 }
 
-/* A datetime as PyFlink's coder writes it, whose seconds are a float that is cut: before 1970 towards the epoch, whatever its
- * microseconds are. Far from 1970 a float that is not a whole second can become one: those are the interpreter's. */
-static inline bool split_timestamp(int64_t micros, int64_t *millis, uint32_t *nanos) {
-    int64_t fraction, cut = micros % VV_MICROS_PER_SECOND;
-    vv_divide_down(micros, VV_MICROS_PER_SECOND, &fraction);
-    *millis = micros / VV_MICROS_PER_SECOND * 1000 + fraction / 1000;
-    *nanos = (uint32_t)(fraction % 1000 * 1000);
-    return (cut < LATE_MICROS && cut > -LATE_MICROS) || (micros < EXACT_MICROS && micros > -EXACT_MICROS);
-}
-
 static inline Py_ssize_t size_of_timestamp(int64_t micros, Py_ssize_t width) {
     int64_t millis;
     uint32_t nanos;
-    return split_timestamp(micros, &millis, &nanos) ? width : -1;
+    return rows_split_timestamp(micros, &millis, &nanos) ? width : -1;
 }
 
 /* Bytes of a value that is not NULL; -1: it does not fit. */
@@ -93,7 +76,7 @@ static inline uint64_t bits_of(double value, Py_ssize_t width) {
 static inline uint8_t *put_timestamp(uint8_t *at, Py_ssize_t width, int64_t micros) {
     int64_t millis;
     uint32_t nanos;
-    split_timestamp(micros, &millis, &nanos);
+    rows_split_timestamp(micros, &millis, &nanos);
     rows_to_big_endian(at, 8, (uint64_t)millis);
     if (width == 12) rows_to_big_endian(at + 8, 4, nanos);
     return at + width;

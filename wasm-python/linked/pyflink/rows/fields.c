@@ -8,10 +8,11 @@
  *   ("tuple", item, ...)      the items                                                TupleCoder
  *   ("row", field, ...)       a mask, then the fields that are not NULL; a list        FlattenRowCoder
  *   ("record", names, field, ...)  the same; a Row                                     RowCoder
- *   ("date", decode_from_stream, encode_to_stream)  ("time", the same)  ("timestamp", bytes, the same)  ("decimal", precision, scale, the same)
+ *   ("date", decode_from_stream, encode_to_stream)  ("time", the same)
+ *   ("timestamp", bytes, the same)    of a datetime    TimestampCoder
+ *   ("zoned", bytes, the same)        with a zone      LocalZonedTimestampCoder
+ *   ("decimal", precision, scale, the same)
  *   ("other", decode_from_stream, encode_to_stream)
- *
- * Dates, times and Decimals are PyFlink's coders' as objects; what kind they are is for columns (blocks.c).
  */
 #include "rows.h"
 
@@ -348,9 +349,9 @@ static int write_record(const rows_field *field, PyObject *value, rows_output *o
     return status;
 }
 
-static PyObject *read_other(const rows_field *field, rows_input *in) { return PyObject_CallOneArg(field->decode, (PyObject *)in); }
+PyObject *rows_read_other(const rows_field *field, rows_input *in) { return PyObject_CallOneArg(field->decode, (PyObject *)in); }
 
-static int write_other(const rows_field *field, PyObject *value, rows_output *out) {
+int rows_write_other(const rows_field *field, PyObject *value, rows_output *out) {
     PyObject *done = PyObject_CallFunctionObjArgs(field->encode, value, (PyObject *)out, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
@@ -371,10 +372,12 @@ static const struct {
     {"array", read_array, write_array, 0, 1, ROWS_OTHER},  {"items", read_items, write_items, 0, 1, ROWS_OTHER},
     {"map", read_map, write_map, 0, 2, ROWS_OTHER},        {"tuple", read_tuple, write_tuple, 0, -1, ROWS_OTHER},
     {"row", read_row, write_row, 0, -1, ROWS_OTHER},       {"record", read_record, write_record, 0, -1, ROWS_OTHER},
-    {"date", read_other, write_other, 4, 0, ROWS_DATE},    {"time", read_other, write_other, 4, 0, ROWS_TIME},
-    {"timestamp", read_other, write_other, -1, 0, ROWS_TIMESTAMP},
-    {"decimal", read_other, write_other, 0, 0, ROWS_DECIMAL},
-    {"other", read_other, write_other, 0, 0, ROWS_OTHER},
+    {"date", rows_read_date, rows_write_date, 4, 0, ROWS_DATE},
+    {"time", rows_read_time, rows_write_time, 4, 0, ROWS_TIME},
+    {"timestamp", rows_read_timestamp, rows_write_timestamp, -1, 0, ROWS_TIMESTAMP},
+    {"zoned", rows_read_other, rows_write_timestamp, -1, 0, ROWS_TIMESTAMP},
+    {"decimal", rows_read_other, rows_write_other, 0, 0, ROWS_DECIMAL},
+    {"other", rows_read_other, rows_write_other, 0, 0, ROWS_OTHER},
 };
 
 #define WIDEST 12
@@ -414,13 +417,16 @@ static int compile_field(rows_field *field, PyObject *plan, int depth) {
             field->scale = PyLong_AsSsize_t(PyTuple_GET_ITEM(plan, first++));
             given -= 2;
         }
-        if (field->read == read_other && given == 2) {
+        const bool has_coder = field->kind >= ROWS_DATE || field->read == rows_read_other;
+        if (has_coder && given == 2) {
             field->decode = Py_NewRef(PyTuple_GET_ITEM(plan, first++));
             field->encode = Py_NewRef(PyTuple_GET_ITEM(plan, first++));
             given = 0;
         }
         if (PyErr_Occurred() || given != children || field->width < 0 || field->width > (field->read == read_int ? 8 : WIDEST)) break;
-        if (field->read == read_other && field->decode == NULL) break;
+        if (has_coder && field->decode == NULL) break;
+        if (field->kind == ROWS_TIMESTAMP && field->width != 8 && field->width != WIDEST) break;
+        if (field->kind == ROWS_DECIMAL && field->precision < 1) break;
         field->children = PyMem_Calloc((size_t)children + 1, sizeof *field->children);
         if (field->children == NULL) return PyErr_NoMemory(), -1;
         field->n_children = children;

@@ -3,6 +3,7 @@
  *   stream.c   InputStream and OutputStream, with the methods of PyFlink's own (pyflink.fn_execution.stream_slow)
  *   row.c      PyFlink's Row
  *   fields.c   a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
+ *   times.c    dates, times and datetimes as objects
  *   codec.c    Codec: what Python sees of a tree
  *   loop.c     the loop over the rows of a message, through the operators of a bundle
  *   blocks.c   rows of a message that run as columns (../../../shim/columns.h), a block of them at a time
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "calendar.h"
 #include "vivarium.h"
 
 #define ROWS_TRY(expression)             \
@@ -147,6 +149,44 @@ int rows_blame(const char *format, ...);
 int rows_read_values(const rows_field *field, rows_input *in, PyObject **values);
 /* A row of one value. */
 int rows_write_only(const rows_field *field, PyObject *value, rows_output *out);
+
+/* A PyFlink coder's value. */
+PyObject *rows_read_other(const rows_field *field, rows_input *in);
+int rows_write_other(const rows_field *field, PyObject *value, rows_output *out);
+
+/* ---- times.c ---- */
+
+int rows_import_times(void);
+PyObject *rows_read_date(const rows_field *field, rows_input *in);
+PyObject *rows_read_time(const rows_field *field, rows_input *in);
+PyObject *rows_read_timestamp(const rows_field *field, rows_input *in);
+int rows_write_date(const rows_field *field, PyObject *value, rows_output *out);
+int rows_write_time(const rows_field *field, PyObject *value, rows_output *out);
+int rows_write_timestamp(const rows_field *field, PyObject *value, rows_output *out);
+
+/* A datetime, in microseconds; false where there is none. */
+static inline bool rows_join_timestamp(const uint8_t *at, Py_ssize_t width, int64_t *micros) {
+    const int64_t day = VV_SECONDS_PER_DAY * 1000, millis = (int64_t)rows_big_endian(at, 8);
+    const uint32_t nanos = width == 12 ? (uint32_t)rows_big_endian(at + 8, 4) : 0;
+    if (millis < VV_FIRST_DAY * day || millis >= (VV_LAST_DAY + 1) * day || nanos >= 1000000) return false;
+    *micros = millis * 1000 + nanos / 1000;
+    return true;
+}
+
+/* A float of seconds has place for every microsecond of so many on both sides of 1970; beyond, those of a second from ROWS_LATE_MICROS on may
+ * be rounded up to the next one, until the year 9999. */
+#define ROWS_EXACT_MICROS (INT64_C(1) << 53)
+#define ROWS_LATE_MICROS 999900
+
+/* A datetime as PyFlink's coder writes it, whose seconds are a float that is cut: before 1970 towards the epoch, whatever its
+ * microseconds are. Far from 1970 a float that is not a whole second can become one: those are the interpreter's. */
+static inline bool rows_split_timestamp(int64_t micros, int64_t *millis, uint32_t *nanos) {
+    int64_t fraction, cut = micros % VV_MICROS_PER_SECOND;
+    vv_divide_down(micros, VV_MICROS_PER_SECOND, &fraction);
+    *millis = micros / VV_MICROS_PER_SECOND * 1000 + fraction / 1000;
+    *nanos = (uint32_t)(fraction % 1000 * 1000);
+    return (cut < ROWS_LATE_MICROS && cut > -ROWS_LATE_MICROS) || (micros < ROWS_EXACT_MICROS && micros > -ROWS_EXACT_MICROS);
+}
 
 /* ---- codec.c ---- */
 
