@@ -116,7 +116,6 @@ static bool is_column(const rows_field *field) {
     switch (field->kind) {
     case ROWS_INT: return width == 1 || width == 2 || width == 4 || width == 8;
     case ROWS_TIMESTAMP: return width == 8 || width == 12;
-    case ROWS_DECIMAL: return field->precision >= 1 && field->precision <= 38 && field->scale >= 0 && field->scale <= field->precision;
     default: return field->kind != ROWS_OTHER;
     }
 }

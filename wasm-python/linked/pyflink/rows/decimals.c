@@ -1,5 +1,16 @@
-/* Decimals of a precision and a scale, which Flink sends as text. What is not plain is PyFlink's coder's. */
+/* Decimals of a precision and a scale, which Flink sends as text. What is not plain is PyFlink's coder's: it rounds, refuses, and keeps the
+ * signs of zeros. */
 #include "rows.h"
+
+static PyTypeObject *decimal_type;
+
+int rows_import_decimals(void) {
+    PyObject *module = PyImport_ImportModule("decimal"), *type = module == NULL ? NULL : PyObject_GetAttrString(module, "Decimal");
+    Py_XDECREF(module);
+    if (type != NULL && !PyType_Check(type)) PyErr_SetString(PyExc_TypeError, "decimal.Decimal is no type");
+    Py_XSETREF(decimal_type, (PyTypeObject *)type);
+    return PyErr_Occurred() ? -1 : 0;
+}
 
 typedef unsigned __int128 magnitude;
 
@@ -80,4 +91,37 @@ size_t rows_write_decimal(__int128 value, int scale, uint8_t *to) {
         to = append(to, digits_before(end, (magnitude)(1 - before)), end);
     }
     return (size_t)(to - start);
+}
+
+/* ---- Objects ---- */
+
+PyObject *rows_read_decimal_object(const rows_field *field, rows_input *in) {
+    const uint8_t *start = in->at, *at = rows_take(in, 4);
+    if (at == NULL) return NULL;
+    const int32_t size = (int32_t)rows_big_endian(at, 4);
+    __int128 value;
+    if (size < 0 || size > in->end - in->at || !rows_read_decimal(field, in->at, (size_t)size, &value)) {
+        in->at = start;
+        return rows_read_other(field, in);
+    }
+    in->at += size;
+    uint8_t text[ROWS_DECIMAL_TEXT];
+    const size_t length = rows_write_decimal(value, (int)field->scale, text);
+    return PyObject_CallFunction((PyObject *)decimal_type, "s#", (const char *)text, (Py_ssize_t)length);
+}
+
+int rows_write_decimal_object(const rows_field *field, PyObject *value, rows_output *out) {
+    PyObject *text = Py_IS_TYPE(value, decimal_type) ? PyObject_Str(value) : NULL;
+    if (PyErr_Occurred()) return -1;
+    __int128 number;
+    const bool plain = text != NULL && PyUnicode_IS_COMPACT_ASCII(text) &&
+                       rows_read_decimal(field, (const uint8_t *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text), &number);
+    Py_XDECREF(text);
+    if (!plain) return rows_write_other(field, value, out);
+    uint8_t *at = rows_put(out, 4 + ROWS_DECIMAL_TEXT);
+    if (at == NULL) return -1;
+    const size_t size = rows_write_decimal(number, (int)field->scale, at + 4);
+    rows_to_big_endian(at, 4, size);
+    out->size -= ROWS_DECIMAL_TEXT - size;
+    return 0;
 }

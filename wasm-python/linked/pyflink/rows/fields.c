@@ -376,7 +376,7 @@ static const struct {
     {"time", rows_read_time, rows_write_time, 4, 0, ROWS_TIME},
     {"timestamp", rows_read_timestamp, rows_write_timestamp, -1, 0, ROWS_TIMESTAMP},
     {"zoned", rows_read_other, rows_write_timestamp, -1, 0, ROWS_TIMESTAMP},
-    {"decimal", rows_read_other, rows_write_other, 0, 0, ROWS_DECIMAL},
+    {"decimal", rows_read_decimal_object, rows_write_decimal_object, 0, 0, ROWS_DECIMAL},
     {"other", rows_read_other, rows_write_other, 0, 0, ROWS_OTHER},
 };
 
@@ -426,7 +426,7 @@ static int compile_field(rows_field *field, PyObject *plan, int depth) {
         if (PyErr_Occurred() || given != children || field->width < 0 || field->width > (field->read == read_int ? 8 : WIDEST)) break;
         if (has_coder && field->decode == NULL) break;
         if (field->kind == ROWS_TIMESTAMP && field->width != 8 && field->width != WIDEST) break;
-        if (field->kind == ROWS_DECIMAL && field->precision < 1) break;
+        if (field->kind == ROWS_DECIMAL && (field->precision < 1 || field->precision > 38 || field->scale < 0 || field->scale > field->precision)) break;
         field->children = PyMem_Calloc((size_t)children + 1, sizeof *field->children);
         if (field->children == NULL) return PyErr_NoMemory(), -1;
         field->n_children = children;

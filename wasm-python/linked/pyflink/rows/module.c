@@ -26,7 +26,7 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__flink_rows(void) {
-    PyObject *module = rows_import_times() < 0 ? NULL : PyModule_Create(&definition);
+    PyObject *module = rows_import_times() < 0 || rows_import_decimals() < 0 ? NULL : PyModule_Create(&definition);
     if (module != NULL && (PyModule_AddType(module, &rows_input_type) < 0 || PyModule_AddType(module, &rows_output_type) < 0 ||
                            PyModule_AddType(module, &rows_codec_type) < 0))
         Py_CLEAR(module);

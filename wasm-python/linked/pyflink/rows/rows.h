@@ -4,10 +4,11 @@
  *   row.c      PyFlink's Row
  *   fields.c   a tree of fields, compiled from a plan; what has no C code calls the PyFlink coder it came with
  *   times.c    dates, times and datetimes as objects
+ *   decimals.c Decimals as texts and as objects
  *   codec.c    Codec: what Python sees of a tree
  *   loop.c     the loop over the rows of a message, through the operators of a bundle
  *   blocks.c   rows of a message that run as columns (../../../shim/columns.h), a block of them at a time
- *   decoding.c, encoding.c, decimals.c, blocks.h   rows into such a block, and its results into rows
+ *   decoding.c, encoding.c, blocks.h   rows into such a block, and its results into rows
  *   module.c   the module
  *
  * The formats are those of Flink's Java serializers, which pyflink.fn_execution.coder_impl_slow shows in Python: numbers are
@@ -234,5 +235,8 @@ int rows_as_columns(rows_loop *loop, vv_function *function, int64_t *wait);
 bool rows_read_decimal(const rows_field *field, const uint8_t *at, size_t size, __int128 *value);
 /* Writes what str() makes of a Decimal of that scale; how many bytes. */
 size_t rows_write_decimal(__int128 value, int scale, uint8_t *to);
+int rows_import_decimals(void);
+PyObject *rows_read_decimal_object(const rows_field *field, rows_input *in);
+int rows_write_decimal_object(const rows_field *field, PyObject *value, rows_output *out);
 
 #endif
