@@ -1,0 +1,302 @@
+"""The cases of files.py: a table, the file that wasm-run reads, and what it writes."""
+
+import gzip
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+import tables
+import texts
+import values
+import written
+from program import Different, Program
+
+FUNCTION = """from vivarium import udf
+
+
+@udf(result_type={type!r}, null_handling="call"{more})
+def same(value):
+    return value
+"""
+
+ANY_FUNCTION = """from vivarium import udf
+
+
+@udf(result_type="string", null_handling="call")
+def same(value):
+    return None if value is None else repr(value)
+"""
+
+TEXT = ("csv", "json")
+ROWS = (0, 1, 2, 7, 20, 20, 200)
+
+
+class Case:
+    """One table on its way through the program."""
+
+    def __init__(self, number: int, seed: int, asked: Program):
+        self.tables = tables.Tables((seed, number))
+        self.random = self.tables.random
+        self.asked, self.folder = asked, asked.folder
+        self.source = self.random.choice(("parquet", "parquet", "arrow", "csv", "json"))
+        self.target = self.random.choice(("parquet", "parquet", "arrow", "csv", "json"))
+        # Whether text is read with the types of its columns, or with what its values tell.
+        self.told = self.source not in TEXT or self.random.random() < 0.75
+        if not self.told:
+            self.target = self.source
+        self.options: list[str] = []
+        self.stdin: Path | None = None
+        self.argument = "x"
+
+    def run(self) -> str:
+        """What kind of case it was."""
+        formats = {self.source, self.target}
+        scalar = "csv" in formats
+        kind_of = self.tables.scalar_type if scalar else self.tables.json_type if "json" in formats else self.tables.any_type
+        # Some names cannot be written beside their types.
+        names = tables.NAMES if self.told and self.source in TEXT else tables.NAMES + tables.NASTY_NAMES
+        table = self.tables.table(kind_of, self.random.choice(ROWS), names)
+        if table.column("x").null_count == table.num_rows:
+            # A key that no line has is no column.
+            self.told = True
+            table = table.select([name for name in table.column_names if name not in tables.NASTY_NAMES])
+        kind, expected, source = self._write(table)
+        if self.told:
+            self._function(expected.column("x").type)
+        else:
+            (self.folder / "f.py").write_text(ANY_FUNCTION)
+        target = f"out.{self.target}"
+        arguments = ["run", "f.py::same", "--args", self.argument, "--as", "result", "--output", target, "--quiet", *self.options]
+        arguments += ["--input", "-", "--input-format", self.source] if self.stdin else ["--input", source.name]
+        if self.random.random() < 0.2:
+            arguments += ["--columns", "force"]
+        self.asked.run(*arguments, stdin=self.stdin, accepted=self._accepted(expected))
+        expected = expected.append_column("result", expected.column("x"))
+        if self.argument != "x":
+            expected = expected.rename_columns([f"column_{index + 1}" for index in range(table.num_columns)] + ["result"])
+        if self.source == "json":
+            names = sorted(expected.column_names[:-1], key=str.encode) + ["result"]
+            expected = expected.select(names)
+        if not self.told:
+            # What is told by the values is their meaning; which type that is, is not asked here.
+            kind = f"{kind}, types found"
+            expected = expected.drop_columns(["result"])
+        getattr(self, f"_check_{self.target}")(self.folder / target, expected)
+        return f"{kind} -> {self.target}"
+
+    def _function(self, kind: pa.DataType) -> None:
+        kind = written.crossing(kind)
+        more = ", vectorized=True" if self.random.random() < 0.3 and not pt.is_nested(kind) else ""
+        (self.folder / "f.py").write_text(FUNCTION.format(type=written.spelled(kind), more=more))
+
+    def _accepted(self, table: pa.Table) -> dict[str, str]:
+        """What the documentation says is refused, and this table has."""
+        accepted = {}
+        for column in table.columns:
+            if self.target == "json" and written.has(column.type, pt.is_floating) and written.has_special(column):
+                accepted["is NaN or infinite, which JSON has no number for"] = "NaN and infinities in JSON"
+            if self.target == "parquet" and written.has(column.type, lambda kind: kind == pa.month_day_nano_interval()):
+                accepted["a Parquet file has no such type"] = "intervals of months in Parquet"
+        return accepted
+
+    # Writing what wasm-run reads.
+
+    def _write(self, table: pa.Table) -> tuple[str, pa.Table, Path]:
+        """Writes the table; returns how, what everybody has to find in the file, and the file."""
+        return getattr(self, f"_write_{self.source}")(table)
+
+    def _write_arrow(self, table: pa.Table) -> tuple[str, pa.Table, Path]:
+        path, stream = self.folder / "in.arrow", self.random.random() < 0.4
+        options = ipc.IpcWriteOptions(compression=self.random.choice((None, "lz4", "zstd")))
+        make = ipc.new_stream if stream else ipc.new_file
+        with make(path, table.schema, options=options) as sink:
+            sink.write_table(table, max_chunksize=self.random.choice((1, 7, 1000)))
+        self.stdin = path if stream else None
+        return "stream" if stream else "arrow", table, path
+
+    def _write_parquet(self, table: pa.Table) -> tuple[str, pa.Table, Path]:
+        path = self.folder / "in.parquet"
+        of_duckdb = written.for_duckdb(table) if self.random.random() < 0.3 else None
+        if of_duckdb:
+            connection = duckdb.connect()
+            connection.register("source", of_duckdb)
+            compression = self.random.choice(("uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4_raw"))
+            # In the other version pyarrow, which is asked below for what is in the file, cannot read pages of one value or none.
+            full = of_duckdb.num_rows > 1 and not any(column.null_count or pt.is_nested(column.type) for column in of_duckdb.columns)
+            version = "V2" if self.random.random() < 0.5 and full else "V1"
+            connection.sql(f"COPY source TO '{path}' (FORMAT parquet, COMPRESSION {compression}, PARQUET_VERSION {version})")
+            return "parquet of DuckDB", pq.ParquetFile(path).read(), path
+        table = written.for_pyarrow_parquet(table)
+        nanoseconds = any(written.has(kind, lambda one: pt.is_timestamp(one) and one.unit == "ns") for kind in table.schema.types)
+        pq.write_table(
+            table, path,
+            version="2.6" if nanoseconds else self.random.choice(("1.0", "2.4", "2.6")),
+            compression=self.random.choice(("none", "snappy", "gzip", "brotli", "zstd", "lz4")),
+            use_dictionary=self.random.random() < 0.5,
+            data_page_version=self.random.choice(("1.0", "2.0")),
+            row_group_size=self.random.choice((3, 1000)),
+            write_statistics=self.random.random() < 0.5,
+            store_schema=self.random.random() < 0.6,
+            use_compliant_nested_type=self.random.random() < 0.5,
+        )  # fmt: skip
+        return "parquet of pyarrow", pq.ParquetFile(path).read(), path
+
+    def _write_csv(self, table: pa.Table) -> tuple[str, pa.Table, Path]:
+        path = self.folder / "in.csv"
+        by = self.random.choice(("this", "this", "pyarrow", "DuckDB"))
+        if by == "pyarrow" and all(map(written.in_csv_of_pyarrow, table.schema.types)):
+            delimiter = self.random.choice(",;\t|")
+            csv.write_csv(table, path, csv.WriteOptions(delimiter=delimiter, quoting_style=self.random.choice(("needed", "all_valid"))))
+            self.options += ["--delimiter", "tab" if delimiter == "\t" else delimiter]
+            self._tell(table)
+            return "csv of pyarrow", table, path
+        if by == "DuckDB" and written.names_of_duckdb(table) and all(map(written.in_csv_of_duckdb, table.schema.types)):
+            connection = duckdb.connect()
+            connection.register("source", table)
+            connection.sql("SET TimeZone = 'UTC'")
+            delimiter = self.random.choice(",;|")
+            connection.sql(f"COPY source TO '{path}' (FORMAT csv, HEADER, DELIMITER '{delimiter}')")
+            self.options += ["--delimiter", delimiter]
+            self._tell(table)
+            return "csv of DuckDB", table, path
+        delimiter, quote = self.random.choice(",,;\t|"), self.random.choice(('"', '"', "'", None))
+        header = table.num_rows == 0 or self.random.random() < 0.8
+        null, end = self.random.choice(("", "", "NA")), self.random.choice(("\n", "\n", "\r\n", "\r"))
+        try:
+            text = texts.write_csv(table, texts.Spelling(self.random), delimiter, quote, header, null, end)
+        except texts.NoText:
+            quote = '"'
+            text = texts.write_csv(table, texts.Spelling(self.random), delimiter, quote, header, null, end)
+        self.options += ["--delimiter", "tab" if delimiter == "\t" else delimiter, "--quote", quote or "none"]
+        if null:
+            self.options += ["--null-values", null]
+        if not header:
+            self.options += ["--no-header"]
+            self.argument = f"column_{table.column_names.index('x') + 1}"
+        self._tell(table if header else table.rename_columns([f"column_{index + 1}" for index in range(table.num_columns)]))
+        return "csv", table, self._put(path, text)
+
+    def _write_json(self, table: pa.Table) -> tuple[str, pa.Table, Path]:
+        path = self.folder / "in.json"
+        fits = written.names_of_duckdb(table) and all(map(written.in_json_of_duckdb, table.schema.types))
+        if self.random.random() < 0.25 and fits:
+            table = written.without_special(table)
+            connection = duckdb.connect()
+            connection.register("source", table)
+            connection.sql(f"COPY source TO '{path}' (FORMAT json)")
+            self._tell(table)
+            return "json of DuckDB", table, path
+        try:
+            text = texts.write_json(table, texts.Spelling(self.random))
+        except texts.NoText:
+            table = written.without_special(table)
+            text = texts.write_json(table, texts.Spelling(self.random))
+        self._tell(table)
+        return "json", table, self._put(path, text)
+
+    def _put(self, path: Path, text: str) -> Path:
+        """Writes text, perhaps with a mark, perhaps compressed."""
+        data = text.encode()
+        if self.random.random() < 0.2:
+            data = b"\xef\xbb\xbf" + data
+        how = self.random.choice(("", "", ".gz", ".zst"))
+        path = path.with_name(path.name + how)
+        path.write_bytes(gzip.compress(data) if how == ".gz" else pa.compress(data, "zstd", asbytes=True) if how == ".zst" else data)
+        return path
+
+    def _tell(self, table: pa.Table) -> None:
+        """Tells the types of all columns, if they are told."""
+        if not self.told:
+            return
+        named = zip(table.column_names, table.schema.types, strict=True)
+        self.options += ["--types=" + ",".join(f"{name}={written.spelled(kind)}" for name, kind in named)]
+
+    # Reading what wasm-run has written.
+
+    def _check_arrow(self, path: Path, expected: pa.Table) -> None:
+        with ipc.open_file(path) as file:
+            found = file.read_all()
+        self._check_names(found.column_names, expected)
+        # A date64 in Parquet is one for Arrow's reader, which looks at what is said of it, and a date32 for pyarrow's.
+        seen = written.in_parquet if self.source == "parquet" else written.in_arrow
+        for index, name in enumerate(expected.column_names):
+            kind = written.in_arrow(expected.column(index).type)
+            if index == expected.num_columns - 1:
+                kind = written.crossing(kind)
+            if not written.same_type(seen(found.column(index).type), seen(kind)):
+                raise Different(f"column {name!r} is of type {found.column(index).type}, not {kind}")
+            self._equal("pyarrow", name, values.of(found.column(index)), values.of(expected.column(index)))
+
+    def _check_parquet(self, path: Path, expected: pa.Table) -> None:
+        schema = pq.ParquetFile(path).schema_arrow
+        self._check_names(schema.names, expected)
+        for name, kind, column in zip(schema.names, schema.types, expected.columns, strict=True):
+            if not written.same_type(written.crossing(kind), written.in_parquet(written.crossing(column.type))):
+                raise Different(f"column {name!r} is of type {kind}, not {written.in_parquet(column.type)}")
+        if all(map(written.in_parquet_for_pyarrow, expected.columns)):
+            found = pq.ParquetFile(path).read()
+            for index, name in enumerate(schema.names):
+                self._equal("pyarrow", name, values.of(found.column(index)), values.of(expected.column(index)))
+        connection = duckdb.connect()
+        connection.sql("SET TimeZone = 'UTC'")
+        found = connection.sql("FROM read_parquet(?)", params=[str(path)]).to_arrow_table()
+        for index, name in enumerate(schema.names):
+            if written.in_parquet_for_duckdb(expected.column(index).type):
+                self._equal("DuckDB", name, values.of(found.column(index)), values.of(expected.column(index)))
+
+    def _check_csv(self, path: Path, expected: pa.Table) -> None:
+        text = path.read_bytes().decode()
+        names, columns = texts.read_csv(text)
+        if not self.told:
+            names, columns = names[:-1], columns[:-1]
+        self._check_names(names, expected)
+        for index, (column, name) in enumerate(zip(columns, names, strict=True)):
+            kind = expected.column(index).type
+            if not self.told and not written.is_found(expected.column(index)):
+                continue
+            found = [None if field is None else texts.meant(field, kind) for field in column]
+            self._equal("this program", name, found, values.of(expected.column(index)))
+        connection = duckdb.connect()
+        # A line without anything is no row for them.
+        several = self.told and expected.num_rows > 0 and expected.num_columns > 1
+        if several and "\0" not in text and "\r" not in text:
+            columns_are = {f"c{index}": "VARCHAR" for index in range(len(names))}
+            query = """FROM read_csv(
+                ?, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', allow_quoted_nulls = false, columns = ?
+            )"""
+            found = connection.sql(query, params=[str(path), columns_are]).to_arrow_table()
+            for index, name in enumerate(names):
+                self._equal("DuckDB", name, found.column(index).to_pylist(), columns[index])
+        if several:
+            as_read = csv.ConvertOptions(
+                column_types={f"c{index}": pa.string() for index in range(len(names))}, strings_can_be_null=True,
+                quoted_strings_can_be_null=False, null_values=[""],
+            )  # fmt: skip
+            reading = csv.ReadOptions(column_names=[f"c{index}" for index in range(len(names))], skip_rows_after_names=1)
+            found = csv.read_csv(path, read_options=reading, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=as_read)
+            for index, name in enumerate(names):
+                self._equal("pyarrow", name, found.column(index).to_pylist(), columns[index])
+
+    def _check_json(self, path: Path, expected: pa.Table) -> None:
+        rows = texts.read_json(path.read_text())
+        for name in {name for row in rows for name in row}:
+            if name not in expected.column_names and (self.told or name != "result"):
+                raise Different(f"there is a column {name!r}")
+        for index, name in enumerate(expected.column_names):
+            kind = expected.column(index).type
+            if not self.told and written.has(kind, pt.is_decimal):
+                continue
+            found = [texts.from_json(row.get(name), kind) for row in rows]
+            self._equal("this program", name, found, values.of(expected.column(index)))
+
+    def _check_names(self, found: list[str], expected: pa.Table) -> None:
+        if found != expected.column_names:
+            raise Different(f"the columns are {found}, not {expected.column_names}")
+
+    def _equal(self, by: str, name: str, found: list, expected: list) -> None:
+        if problem := values.difference(found, expected):
+            raise Different(f"column {name!r} as {by} reads it: {problem}")
