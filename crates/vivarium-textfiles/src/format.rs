@@ -21,6 +21,8 @@ pub struct TextFormat {
     pub header: bool,
     /// What stands for NULL besides an empty field.
     pub nulls: Vec<String>,
+    /// Whether keys of JSON that are no columns are left out: the columns were chosen.
+    pub chosen: bool,
 }
 
 impl Default for TextFormat {
@@ -33,6 +35,7 @@ impl Default for TextFormat {
             quote: Some(b'"'),
             header: true,
             nulls: Vec::new(),
+            chosen: false,
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum Kind {
     Zoned = 1 << 8,
     /// Digits that begin with 0: a code rather than a number.
     Code = 1 << 9,
-    /// Digits of which there are too many.
+    /// A number that is too large for any type.
     Long = 1 << 10,
     Text = 1 << 11,
 }
@@ -41,7 +41,7 @@ const KINDS: [(Kind, &str); 12] = [
     (Kind::Naive, "a time without an offset"),
     (Kind::Zoned, "a time with an offset"),
     (Kind::Code, "digits after a leading zero"),
-    (Kind::Long, "a whole number beyond 64 bits"),
+    (Kind::Long, "a number beyond 64 bits"),
     (Kind::Text, "text"),
 ];
 
@@ -55,6 +55,9 @@ pub struct Seen {
     negative: bool,
     /// The most digits of a fraction of a second.
     digits: u8,
+    /// Seconds since 1970 of the first and the last time.
+    earliest: i64,
+    latest: i64,
     /// The first line of each kind.
     lines: [u64; KINDS.len()],
 }
@@ -112,7 +115,11 @@ impl Seen {
             return Kind::Special;
         }
         if is_float(digits) {
-            return if matches!(digits, [b'0', b'0'..=b'9', ..]) { Kind::Code } else { Kind::Float };
+            return match digits {
+                [b'0', b'0'..=b'9', ..] => Kind::Code,
+                _ if is_beyond_floats(digits) => Kind::Long,
+                _ => Kind::Float,
+            };
         }
         if time::date(text).is_some() {
             return Kind::Date;
@@ -120,6 +127,8 @@ impl Seen {
         match time::moment(text) {
             Some(moment) => {
                 self.digits = self.digits.max(moment.digits);
+                let seconds = moment.seconds - i64::from(moment.offset.unwrap_or(0));
+                (self.earliest, self.latest) = (self.earliest.min(seconds), self.latest.max(seconds));
                 if moment.offset.is_some() { Kind::Zoned } else { Kind::Naive }
             }
             None => Kind::Text,
@@ -145,6 +154,7 @@ impl Seen {
         }
         self.negative |= other.negative;
         self.digits = self.digits.max(other.digits);
+        (self.earliest, self.latest) = (self.earliest.min(other.earliest), self.latest.max(other.latest));
     }
 
     /// The type that holds all values unchanged, and why it is that.
@@ -162,23 +172,26 @@ impl Seen {
             DataType::Float64
         } else if within(&[Kind::Date]) {
             DataType::Date32
-        } else if within(&[Kind::Naive]) {
-            DataType::Timestamp(self.unit(), None)
-        } else if within(&[Kind::Zoned]) {
-            DataType::Timestamp(self.unit(), Some("UTC".into()))
+        } else if within(&[Kind::Naive]) || within(&[Kind::Zoned]) {
+            let Some(unit) = self.unit() else { return (DataType::Utf8, Reason::Values) };
+            DataType::Timestamp(unit, within(&[Kind::Zoned]).then(|| "UTC".into()))
         } else {
             return (DataType::Utf8, self.mixed());
         };
         (data_type, Reason::Values)
     }
 
-    fn unit(&self) -> TimeUnit {
-        match self.digits {
-            0 => TimeUnit::Second,
-            1..=3 => TimeUnit::Millisecond,
-            4..=6 => TimeUnit::Microsecond,
-            _ => TimeUnit::Nanosecond,
-        }
+    /// The unit that holds all fractions, if 64 bits of it hold all times.
+    fn unit(&self) -> Option<TimeUnit> {
+        let (unit, per_second) = match self.digits {
+            0 => (TimeUnit::Second, 1),
+            1..=3 => (TimeUnit::Millisecond, 1_000),
+            4..=6 => (TimeUnit::Microsecond, 1_000_000),
+            _ => (TimeUnit::Nanosecond, 1_000_000_000),
+        };
+        // A second more, for its fraction.
+        let fits = |seconds: i64| seconds.checked_mul(per_second).is_some();
+        (fits(self.earliest - 1) && fits(self.latest + 1)).then_some(unit)
     }
 
     fn mixed(&self) -> Reason {
@@ -225,6 +238,13 @@ fn is_float(text: &[u8]) -> bool {
     }
 }
 
+/// Whether a number is so large that the nearest float is an infinity.
+fn is_beyond_floats(digits: &[u8]) -> bool {
+    // Without an exponent it takes as many digits.
+    (digits.len() > 300 || digits.iter().any(|byte| matches!(byte, b'e' | b'E')))
+        && std::str::from_utf8(digits).is_ok_and(|text| text.parse().is_ok_and(f64::is_infinite))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +272,12 @@ mod tests {
             (&["9007199254740993", "0.5"], DataType::Utf8),
             (&["9007199254740993", "5"], DataType::Int64),
             (&["99999999999999999999"], DataType::Utf8),
+            (&["1e308", "-1e308"], DataType::Float64),
+            (&["1e400"], DataType::Utf8),
+            (&["1", "-2e999"], DataType::Utf8),
+            (&["3000-01-01T00:00:00", "2024-01-01T00:00:00.123456"], at(TimeUnit::Microsecond, None)),
+            (&["3000-01-01T00:00:00", "2024-01-01T00:00:00.123456789"], DataType::Utf8),
+            (&["1700-01-01T00:00:00Z", "2024-01-01T00:00:00.123456789Z"], at(TimeUnit::Nanosecond, Some("UTC"))),
             (&["TRUE", "false"], DataType::Boolean),
             (&["true", "1"], DataType::Utf8),
             (&["2024-01-31"], DataType::Date32),

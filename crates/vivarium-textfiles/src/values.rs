@@ -66,7 +66,7 @@ pub fn column<'a>(
         T::Decimal128(precision, scale) => texts.decimal::<Decimal128Type>(*precision, *scale),
         T::Decimal256(precision, scale) => texts.decimal::<Decimal256Type>(*precision, *scale),
         T::Date32 => texts.primitive::<Date32Type>(|text| time::date(text.as_bytes())?.try_into().ok()),
-        T::Date64 => texts.primitive::<Date64Type>(|text| time::date(text.as_bytes())?.checked_mul(86_400_000)),
+        T::Date64 => texts.primitive::<Date64Type>(|text| midnight(text)?.checked_mul(86_400_000)),
         T::Time32(TimeUnit::Second) => texts.primitive::<Time32SecondType>(|text| of_day(text, 0)?.try_into().ok()),
         T::Time32(_) => texts.primitive::<Time32MillisecondType>(|text| of_day(text, 3)?.try_into().ok()),
         T::Time64(TimeUnit::Microsecond) => texts.primitive::<Time64MicrosecondType>(|text| of_day(text, 6)),
@@ -246,6 +246,15 @@ fn in_unit(nanoseconds: i64, digits: u32) -> Option<i64> {
     (nanoseconds % unit == 0).then(|| nanoseconds / unit)
 }
 
+/// The days since 1970-01-01 of a date, or of its beginning: other writers have date64 as a moment.
+fn midnight(text: &str) -> Option<i64> {
+    time::date(text.as_bytes()).or_else(|| {
+        let moment =
+            time::moment(text.as_bytes()).filter(|moment| moment.offset.is_none() && moment.nanoseconds == 0)?;
+        (moment.seconds % 86_400 == 0).then_some(moment.seconds / 86_400)
+    })
+}
+
 /// A time of day in units of `10^-digits` seconds.
 fn of_day(text: &str, digits: u32) -> Option<i64> {
     let (nanoseconds, _) = time::time(text.as_bytes())?;
@@ -262,6 +271,10 @@ pub fn float64(text: &str) -> Option<f64> {
 fn float<F: FromStr>(text: &str, wide: impl Fn(&F) -> f64, exact: u64) -> Option<F> {
     let value = text.parse::<F>().ok()?;
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    // The nearest one of a number that is too large is an infinity, which is another value.
+    if wide(&value).is_infinite() && !digits.starts_with(['i', 'I']) {
+        return None;
+    }
     // Few digits make no large number; and what has a point or an exponent asks for the nearest one.
     if digits.len() < 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value);

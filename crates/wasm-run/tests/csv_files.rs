@@ -112,3 +112,40 @@ fn what_tells_a_type_is_shown() {
     let shown = folder.run(&["schema", "t.csv"]).ok().stdout;
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn lines_without_anything_are_rows_of_one_column() {
+    let folder = Folder::new();
+    for (text, options, expected) in [
+        ("\n\n1\n", &["--no-header"][..], "n,m\n3,1\n"),
+        ("\n\n", &["--no-header", "--types", "column_1=int64"], "n,m\n2,0\n"),
+        ("\n\ncolumn_1\n\n1\n", &[], "n,m\n2,1\n"),
+    ] {
+        folder.write("t.csv", text);
+        let query = ["sql", "SELECT count(*) AS n, count(column_1) AS m FROM t", "-t", "t=t.csv", "-o", "-"];
+        let ended = folder.run(&[&query, options].concat()).ok();
+        assert_eq!(ended.stdout, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn numbers_and_times_beyond_their_types_are_text() {
+    let folder = Folder::new();
+    for (text, expected) in [
+        ("a\n1\n1e400\n", "string"),
+        ("a\n3000-01-01T00:00:00\n2024-01-01T00:00:00.123456789\n", "string"),
+        ("a\n3000-01-01T00:00:00\n2024-01-01T00:00:00.123456\n", "timestamp[us]"),
+    ] {
+        folder.write("t.csv", text);
+        assert_eq!(types(&folder, "t.csv", &[]), [expected], "{text}");
+    }
+    folder.write("t.csv", "a\n1e400\n");
+    let told = folder.run(&["sql", "SELECT a FROM t", "-t", "t=t.csv", "--types", "a=double"]);
+    assert!(told.status == 5 && told.stderr.contains("\"1e400\" is no double"), "{told}");
+}
+
+#[test]
+fn names_in_quotes_have_types() {
+    let folder = Folder::with(&[("t.csv", "\"a,b\",c\n007,008\n")]);
+    assert_eq!(types(&folder, "t.csv", &["--types", "\"a,b\"=utf8,c=int64"]), ["string", "int64"]);
+}

@@ -32,8 +32,10 @@ pub struct CsvColumns {
 /// When it cannot be read that far, or types were given for columns that it has not.
 pub fn infer(input: impl Read, format: &TextFormat, most: u64) -> Result<CsvColumns, ArrowError> {
     let (mut records, mut rows) = (Records::new(input, format.delimiter, format.quote), Rows::default());
-    let columns = records.header(&mut rows)?;
+    let found = records.header(&mut rows)?;
     rows.all_text()?;
+    // Nothing but lines without anything is a column of NULLs, when no line has to have its name.
+    let columns = if !format.header && found == 0 { usize::from(records.blank_lines() > 0) } else { found };
     let name = |column| match format.header {
         true => rows.text(0, column).0.to_owned(),
         false => format!("column_{}", column + 1),
@@ -46,8 +48,11 @@ pub fn infer(input: impl Read, format: &TextFormat, most: u64) -> Result<CsvColu
     }
     let (mut seen, mut empty) = (vec![Seen::default(); columns], vec![false; columns]);
     let (mut left, mut whole) = (most, columns == 0);
-    // Without a header the first row is one like any other.
-    let mut ready = !format.header && columns > 0;
+    // Without a header the first row is one like any other, and of one column so are the lines before it.
+    let mut ready = !format.header && found > 0;
+    if !format.header && columns == 1 {
+        left = left.saturating_sub(records.blank_lines());
+    }
     while columns > 0 && left > 0 {
         let count = match std::mem::take(&mut ready) {
             true => 1,

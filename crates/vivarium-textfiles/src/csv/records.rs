@@ -25,6 +25,8 @@ pub struct Records<R> {
     /// After a carriage return: a line feed belongs to it.
     after_return: bool,
     ended: bool,
+    /// Lines without anything that were no rows.
+    blank: u64,
 }
 
 /// Some rows: their fields, one after the other.
@@ -123,6 +125,7 @@ impl<R: Read> Records<R> {
             line: 1,
             after_return: false,
             ended: false,
+            blank: 0,
         }
     }
 
@@ -132,6 +135,11 @@ impl<R: Read> Records<R> {
         let found = self.row(rows, None)?;
         rows.columns = rows.ends.len();
         Ok(if found { rows.columns } else { 0 })
+    }
+
+    /// How many lines without anything were read over: they are rows after all where there is one column.
+    pub fn blank_lines(&self) -> u64 {
+        self.blank
     }
 
     /// At most `most` rows of `columns` fields.
@@ -153,6 +161,7 @@ impl<R: Read> Records<R> {
                 && !rows.quoted[fields]
                 && rows.ends[fields] == fields.checked_sub(1).map_or(0, |before| rows.ends[before]);
             if is_blank && columns != Some(1) {
+                self.blank += 1;
                 rows.ends.truncate(fields);
                 rows.quoted.truncate(fields);
                 continue;

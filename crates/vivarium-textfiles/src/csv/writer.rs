@@ -31,8 +31,9 @@ impl<W: Write> Writer<W> {
             if index > 0 {
                 line.push(b',');
             }
-            // The name of an only column would be an empty line.
-            push_field(&mut line, field.name(), field.name().is_empty());
+            // The name of an only column would be an empty line, and a mark at the beginning one of the file's.
+            let name = field.name();
+            push_field(&mut line, name, name.is_empty() || name.starts_with('\u{feff}'));
         }
         line.push(b'\n');
         out.write_all(&line)?;

@@ -23,6 +23,8 @@ pub struct Types<'a> {
     pub mixed: &'a BTreeSet<String>,
     /// Columns whose types were told.
     pub told: &'a dyn Fn(&str) -> bool,
+    /// Whether keys that are no columns are left out.
+    pub chosen: bool,
 }
 
 /// A column, or what is within one, on its way.
@@ -83,6 +85,8 @@ pub struct Struct {
     last: Vec<usize>,
     count: usize,
     valid: Vec<bool>,
+    /// Whether members that are none of the columns are left out.
+    chosen: bool,
 }
 
 impl Column {
@@ -286,6 +290,7 @@ impl Struct {
             fields: fields.clone(),
             count: 0,
             valid: Vec::new(),
+            chosen: types.chosen && path.is_none(),
         }
     }
 
@@ -302,6 +307,7 @@ impl Struct {
         let expected = self.order.get(place).copied().filter(|index| self.names[*index] == *name);
         let index = match expected.or_else(|| self.by_name.get(name).copied()) {
             Some(index) => index,
+            None if self.chosen => return cursor.skip(),
             None => {
                 return Err(cursor.wrong(format!(
                     "{} is a key that no line before had: raise --infer-rows, or say its type with --types",

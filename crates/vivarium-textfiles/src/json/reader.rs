@@ -39,7 +39,7 @@ impl<R: Read> Reader<R> {
         batch_rows: usize,
     ) -> Result<Self, ArrowError> {
         let schema = Arc::new(columns.project(&wanted)?);
-        let types = Types { mixed, told: &|name| format.told(name).is_some() };
+        let types = Types { mixed, told: &|name| format.told(name).is_some(), chosen: format.chosen };
         let rows = Struct::new(columns.fields(), None, &types, false, &|index| wanted.contains(&index));
         let lines = match range {
             Some(range) => Lines::within(input, range),

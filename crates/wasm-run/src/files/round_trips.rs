@@ -79,7 +79,12 @@ fn scalar() -> BoxedStrategy<ArrayRef> {
         timestamps::<TimestampMillisecondType>(1000, Some("UTC")),
         timestamps::<TimestampMicrosecondType>(1_000_000, None),
         timestamps::<TimestampMicrosecondType>(1_000_000, Some("UTC")),
+        timestamps::<TimestampSecondType>(1, Some("Asia/Kathmandu")),
+        timestamps::<TimestampMicrosecondType>(1_000_000, Some("America/St_Johns")),
         timestamps::<TimestampNanosecondType>(1_000_000_000, None),
+        rows(-719_162..2_932_897_i64).prop_map(|v| {
+            Arc::new(Date64Array::from_iter(v.into_iter().map(|day| day.map(|day| day * 86_400_000)))) as _
+        }),
         rows(-(10_i128.pow(20))..10_i128.pow(20))
             .prop_map(|v| { Arc::new(Decimal128Array::from(v).with_precision_and_scale(20, 5).unwrap()) as _ }),
     ]
@@ -116,9 +121,6 @@ fn nested(inner: BoxedStrategy<ArrayRef>) -> BoxedStrategy<ArrayRef> {
 fn any_column() -> BoxedStrategy<ArrayRef> {
     let others = prop_oneof![
         rows(text()).prop_map(|v| Arc::new(StringViewArray::from(v)) as ArrayRef),
-        rows(-719_162..2_932_897_i64).prop_map(|v| {
-            Arc::new(Date64Array::from_iter(v.into_iter().map(|day| day.map(|day| day * 86_400_000)))) as _
-        }),
         rows(text()).prop_map(|v| {
             let text: ArrayRef = Arc::new(StringArray::from(v));
             cast(&text, &DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))).unwrap()

@@ -15,7 +15,7 @@ use crate::files::Format;
 #[command(next_help_heading = "Text files")]
 pub struct TextOptions {
     /// Types of columns of CSV and JSON files, as docs/types.md writes them: 'zip=utf8,price=decimal(10,2)'; may be given several
-    /// times. Of `sql`, TABLE.COLUMN=TYPE is about one table.
+    /// times. Of `sql`, TABLE.COLUMN=TYPE is about one table. A name with a comma or other signs is written as a string of JSON.
     #[arg(long, value_name = "COLUMN=TYPE,...")]
     pub types: Vec<ColumnTypes>,
 
@@ -47,7 +47,16 @@ pub struct Quote(pub Option<u8>);
 
 /// Columns and their types, in the order in which they were given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ColumnTypes(pub Vec<(String, DataType)>);
+pub struct ColumnTypes(pub Vec<(ColumnName, DataType)>);
+
+/// A column as it is named beside its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnName {
+    /// As it is; what is before a point may be a table.
+    Plain(String),
+    /// In quotes, perhaps with a table before them.
+    Quoted { table: Option<String>, column: String },
+}
 
 impl TextOptions {
     /// For the only table of a command, which has this format.
@@ -60,19 +69,16 @@ impl TextOptions {
                 "--types is about CSV and JSON; files of other formats say their types themselves",
             ));
         }
-        Ok(self.of(self.all_types().cloned().collect(), false))
+        Ok(self.of(self.all_types().map(|(name, of)| (name.whole(), of.clone())).collect(), false))
     }
 
     /// For one of several tables.
     pub fn format_of(&self, table: &str) -> TextFormat {
-        let own = |(name, data_type): &(String, DataType)| match name.split_once('.') {
-            Some((of, column)) if of == table => (column.to_owned(), data_type.clone()),
-            _ => (name.clone(), data_type.clone()),
-        };
-        self.of(self.all_types().map(own).collect(), true)
+        let own = |(name, of): &(ColumnName, DataType)| Some((name.within(table)?, of.clone()));
+        self.of(self.all_types().filter_map(own).collect(), true)
     }
 
-    fn all_types(&self) -> impl Iterator<Item = &(String, DataType)> {
+    fn all_types(&self) -> impl Iterator<Item = &(ColumnName, DataType)> {
         self.types.iter().flat_map(|types| &types.0)
     }
 
@@ -85,6 +91,7 @@ impl TextOptions {
             quote: self.quote.0,
             header: !self.no_header,
             nulls: self.null_values.clone(),
+            chosen: false,
         }
     }
 
@@ -94,20 +101,67 @@ impl TextOptions {
     }
 }
 
+impl ColumnName {
+    /// The name where there is one table.
+    fn whole(&self) -> String {
+        match self {
+            Self::Plain(name) | Self::Quoted { table: None, column: name } => name.clone(),
+            Self::Quoted { table: Some(table), column } => format!("{table}.{column}"),
+        }
+    }
+
+    /// The name of a column of one of several tables, unless another table is named.
+    fn within(&self, table: &str) -> Option<String> {
+        match self {
+            Self::Plain(name) => match name.split_once('.') {
+                Some((of, column)) if of == table => Some(column.to_owned()),
+                _ => Some(name.clone()),
+            },
+            Self::Quoted { table: of, column } => of.as_ref().is_none_or(|of| of == table).then(|| column.clone()),
+        }
+    }
+
+    /// The name at the beginning of `text`, and what follows the `=` behind it.
+    fn before(text: &str) -> Option<(Self, &str)> {
+        let (table, quoted) =
+            text.split_at(text.find(['"', '=']).filter(|at| text[*at..].starts_with('"')).unwrap_or(0));
+        let end = quoted_end(quoted);
+        let Some(end) = end.filter(|_| table.is_empty() || table.ends_with('.')) else {
+            // The type itself may have a `=`: timestamp[us, tz=UTC].
+            let (name, of) = text.split_once('=')?;
+            return Some((Self::Plain(name.trim().to_owned()), of));
+        };
+        let column = serde_json::from_str(&quoted[..end]).ok()?;
+        let table = table.strip_suffix('.').map(str::to_owned);
+        Some((Self::Quoted { table, column }, quoted[end..].trim_start().strip_prefix('=')?))
+    }
+}
+
 impl FromStr for ColumnTypes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut all = Vec::new();
         for part in parts(text) {
-            // The type itself may have a `=`: timestamp[us, tz=UTC].
-            let Some((name, of)) = part.split_once('=') else {
+            let Some((name, of)) = ColumnName::before(part.trim()) else {
                 return Err(format!("write COLUMN=TYPE, for example zip=utf8, in place of {part:?}"));
             };
-            all.push((name.trim().to_owned(), parsed(of)?));
+            all.push((name, parsed(of)?));
         }
         Ok(Self(all))
     }
+}
+
+/// Where the string of JSON that a text begins with ends.
+fn quoted_end(text: &str) -> Option<usize> {
+    text.starts_with('"').then_some(())?;
+    let mut escaped = false;
+    let is_end = |(_, byte): &(usize, u8)| {
+        let ends = !escaped && *byte == b'"';
+        escaped = !escaped && *byte == b'\\';
+        ends
+    };
+    text.bytes().enumerate().skip(1).find(is_end).map(|(at, _)| at + 1)
 }
 
 fn parsed(text: &str) -> Result<DataType, String> {
@@ -149,7 +203,8 @@ fn named(text: &str) -> String {
     let is_letter = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let (mut written, mut rest) = (String::new(), text);
     while let Some(first) = rest.chars().next() {
-        let end = rest.find(|character| !is_letter(character)).unwrap_or(rest.len()).max(first.len_utf8());
+        let word = || rest.find(|character| !is_letter(character)).unwrap_or(rest.len()).max(first.len_utf8());
+        let end = quoted_end(rest).unwrap_or_else(word);
         let (word, after) = rest.split_at(end);
         let other = NAMES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, other)| *other);
         // A name of a field, and a type that says its unit itself.
@@ -160,19 +215,20 @@ fn named(text: &str) -> String {
     written
 }
 
-/// The parts between commas that stand in no brackets.
+/// The parts between commas that stand in no brackets and no quotes.
 fn parts(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
-    for (index, character) in text.char_indices() {
+    let (mut parts, mut depth, mut start, mut at) = (Vec::new(), 0_usize, 0, 0);
+    while let Some(character) = text[at..].chars().next() {
         match character {
             '(' | '<' | '[' => depth += 1,
             ')' | '>' | ']' => depth = depth.saturating_sub(1),
             ',' if depth == 0 => {
-                parts.push(&text[start..index]);
-                start = index + 1;
+                parts.push(&text[start..at]);
+                start = at + 1;
             }
             _ => {}
         }
+        at += quoted_end(&text[at..]).unwrap_or(character.len_utf8());
     }
     parts.push(&text[start..]);
     parts.retain(|part| !part.trim().is_empty());
@@ -218,9 +274,9 @@ mod tests {
         assert_eq!(
             types.0,
             [
-                ("zip".to_owned(), DataType::Utf8),
-                ("p".to_owned(), DataType::Decimal128(10, 2)),
-                ("t".to_owned(), DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+                (ColumnName::Plain("zip".to_owned()), DataType::Utf8),
+                (ColumnName::Plain("p".to_owned()), DataType::Decimal128(10, 2)),
+                (ColumnName::Plain("t".to_owned()), DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
             ]
         );
         for (text, expected) in
@@ -230,7 +286,15 @@ mod tests {
         }
         let nested: ColumnTypes = "a=list<item: utf8>".parse().unwrap();
         assert_eq!(nested, "a=list<item: string>".parse().unwrap());
-        for wrong in ["zip", "zip=word", "zip="] {
+        let named: ColumnTypes =
+            r#""a,b=[\"c\"]" =struct<"int": int, "]": utf8>,t."x.y"=utf8,u.z=date,say "x"=utf8"#.parse().unwrap();
+        let names = |table: &str| named.0.iter().map(|(name, _)| name.within(table)).collect::<Vec<_>>();
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(names("t"), [some(r#"a,b=["c"]"#), some("x.y"), some("u.z"), some("say \"x\"")]);
+        assert_eq!(names("u"), [some(r#"a,b=["c"]"#), None, some("z"), some("say \"x\"")]);
+        let DataType::Struct(fields) = &named.0[0].1 else { panic!("no struct") };
+        assert_eq!((fields[0].name().as_str(), fields[0].data_type(), fields.len()), ("int", &DataType::Int32, 2));
+        for wrong in ["zip", "zip=word", "zip=", "\"a\"", "\"a\"b=utf8"] {
             assert!(wrong.parse::<ColumnTypes>().is_err(), "{wrong}");
         }
     }
