@@ -105,6 +105,18 @@ fn parts_of_a_large_file_are_all_of_it() {
 }
 
 #[test]
+fn a_byte_order_mark_moves_no_line_to_another_part() {
+    let folder = Folder::new();
+    let query = "SET datafusion.optimizer.repartition_file_min_size = 0; SELECT count(*) AS n FROM t";
+    // Parts begin in different places of a line.
+    for rows in 20..32 {
+        folder.write("t.json", &format!("\u{feff}{}", "{\"a\": 1}\n".repeat(rows)));
+        let ended = sql(&folder, query, &["--partitions", "4"]).ok();
+        assert_eq!(ended.stdout, format!("n\n{rows}\n"), "{rows}");
+    }
+}
+
+#[test]
 fn what_json_has_no_number_for_is_refused() {
     let folder = Folder::with(&[("t.csv", "a\n1.5\nNaN\n")]);
     let ended = folder.run(&["sql", "SELECT a FROM t", "-t", "t=t.csv", "-o", "o.json"]);

@@ -4,7 +4,7 @@
 //!   options ─ what was asked for          script ── text -> statements with their places
 //!   tables ── files -> tables             session ─ DataFusion, and how a statement runs in it
 //!   now, not_in ─ what DataFusion does otherwise than SQL
-//!   text_files ─ CSV and JSON as `run` reads them
+//!   text_files ─ CSV and JSON as `run` reads them                      statement_files ─ those of CREATE EXTERNAL TABLE
 //!   named_files ─ what SQL may reach      results ─ where rows go      progress ─ how far a scan is
 //!   failure ─ what went wrong, and where in the text                   prompt/ ── when somebody sits in front of it
 //! ```
@@ -26,6 +26,7 @@ mod prompt;
 mod results;
 mod script;
 mod session;
+mod statement_files;
 mod tables;
 mod temporary;
 mod text_files;

@@ -28,6 +28,7 @@ use super::options::Sql;
 use super::progress::ScanProgress;
 use super::results::{Results, Rows};
 use super::script::{Statement, dialect};
+use super::statement_files::read_text_as_tables;
 use super::temporary::TemporaryFolder;
 use crate::failure::Failure;
 use crate::panics;
@@ -116,6 +117,8 @@ impl Session {
         let context = SessionContext::new_with_config_rt(config, runtime);
         context.register_udf(ScalarUDF::new_from_impl(Now::default()));
         context.add_analyzer_rule(Arc::new(ConstantNotIn));
+        let text = command.text.format_of("");
+        read_text_as_tables(&mut context.state_ref().write(), &text).map_err(Failure::internal)?;
         Ok(Self {
             context,
             names,

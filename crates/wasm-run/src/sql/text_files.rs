@@ -91,11 +91,37 @@ pub fn text_files(files: &[PathBuf], format: Format, text: &TextFormat) -> Resul
     Ok(TextFiles { format: Arc::new(TextFileFormat(format)), schema })
 }
 
+/// Files of text whose columns a statement has given.
+///
+/// # Errors
+/// When a column is of a type that no text is read as.
+pub fn text_files_of(format: Format, text: &TextFormat, schema: &SchemaRef) -> Result<Arc<dyn FileFormat>> {
+    if let Some(field) = schema.fields().iter().find(|field| !text::is_read(field.data_type())) {
+        return Err(DataFusionError::Plan(format!(
+            "column {:?}: no text is read as {}",
+            field.name(),
+            field.data_type()
+        )));
+    }
+    let types = schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+    let text = TextFormat { types, chosen: true, ..text.clone() };
+    Ok(Arc::new(TextFileFormat(Arc::new(Text { format, text, mixed: BTreeSet::new(), splittable: false }))))
+}
+
 fn starts_compressed(file: &Path) -> bool {
     let mut first = [0; 2];
     let read = File::open(file).and_then(|file| file.read_exact_at(&mut first, 0));
     // Neither byte begins a line of JSON.
     read.is_ok() && matches!(first[0], 0x1f | 0x28)
+}
+
+/// How many bytes of a file's beginning are a byte order mark.
+fn mark_length(file: &File) -> u64 {
+    let mut first = [0; 3];
+    match file.read_exact_at(&mut first, 0) {
+        Ok(()) if first == *b"\xef\xbb\xbf" => 3,
+        _ => 0,
+    }
 }
 
 fn csv_columns(files: &[PathBuf], text: &TextFormat) -> Result<Inferred> {
@@ -284,7 +310,7 @@ impl Text {
         mut file: File,
         columns: &SchemaRef,
         wanted: Vec<usize>,
-        range: Option<Range>,
+        mut range: Option<Range>,
         batch_rows: usize,
     ) -> Result<Batches, ArrowError> {
         if self.format != Format::Json {
@@ -296,8 +322,12 @@ impl Text {
                 file.seek(SeekFrom::Start(range.map_or(0, |range| range.start) - 1))?;
                 Box::new(file)
             }
-            // A byte order mark is a part of the file's beginning.
-            _ => text::plain(file)?,
+            _ => {
+                // A byte order mark is taken off, and places are counted from behind it.
+                let mark = mark_length(&file);
+                range = range.map(|range| Range { end: range.end.saturating_sub(mark), ..range });
+                text::plain(file)?
+            }
         };
         let how = (self.text.clone(), &self.mixed);
         Ok(Box::new(json::Reader::new(bytes, columns, wanted, how, range, batch_rows)?))

@@ -57,6 +57,32 @@ fn files_in_an_allowed_folder_are_read_and_written() {
 }
 
 #[test]
+fn text_of_a_statement_is_read_as_that_of_an_option() {
+    let folder = with_folders();
+    folder.write("out/t.csv", "zip,v\n007,1\n\"\",2\n,3\n");
+    folder.write("out/s.csv", "1;'a;b'\n2;c\n");
+    folder.write("out/t.json", &format!("{}{{\"b\": \"x\", \"a\": 2.9}}\n", "{\"a\": 1}\n".repeat(20)));
+    let read = |columns: &str, files: &str, query: &str| {
+        let create = format!("CREATE EXTERNAL TABLE u {columns} STORED AS {files}; {query}");
+        folder.run(&["sql", &create, "--allow", "out", "-o", "-", "--infer-rows", "5"])
+    };
+    let codes = read("", "CSV LOCATION 'out/t.csv'", "SELECT zip, v FROM u").ok();
+    assert_eq!(codes.stdout, "zip,v\n007,1\n\"\",2\n,3\n");
+    let options = "OPTIONS ('format.delimiter' ';', 'format.quote' '''', 'format.has_header' 'false')";
+    let others = read("", &format!("CSV LOCATION 'out/s.csv' {options}"), "SELECT column_1, column_2 FROM u").ok();
+    assert_eq!(others.stdout, "column_1,column_2\n1,a;b\n2,c\n");
+    let late = read("", "JSON LOCATION 'out/t.json'", "SELECT sum(a) AS s FROM u");
+    assert!(late.status == 5 && late.stderr.contains("line 21, column"), "{late}");
+    // The columns are chosen, so another key is none of them.
+    let chosen = read("(a DOUBLE)", "JSON LOCATION 'out/t.json'", "SELECT sum(a) AS s FROM u").ok();
+    assert_eq!(chosen.stdout, "s\n22.9\n");
+    let wrong = read("(a INT)", "JSON LOCATION 'out/t.json'", "SELECT sum(a) AS s FROM u");
+    assert!(wrong.status == 5 && wrong.stderr.contains("\"2.9\" is no int32"), "{wrong}");
+    let unread = read("", "CSV LOCATION 'out/t.csv' OPTIONS ('format.escape' '\\')", "SELECT zip FROM u");
+    assert!(unread.status == 2 && unread.stderr.contains("not read with the option escape"), "{unread}");
+}
+
+#[test]
 fn a_missing_file_is_no_empty_table() {
     let folder = with_folders();
     let statement = "CREATE EXTERNAL TABLE m STORED AS CSV LOCATION 'out/missing.csv'";
