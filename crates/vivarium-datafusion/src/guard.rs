@@ -13,6 +13,8 @@ use arrow::datatypes::{DataType, Schema};
 use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::sort_properties::ExprProperties;
 use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
@@ -102,6 +104,10 @@ impl PhysicalExpr for Guarded {
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
         let Ok([left, right]) = <[_; 2]>::try_from(children) else { return internal_err!("AND and OR have two sides") };
         Ok(Arc::new(Self { left, right, is_and: self.is_and }))
+    }
+
+    fn get_properties(&self, _: &[ExprProperties]) -> Result<ExprProperties> {
+        Ok(ExprProperties::new_unknown().with_range(Interval::make_unbounded(&DataType::Boolean)?))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

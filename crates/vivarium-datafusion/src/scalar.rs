@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -93,6 +94,11 @@ impl ScalarUDFImpl for PythonScalar {
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
         // Conversions are made on the way into the sandbox: views and dictionaries need none, and errors name the row.
         Ok(arg_types.to_vec())
+    }
+
+    /// Anything of its type. (What has no bounds cannot be compared, and so not stand in a key that is sorted by.)
+    fn evaluate_bounds(&self, _: &[&Interval]) -> Result<Interval> {
+        Interval::make_unbounded(&value_type(&self.function))
     }
 
     fn documentation(&self) -> Option<&Documentation> {
