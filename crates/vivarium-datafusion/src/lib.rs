@@ -5,6 +5,7 @@
 //!   SET vivarium.*, python.*                settings, environment
 //!        |
 //!   SELECT f(x) ...      analyzer rule      query: EnterScope             every function knows its query
+//!   FROM t, LATERAL f(t.x)                  lateral                       rows beside the row they come from
 //!        |               physical rule      extract -> exec: PythonExec   calls are awaited by an operator
 //!        |                                  aggregate, table, scalar      what DataFusion calls by itself
 //!        v
@@ -32,6 +33,7 @@ mod exec;
 mod extract;
 mod function;
 mod guard;
+mod lateral;
 mod lists;
 mod metrics;
 mod query;

@@ -19,6 +19,7 @@ use crate::environment::{Environments, HostFiles, OpenEnvironment};
 use crate::error::Error;
 use crate::extract::ExtractCalls;
 use crate::function::PythonFunction;
+use crate::lateral::{JoinLateral, LateralCalls};
 use crate::query::{EnterScope, GuardQuery};
 use crate::register;
 use crate::settings::{Ceiling, DependencySettings, SandboxSettings, missing_image};
@@ -288,10 +289,11 @@ impl PythonFunctions {
             .with_config(config)
             .with_function_factory(Some(Arc::new(factory)))
             .with_type_planner(Arc::new(types))
+            .with_analyzer_rule(Arc::new(JoinLateral))
             .with_analyzer_rule(Arc::new(EnterScope))
             .with_physical_optimizer_rules(rules)
             .build();
-        Ok(())
+        state.register_relation_planner(Arc::new(LateralCalls))
     }
 
     /// Gives a session the functions of a source: all that it declares (or, when it declares none, all plain functions that are fully
