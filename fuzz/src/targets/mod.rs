@@ -4,10 +4,12 @@ mod archive;
 #[path = "../../../crates/vivarium-sandbox/tests/any_bytes/check.rs"]
 mod check;
 mod memory;
+mod tables;
 mod text;
 
 pub use archive::{tar, zip};
 pub use memory::decode;
+pub use tables::{csv, json};
 pub use text::{requirements, types};
 
 /// A function that must survive any input.
@@ -22,10 +24,12 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "decode", run: decode, seeds: memory::seeds },
     Target { name: "zip", run: zip, seeds: archive::zip_seeds },
     Target { name: "tar", run: tar, seeds: archive::tar_seeds },
     Target { name: "requirements", run: requirements, seeds: text::requirements_seeds },
     Target { name: "types", run: types, seeds: text::types_seeds },
+    Target { name: "csv", run: csv, seeds: tables::csv_seeds },
+    Target { name: "json", run: json, seeds: tables::json_seeds },
 ];
