@@ -1,4 +1,4 @@
-"""The regression check: instructions of the row loop, functions as columns, the exchange and the checkout, against a stored baseline.
+"""The regression check: instructions of the row loop, functions as columns, calls, the exchange and the checkout, against a stored baseline.
 
     python3 benches/instructions.py [--binary target/debug/vivarium-counted] [--update]
 
@@ -21,7 +21,7 @@ BASELINE = Path(__file__).with_name("instructions.json")
 # How often each run is counted.
 COUNTS = 3
 # Repetitions of the shorter run.
-PARTS = {"row-loop": 8, "columns": 40, "vectorized": 100, "exchange": 40, "checkout": 2000}
+PARTS = {"row-loop": 8, "columns": 40, "vectorized": 100, "one-row": 500, "exchange": 40, "checkout": 2000}
 
 
 def collected(binary: Path, part: str, repetitions: int) -> int:

@@ -1,14 +1,15 @@
-//! What the regression check counts the instructions of: the row loop, functions as columns, the exchange, the checkout. Times are too noisy on
-//! shared machines; the instructions of one binary over the same data are not.
+//! What the regression check counts the instructions of: the row loop, functions as columns, calls of one row, the exchange, the checkout. Times
+//! are too noisy on shared machines; the instructions of one binary over the same data are not.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 use serde_json::json;
+use vivarium::{FunctionSource, Module, TaskOptions};
 use vivarium_guest::ImageStore;
 use vivarium_sandbox::exchange::{DecodeLimits, Plan, Rows, decode, guest_type};
 use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
@@ -58,6 +59,23 @@ fn integers() -> ArrayRef {
 pub async fn vectorized(repetitions: usize) -> Result<()> {
     let column: ArrayRef = Arc::new(Float64Array::from_iter_values((0..ROWS).map(|row| row as f64 / 3.0)));
     calls(repetitions, "add", &["double", "double"], &[column.clone(), column], &DataType::Float64).await
+}
+
+/// Batches of one row through `x + 1`, as an engine has them: through a task, with its checkout. The interpreter computes them all.
+///
+/// # Errors
+/// When the sandbox fails.
+pub async fn one_row(repetitions: usize) -> Result<()> {
+    let config = SandboxConfig { seed: Some([7; 32]), ..SandboxConfig::default() };
+    let module = Module::load(&image()?, config, FunctionSource::inline("counted.py", SOURCE)).await?;
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![7919]));
+    let batch = RecordBatch::try_from_iter([("x", column)])?;
+    let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+    let task = module.function("add_one")?.bind(&batch.schema(), options).await?;
+    for _ in 0..repetitions {
+        black_box(task.invoke(black_box(&batch), 0).await?);
+    }
+    Ok(())
 }
 
 async fn calls(

@@ -78,12 +78,46 @@ static PyObject *sys_variables(void) {
     return variables;
 }
 
-/* What user code printed must reach the host with the call that printed it. */
-static void flush_stream(PyObject *name) {
+/* ---- What user code prints ---- */
+
+/* It must reach the host with the call that printed it. Flushing two streams takes twice as long as calling a small function, and few
+ * functions print. So the streams that the interpreter starts with note that they are written to, by a `write` of their own, as their
+ * buffers do. A stream that user code has put in the place of one of them is flushed after each call. */
+static PyObject *watched[2]; /* stdout and stderr; NULL: not watched */
+static bool printed;
+
+static PyObject *noted_write(PyObject *write, PyObject *text) {
+    printed = true;
+    return PyObject_CallOneArg(write, text);
+}
+
+static PyMethodDef noted_write_method = {"write", noted_write, METH_O, NULL};
+
+static int note_writes(PyObject *stream) {
+    PyObject *write = PyObject_GetAttrString(stream, "write");
+    PyObject *noted = write == NULL ? NULL : PyCFunction_New(&noted_write_method, write);
+    int status = noted == NULL ? -1 : PyObject_SetAttrString(stream, "write", noted);
+    Py_XDECREF(noted);
+    Py_XDECREF(write);
+    return status;
+}
+
+int vv_watch_streams(void) {
+    static const char *const names[] = {"stdout", "stderr"};
+    for (int i = 0; i < 2; i++) {
+        PyObject *stream = PySys_GetObject(names[i]);
+        PyObject *buffer = stream == NULL ? NULL : PyObject_GetAttrString(stream, "buffer");
+        int status = buffer == NULL || note_writes(buffer) < 0 ? -1 : note_writes(stream);
+        Py_XDECREF(buffer);
+        VV_TRY(status);
+        Py_XSETREF(watched[i], Py_NewRef(stream));
+    }
+    return 0;
+}
+
+static void flush_stream(PyObject *stream) {
     static PyObject *method;
     if (method == NULL) method = PyUnicode_InternFromString("flush");
-    PyObject *variables = sys_variables();
-    PyObject *stream = variables == NULL || name == NULL ? NULL : PyDict_GetItemWithError(variables, name);
     if (stream == NULL || stream == Py_None || method == NULL) {
         PyErr_Clear();
         return;
@@ -99,8 +133,15 @@ static void flush(void) {
     static PyObject *names[2];
     if (names[0] == NULL) names[0] = PyUnicode_InternFromString("stdout");
     if (names[1] == NULL) names[1] = PyUnicode_InternFromString("stderr");
-    flush_stream(names[0]);
-    flush_stream(names[1]);
+    PyObject *variables = sys_variables();
+    bool all = true; /* of the streams that note it */
+    for (int i = 0; i < 2; i++) {
+        PyObject *stream = variables == NULL || names[i] == NULL ? NULL : PyDict_GetItemWithError(variables, names[i]);
+        bool notes = stream != NULL && stream == watched[i];
+        if (!notes || printed) flush_stream(stream);
+        all &= notes;
+    }
+    if (all) printed = false;
 }
 
 VV_EXPORT(vv_abi_version) int32_t vv_abi_version(void) { return VV_ABI_VERSION; }

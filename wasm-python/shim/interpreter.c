@@ -64,5 +64,9 @@ void vv_init(void) {
     /* The standard library and the packages move from /env into memory; warm imports come from there. */
     call("_vivarium_boot", "load", "/env");
     call("vivarium._snapshot", "prepare", NULL);
+    if (vv_watch_streams() < 0) {
+        PyErr_Print();
+        stop("standard streams", NULL);
+    }
     vv_settle();
 }

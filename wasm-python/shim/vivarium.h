@@ -462,6 +462,11 @@ PyObject *vv_error_describe(PyObject *name, int64_t row);
 /* The reply for the exception being raised: bytes, or NULL when memory is exhausted, and then *bare is text in static memory. Clears it. */
 PyObject *vv_error_reply(PyObject *name, int64_t row, const char **bare);
 
+/* ---- exports.c ---- */
+
+/* Lets the streams that Python prints to now note it when they are written to; -1 with an exception set when they are none that can. */
+int vv_watch_streams(void);
+
 /* ---- module.c ---- */
 
 PyMODINIT_FUNC PyInit__vivarium(void);

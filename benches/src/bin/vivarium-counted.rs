@@ -7,7 +7,7 @@ use vivarium_bench::counted;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let part = arguments.next().context("row-loop, columns, vectorized, exchange, checkout or prepare")?;
+    let part = arguments.next().context("row-loop, columns, vectorized, one-row, exchange, checkout or prepare")?;
     let repetitions = arguments.next().map_or(Ok(1), |count| count.parse()).context("a number of repetitions")?;
     // One thread: what others would do meanwhile is not to be counted.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -17,6 +17,7 @@ fn main() -> Result<()> {
         "row-loop" => runtime.block_on(counted::row_loop(repetitions)),
         "columns" => runtime.block_on(counted::columns(repetitions)),
         "vectorized" => runtime.block_on(counted::vectorized(repetitions)),
+        "one-row" => runtime.block_on(counted::one_row(repetitions)),
         "exchange" => counted::exchange(repetitions),
         "checkout" => runtime.block_on(counted::checkout(repetitions)),
         other => bail!("there is no part {other:?}"),

@@ -7,7 +7,7 @@ mod inherited;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vivarium_text as text;
 
@@ -118,7 +118,7 @@ pub(crate) struct Labels {
     call: Mutex<Running>,
 }
 
-/// The function that is running, and the first and the number of the rows it is called for.
+/// The function that is running, or that was the last one to run, and the first and the number of the rows it is called for, while it is.
 #[derive(Clone, Default)]
 struct Running {
     function: Option<Arc<str>>,
@@ -130,12 +130,32 @@ impl Labels {
         Self { task: Arc::clone(task), call: Mutex::default() }
     }
 
-    pub(crate) fn set_call(&self, function: Option<Arc<str>>, rows: Option<(u64, u64)>) {
-        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = Running { function, rows };
+    /// A call begins: of this function, for so many rows from the first one on.
+    pub(crate) fn begin_call(&self, function: Option<&Arc<str>>, rows: (u64, u64)) {
+        let mut call = self.lock();
+        call.rows = Some(rows);
+        // It is nearly always the one before.
+        let same = match (&call.function, function) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (before, now) => before.is_none() && now.is_none(),
+        };
+        if !same {
+            call.function = function.cloned();
+        }
+    }
+
+    pub(crate) fn end_call(&self) {
+        self.lock().rows = None;
     }
 
     fn call(&self) -> Running {
-        self.call.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let call = self.lock();
+        if call.rows.is_some() { call.clone() } else { Running::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        // Nothing panics between two changes that belong together.
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -282,7 +302,7 @@ mod tests {
         let tenant = Tenant::new(TenantId::new("acme").unwrap(), &TenantLimits::default());
         let task = tenant.task(JobId::new("j1").unwrap(), TaskId::new("t2").unwrap());
         let labels = Arc::new(Labels::new(&task));
-        labels.set_call(Some("price".into()), Some((100, 20)));
+        labels.begin_call(Some(&"price".into()), (100, 20));
         let log = Log::default();
         let writer = log.clone();
         let subscriber =
@@ -309,6 +329,22 @@ mod tests {
             assert!(lines[0].contains(label), "{label}: {log}");
         }
         assert!(logged(Stream::Stderr, &[b"careful\n"]).contains("WARN vivarium::python: careful"));
+    }
+
+    #[test]
+    fn labels_are_those_of_the_call_that_runs() {
+        let labels = Labels::new(&Task::local());
+        let label = |labels: &Labels| {
+            let Running { function, rows } = labels.call();
+            (function.as_deref().map(str::to_owned), rows)
+        };
+        let (price, tax): (Arc<str>, Arc<str>) = ("price".into(), "tax".into());
+        for function in [Some(&price), Some(&price), Some(&tax), None, None, Some(&tax)] {
+            labels.begin_call(function, (5, 1));
+            assert_eq!(label(&labels), (function.map(|name| name.to_string()), Some((5, 1))));
+            labels.end_call();
+            assert_eq!(label(&labels), (None, None));
+        }
     }
 
     #[test]

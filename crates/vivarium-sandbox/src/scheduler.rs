@@ -74,7 +74,7 @@ impl Scheduler {
             let given = state.given.swap_remove(index);
             state.queue.end(given.id, Duration::ZERO, None);
         }
-        state.give(now).wake(state);
+        state.give().wake(state);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -91,10 +91,10 @@ impl State {
     }
 
     /// Gives free turns to those whose they are.
-    fn give(&mut self, now: Instant) -> Wakers {
+    fn give(&mut self) -> Wakers {
         let mut wakers = Wakers(Vec::new());
         while let Some(Next { id, ticket, call }) = self.queue.give() {
-            self.given.push(Given { ticket, id, since: now });
+            self.given.push(Given { ticket, id, since: Instant::now() });
             wakers.0.push(call);
         }
         wakers
@@ -141,7 +141,7 @@ impl<'a> Place<'a> {
         }
         let ticket = state.queue.arrive(self.share, waker.clone());
         self.ticket = Some(ticket);
-        let wakers = state.give(Instant::now());
+        let wakers = state.give();
         if state.take(ticket) {
             // Its own waker is among them: a poll too many, and rare.
             wakers.wake(state);
@@ -165,7 +165,7 @@ impl<'a> Place<'a> {
     fn end_turn(&mut self, used: Duration, next: Option<&Waker>) {
         let mut state = self.scheduler.lock();
         self.ticket = state.queue.end(self.share.id(), used, next.cloned());
-        state.give(Instant::now()).wake(state);
+        state.give().wake(state);
         self._running = next.is_some().then(|| self.ticker.run());
     }
 }
@@ -176,7 +176,7 @@ impl Drop for Place<'_> {
         let mut state = self.scheduler.lock();
         if state.take(ticket) {
             state.queue.end(self.share.id(), Duration::ZERO, None);
-            state.give(Instant::now()).wake(state);
+            state.give().wake(state);
         } else {
             state.queue.leave(self.share.id(), ticket);
         }

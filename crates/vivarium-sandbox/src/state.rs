@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
@@ -25,7 +25,7 @@ pub(crate) struct State {
 ///
 /// A call takes time while it has a processor, and while it waits for something that it asked the host for. Time in which it could go
 /// on and waits for its turn is not its own: a busy host makes calls late, but ends none of them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Deadline {
     limit: LimitKind,
     configured: Duration,
@@ -33,9 +33,29 @@ pub(crate) struct Deadline {
     spent: Arc<AtomicU64>,
 }
 
+impl Clone for Deadline {
+    fn clone(&self) -> Self {
+        Self { limit: self.limit, configured: self.configured, spent: Arc::clone(&self.spent) }
+    }
+
+    /// Most calls of a sandbox have the deadline of the one before, started again: then there is nothing to count up and down.
+    fn clone_from(&mut self, source: &Self) {
+        (self.limit, self.configured) = (source.limit, source.configured);
+        if !Arc::ptr_eq(&self.spent, &source.spent) {
+            self.spent = Arc::clone(&source.spent);
+        }
+    }
+}
+
 impl Deadline {
     pub(crate) fn after(limit: LimitKind, configured: Duration) -> Self {
         Self { limit, configured, spent: Arc::default() }
+    }
+
+    /// Begins anew. Clones begin with it.
+    pub(crate) fn restart(&mut self, limit: LimitKind, configured: Duration) {
+        (self.limit, self.configured) = (limit, configured);
+        self.spent.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn spend(&self, time: Duration) {
@@ -67,7 +87,7 @@ impl Deadline {
 /// another tenant is due, the [scheduler](crate::scheduler) decides.
 pub(crate) fn on_tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data();
-    let Charged { used, exhausted } = state.cpu.charge();
+    let Charged { used, exhausted } = state.cpu.charge(Instant::now());
     state.deadline.spend(used);
     if let Some(limit) = exhausted.or_else(|| state.deadline.is_over().then(|| state.deadline.error())) {
         return Err(wasmtime::Error::new(limit));

@@ -51,9 +51,16 @@ pub(crate) struct TaskCounts {
 impl TaskCounts {
     /// Adds those of one call.
     pub(crate) fn add(&self, call: &ColumnCounts) {
-        self.rows_as_columns.fetch_add(call.rows_as_columns, Ordering::Relaxed);
-        self.rows_interpreted.fetch_add(call.rows_interpreted, Ordering::Relaxed);
-        self.programs_dropped.fetch_add(call.programs_dropped, Ordering::Relaxed);
+        for (total, count) in [
+            (&self.rows_as_columns, call.rows_as_columns),
+            (&self.rows_interpreted, call.rows_interpreted),
+            (&self.programs_dropped, call.programs_dropped),
+        ] {
+            // Most calls have only one of them, and adding nothing takes as long as adding.
+            if count > 0 {
+                total.fetch_add(count, Ordering::Relaxed);
+            }
+        }
     }
 
     /// All so far.

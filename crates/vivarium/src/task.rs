@@ -11,6 +11,7 @@
 //! Outputs leave in input order, so the first error that leaves is that of the first failing row, whichever instance
 //! found one first. At most twice as many chunks as instances are in flight: a slow reader slows the input down.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -209,7 +210,11 @@ impl Shared {
         let mut results: Vec<ArrayRef> = Vec::new();
         let mut failures = Failures::default();
         for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
-            let chunk = batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start));
+            // Most batches are one chunk, which needs no slices.
+            let chunk = match batch.num_rows() {
+                rows if rows <= CHUNK_ROWS => Cow::Borrowed(batch),
+                rows => Cow::Owned(batch.slice(start, CHUNK_ROWS.min(rows - start))),
+            };
             let chunk_row = first_row + start as u64;
             let columns = match self.columns.of(&chunk, chunk_row) {
                 Ok(columns) => columns,

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use arrow::array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray, GenericListArray,
-    MapArray, NullArray, OffsetSizeTrait, StructArray, make_array,
+    MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, StructArray, downcast_primitive,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
 
 use super::error::ExchangeError;
@@ -160,8 +159,7 @@ impl Decoder<'_> {
             let fixed = FixedSizeBinaryArray::try_new_with_len(*size, values, nulls, array.length);
             return Ok(Arc::new(fixed.map_err(|source| array.invalid(source))?));
         }
-        let data = ArrayData::builder(data_type.clone()).len(array.length).nulls(nulls).add_buffer(values).build();
-        let values = make_array(data.map_err(|source| array.invalid(source))?);
+        let values = primitive(data_type, values, array.length, nulls).map_err(|source| array.invalid(source))?;
         check_values(&values, array.path)?;
         Ok(values)
     }
@@ -372,6 +370,27 @@ fn check_null_count(array: &Checked<'_, '_>, counted: usize) -> Result<(), Excha
         return Ok(());
     }
     Err(ExchangeError::NullCount { at: array.path.to_string(), claimed, counted, length: array.length })
+}
+
+/// An array of values of a fixed width, of which the buffer has as many as there are.
+fn primitive(
+    data_type: &DataType,
+    values: Buffer,
+    length: usize,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
+    macro_rules! of_type {
+        ($primitive:ty) => {{
+            let array = PrimitiveArray::<$primitive>::try_new(ScalarBuffer::new(values, 0, length), nulls)?;
+            // The type of the values is not all of it: precision, scale and time zone.
+            Arc::new(array.with_data_type(data_type.clone()))
+        }};
+    }
+    let array: ArrayRef = downcast_primitive! {
+        data_type => (of_type),
+        other => return Err(ArrowError::InvalidArgumentError(format!("{other} is no type of a fixed width"))),
+    };
+    Ok(array)
 }
 
 /// The end of the last value. Offsets were checked to go up from 0.

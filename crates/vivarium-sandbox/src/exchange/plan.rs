@@ -41,8 +41,10 @@ pub(super) struct Node {
     pub null_count: usize,
     /// How many of the plan's sources are this node's.
     pub buffers: usize,
-    /// Positions of its children among the nodes.
-    pub children: Vec<usize>,
+    /// How many children it has. The first one is the node behind it, and each other one is at the end of the one before.
+    pub children: usize,
+    /// The position behind all that is below it.
+    pub end: usize,
 }
 
 /// Where the bytes of a buffer come from.
@@ -88,17 +90,23 @@ impl Plan {
 
     /// As [`Plan::new`], for a batch of at most `max_bytes` in the guest.
     pub(super) fn within(columns: &[ArrayRef], rows: usize, max_bytes: usize) -> Result<Self, ExchangeError> {
-        let limit = max_bytes.min(MAX_BATCH_BYTES) as u64;
-        let mut planner =
-            Planner { limit, nodes: Vec::new(), sources: Vec::new(), pointers: 0, buffer_bytes: 0, empty: 0 };
-        let batch = planner.push(rows, 0, vec![Source::Absent]);
+        let mut planner = Planner {
+            limit: max_bytes.min(MAX_BATCH_BYTES) as u64,
+            // Of columns without children, which most are, this is all.
+            nodes: Vec::with_capacity(columns.len() + 1),
+            sources: Vec::with_capacity(3 * columns.len() + 1),
+            pointers: 0,
+            buffer_bytes: 0,
+            empty: 0,
+        };
+        let batch = planner.node(rows, 0);
+        planner.source(batch, Source::Absent);
         let path = Path::root("batch");
         for (index, column) in columns.iter().enumerate() {
             if column.len() != rows {
                 return Err(ExchangeError::ColumnLength { column: index, length: column.len(), rows });
             }
-            let child = planner.add(column.to_data(), &path.child(index))?;
-            planner.adopt(batch, child);
+            planner.child(batch, column.to_data(), &path.child(index))?;
         }
         planner.finish()
     }
@@ -126,73 +134,97 @@ struct Planner {
 }
 
 impl Planner {
-    /// Plans an array and everything below it, and returns its position.
-    fn add(&mut self, data: ArrayData, path: &Path<'_>) -> Result<usize, ExchangeError> {
+    /// Plans an array and everything below it.
+    fn add(&mut self, data: ArrayData, path: &Path<'_>) -> Result<(), ExchangeError> {
         path.check_depth()?;
         let data = gather(data, self.limit, path)?;
         let length = data.len();
         if matches!(data.data_type(), DataType::Utf8View | DataType::BinaryView) {
-            let null_count = data.null_count();
-            return Ok(self.push(length, null_count, views(data)));
+            let node = self.node(length, data.null_count());
+            self.views(node, data);
+            return Ok(());
         }
         let shape = Shape::of(data.data_type(), path)?;
         if shape.is_empty() {
             self.empty = self.empty.saturating_add(length as u64);
         }
         if let Shape::Null = shape {
-            return Ok(self.push(length, length, Vec::new()));
+            self.node(length, length);
+            return Ok(());
         }
 
-        let mut sources = vec![validity(&data)];
-        let mut children = Vec::new();
+        let node = self.node(length, data.null_count());
+        self.source(node, validity(&data));
         match shape {
             Shape::Null => {}
             Shape::Bits => {
                 let bits = BooleanBuffer::new(data.buffers()[0].clone(), data.offset(), length);
-                sources.push(Source::Bits(bits));
+                self.source(node, Source::Bits(bits));
             }
             Shape::Fixed(width) => {
                 let values = data.buffers()[0].slice_with_length(data.offset() * width, length * width);
-                sources.push(Source::Bytes(values));
+                self.source(node, Source::Bytes(values));
             }
             Shape::Bytes(width) => {
                 let (from, to) = offset_range(&data, width, 0, length);
-                sources.push(offsets(&data, width));
-                sources.push(Source::Bytes(data.buffers()[1].slice_with_length(from, to - from)));
+                self.source(node, offsets(&data, width));
+                self.source(node, Source::Bytes(data.buffers()[1].slice_with_length(from, to - from)));
             }
             Shape::List(width, _) => {
                 let (from, to) = offset_range(&data, width, 0, length);
-                sources.push(offsets(&data, width));
-                children.push(data.child_data()[0].slice(from, to - from));
+                self.source(node, offsets(&data, width));
+                self.child(node, data.child_data()[0].slice(from, to - from), &path.child(0))?;
             }
             Shape::FixedList(size, _) => {
-                children.push(data.child_data()[0].slice(data.offset() * size, length * size));
+                let items = data.child_data()[0].slice(data.offset() * size, length * size);
+                self.child(node, items, &path.child(0))?;
             }
             // Slicing a struct slices its children.
-            Shape::Struct(_) => children.extend_from_slice(data.child_data()),
+            Shape::Struct(_) => {
+                for (index, field) in data.child_data().iter().enumerate() {
+                    self.child(node, field.clone(), &path.child(index))?;
+                }
+            }
         }
-
-        let node = self.push(length, data.null_count(), sources);
-        for (index, child) in children.into_iter().enumerate() {
-            let child = self.add(child, &path.child(index))?;
-            self.adopt(node, child);
-        }
-        Ok(node)
+        Ok(())
     }
 
-    fn push(&mut self, length: usize, null_count: usize, sources: Vec<Source>) -> usize {
-        self.pointers += sources.len();
-        for source in &sources {
-            self.buffer_bytes = self.buffer_bytes.saturating_add(padded(source.len()) as u64);
-        }
-        self.nodes.push(Node { length, null_count, buffers: sources.len(), children: Vec::new() });
-        self.sources.extend(sources);
-        self.nodes.len() - 1
+    /// A new node, without buffers and children. Both are added before any other node is, buffers first.
+    fn node(&mut self, length: usize, null_count: usize) -> usize {
+        let position = self.nodes.len();
+        self.nodes.push(Node { length, null_count, buffers: 0, children: 0, end: position + 1 });
+        position
     }
 
-    fn adopt(&mut self, parent: usize, child: usize) {
+    fn source(&mut self, node: usize, source: Source) {
         self.pointers += 1;
-        self.nodes[parent].children.push(child);
+        self.buffer_bytes = self.buffer_bytes.saturating_add(padded(source.len()) as u64);
+        self.nodes[node].buffers += 1;
+        self.sources.push(source);
+    }
+
+    fn child(&mut self, parent: usize, data: ArrayData, path: &Path<'_>) -> Result<(), ExchangeError> {
+        self.add(data, path)?;
+        self.pointers += 1;
+        let end = self.nodes.len();
+        let parent = &mut self.nodes[parent];
+        parent.children += 1;
+        parent.end = end;
+        Ok(())
+    }
+
+    /// The buffers of the `utf8` or `binary` array that views stand for. NULLs have no bytes there, whatever their
+    /// views say.
+    fn views(&mut self, node: usize, data: ArrayData) {
+        self.source(node, validity(&data));
+        let array = make_array(data);
+        let views = match array.as_string_view_opt() {
+            Some(strings) => strings.clone().to_binary_view(),
+            None => array.as_binary_view().clone(),
+        };
+        let bytes = view_lengths(&views).sum();
+        self.source(node, Source::ViewOffsets(views.clone()));
+        self.source(node, Source::ViewValues(views, bytes));
     }
 
     fn finish(self) -> Result<Plan, ExchangeError> {
@@ -219,19 +251,6 @@ fn offsets(data: &ArrayData, width: OffsetWidth) -> Source {
         return Source::Bytes(Buffer::from(&[0; 8][..bytes]));
     }
     Source::Offsets(width, data.buffers()[0].slice_with_length(data.offset() * bytes, (data.len() + 1) * bytes))
-}
-
-/// The buffers of the `utf8` or `binary` array that views stand for. NULLs have no bytes there, whatever their
-/// views say.
-fn views(data: ArrayData) -> Vec<Source> {
-    let validity = validity(&data);
-    let array = make_array(data);
-    let views = match array.as_string_view_opt() {
-        Some(strings) => strings.clone().to_binary_view(),
-        None => array.as_binary_view().clone(),
-    };
-    let bytes = view_lengths(&views).sum();
-    vec![validity, Source::ViewOffsets(views.clone()), Source::ViewValues(views, bytes)]
 }
 
 /// The bytes of each value of an array of views: of its view's 128 bits the low 32, and none under a NULL.

@@ -85,6 +85,10 @@ impl Parts<'_> {
                 return Err(ExchangeError::ColumnLength { column, length: array.len(), rows: self.rows.end });
             }
         }
+        // Nearly always all rows fit.
+        if *rows == (0..self.rows.end) {
+            return Plan::within(self.columns, rows.len(), self.max_bytes);
+        }
         let columns: Vec<_> = self.columns.iter().map(|column| column.slice(rows.start, rows.len())).collect();
         Plan::within(&columns, rows.len(), self.max_bytes)
     }

@@ -37,21 +37,23 @@ impl Plan {
         let mut buffers = Buffers { address: tables_address + self.table_bytes as u32, rest: buffers };
 
         let mut sources = self.sources.iter();
-        for (node, bytes) in self.nodes.iter().zip(structs.chunks_exact_mut(ARRAY_BYTES)) {
+        for (position, (node, bytes)) in self.nodes.iter().zip(structs.chunks_exact_mut(ARRAY_BYTES)).enumerate() {
             let buffer_table = tables.next_address(node.buffers);
             for source in sources.by_ref().take(node.buffers) {
                 tables.push(buffers.push(source));
             }
-            let child_table = tables.next_address(node.children.len());
-            for child in &node.children {
+            let child_table = tables.next_address(node.children);
+            let mut child = position + 1;
+            for _ in 0..node.children {
                 tables.push(arena + (child * ARRAY_BYTES) as u32);
+                child = self.nodes[child].end;
             }
             let array = ArrowArray {
                 length: node.length as i64,
                 null_count: node.null_count as i64,
                 offset: 0,
                 n_buffers: node.buffers as i64,
-                n_children: node.children.len() as i64,
+                n_children: node.children as i64,
                 buffers: buffer_table,
                 children: child_table,
                 dictionary: 0,

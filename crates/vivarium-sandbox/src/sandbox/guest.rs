@@ -56,16 +56,22 @@ impl From<ReplyError> for Failure {
 
 /// An instance with its exports. Exists from instantiation to the first fatal failure.
 pub(super) struct Guest {
-    image: Image,
-    task: Arc<Task>,
     limits: Arc<Limits>,
-    store: Store<State>,
+    instance: Instance,
     memory: Memory,
     exports: Exports,
     /// Guest address and size of an arena that the guest has left for the next batch.
     arena: Option<(u32, u32)>,
     /// Given back when the instance is gone.
     _room: Room,
+}
+
+/// What exports are called in.
+struct Instance {
+    image: Image,
+    task: Arc<Task>,
+    cpu: Arc<CpuMeter>,
+    store: Store<State>,
 }
 
 struct Exports {
@@ -99,9 +105,10 @@ impl Guest {
         store.epoch_deadline_callback(on_tick);
         store.set_epoch_deadline(1);
 
-        let instance = match metered(image, &cpu, deadline, image.pre().instantiate_async(&mut store)).await {
-            Ok(Ok(instance)) => instance,
-            Ok(Err(error)) => return Err(not_instantiated(error, &mut store, image)),
+        let instantiated = image.pre().instantiate_async(&mut store);
+        let instance = match metered(image, &cpu, deadline, Instant::now(), instantiated).await {
+            Ok((Ok(instance), _)) => instance,
+            Ok((Err(error), _)) => return Err(not_instantiated(error, &mut store, image)),
             Err(error) => return Err(error),
         };
         // The image was checked to have these exports with these types.
@@ -118,10 +125,8 @@ impl Guest {
             .ok_or_else(|| Error::Start(wasmtime::Error::msg("the instance has no memory")))?;
         task.metrics().add_started();
         Ok(Self {
-            image: image.clone(),
-            task: Arc::clone(task),
             limits: Arc::clone(limits),
-            store,
+            instance: Instance { image: image.clone(), task: Arc::clone(task), cpu, store },
             memory,
             exports,
             arena: None,
@@ -136,11 +141,11 @@ impl Guest {
 
     /// Size of linear memory in bytes.
     pub(super) fn memory_size(&self) -> u64 {
-        self.memory.data_size(&self.store) as u64
+        self.memory.data_size(&self.instance.store) as u64
     }
 
     pub(super) async fn check_version(&mut self, deadline: &Deadline) -> Result<(), Failure> {
-        match self.call(self.exports.abi_version.clone(), (), deadline).await? {
+        match self.instance.call(&self.exports.abi_version, (), deadline).await? {
             ABI_VERSION => Ok(()),
             found => Err(ProtocolError::Version { found, expected: ABI_VERSION }.into()),
         }
@@ -148,34 +153,34 @@ impl Guest {
 
     /// Makes the memory of an instance that has just been made that of a snapshot.
     pub(super) async fn restore(&mut self, snapshot: &EnvironmentSnapshot) -> Result<(), Failure> {
-        if !snapshot.is_of(&self.image) {
+        if !snapshot.is_of(&self.instance.image) {
             return Err(Failure::Fatal(Error::Start(wasmtime::Error::msg(
                 "the environment snapshot is of another image",
             ))));
         }
         let size = snapshot.difference().memory_size();
         let growth = size.saturating_sub(self.memory_size()).div_ceil(WASM_PAGE);
-        self.store.data_mut().limiter.take_refused();
-        if growth > 0 && self.memory.grow_async(&mut self.store, growth).await.is_err() {
+        self.instance.store.data_mut().limiter.take_refused();
+        if growth > 0 && self.memory.grow_async(&mut self.instance.store, growth).await.is_err() {
             return Err(self.out_of_memory(size));
         }
-        snapshot.difference().apply(self.memory.data_mut(&mut self.store));
+        snapshot.difference().apply(self.memory.data_mut(&mut self.instance.store));
         Ok(())
     }
 
     pub(super) async fn settle(&mut self, deadline: &Deadline) -> Result<bool, Failure> {
-        match self.exports.settle.clone() {
-            Some(settle) => self.call(settle, (), deadline).await.map(|()| true),
+        match &self.exports.settle {
+            Some(settle) => self.instance.call(settle, (), deadline).await.map(|()| true),
             None => Ok(false),
         }
     }
 
     pub(super) fn memory(&self) -> &[u8] {
-        self.memory.data(&self.store)
+        self.memory.data(&self.instance.store)
     }
 
     pub(super) fn state_outside_memory(&self) -> Option<&'static str> {
-        let wasi = &self.store.data().wasi;
+        let wasi = &self.instance.store.data().wasi;
         match () {
             () if wasi.open_files() > WasiCtx::FIXED_DESCRIPTORS => Some("open files"),
             () if wasi.scratch_usage().files > 0 => Some("files in /tmp"),
@@ -198,17 +203,17 @@ impl Guest {
         }
         // Limits::validate keeps request_bytes below 4 GiB.
         let length = length as u32;
-        let address = self.call(self.exports.alloc.clone(), length, deadline).await?;
+        let address = self.instance.call(&self.exports.alloc, length, deadline).await?;
         if address == 0 {
             return Err(self.out_of_memory(length.into()));
         }
-        let memory = self.memory.data_mut(&mut self.store);
+        let memory = self.memory.data_mut(&mut self.instance.store);
         let range = reply::range(memory.len(), "the buffer for a request", address, length.into())?;
         memory[range].copy_from_slice(request.as_bytes());
 
-        let result = self.call(self.exports.control.clone(), (address, length), deadline).await?;
-        let result = RawResult::read(self.memory.data(&self.store), result)?;
-        let reply = result.reply(self.memory.data(&self.store), &self.limits)?;
+        let result = self.instance.call(&self.exports.control, (address, length), deadline).await?;
+        let result = RawResult::read(self.memory.data(&self.instance.store), result)?;
+        let reply = result.reply(self.memory.data(&self.instance.store), &self.limits)?;
         match result.status {
             0 => Ok(reply::control(name, reply)?),
             1 => {
@@ -225,22 +230,28 @@ impl Guest {
             let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows);
             return Err(Failure::Call(limit.observed(call.batch_rows as u64).into()));
         }
+        // The clock is read once between two parts of a call: reading it takes as long as some of them.
+        let called;
         let address = match call.batch {
             // The guest kept the batch that it goes on with.
-            None => 0,
+            None => {
+                called = Instant::now();
+                0
+            }
             Some(batch) => {
                 let address = self.arena(batch, deadline).await?;
                 let start = Instant::now();
-                batch.write(self.memory.data_mut(&mut self.store), address).map_err(encode_failure)?;
-                self.task.metrics().add_copy_in(start.elapsed(), batch.size());
+                batch.write(self.memory.data_mut(&mut self.instance.store), address).map_err(encode_failure)?;
+                called = Instant::now();
+                self.instance.task.metrics().add_copy_in(called - start, batch.size());
                 address
             }
         };
 
-        let result = self.call(self.exports.invoke.clone(), (call.handle, call.op, address), deadline).await?;
+        let parameters = (call.handle, call.op, address);
+        let (result, returned_at) = self.instance.call_at(called, &self.exports.invoke, parameters, deadline).await?;
 
-        let start = Instant::now();
-        let memory = self.memory.data(&self.store);
+        let memory = self.memory.data(&self.instance.store);
         let result = RawResult::read(memory, result)?;
         self.arena = free_arena(&result, memory.len())?;
         let reply = result.reply(memory, &self.limits)?;
@@ -251,9 +262,9 @@ impl Guest {
                     return Err(ProtocolError::Continuation.into());
                 }
                 let returned = self.decode(memory, result.array, call)?;
-                self.task.metrics().add_copy_out(start.elapsed(), returned.bytes());
+                self.instance.task.metrics().add_copy_out(returned_at.elapsed(), returned.bytes());
                 let counts = result.counts(call.batch_rows);
-                self.task.metrics().add_counts(&counts);
+                self.instance.task.metrics().add_counts(&counts);
                 Ok(Answer { returned, row_errors, more, metrics, counts, time: deadline.spent() })
             }
             1 => {
@@ -293,44 +304,18 @@ impl Guest {
         let size = size as u32;
         let address = match self.arena.take() {
             Some((address, free)) if free >= size => address,
-            _ => self.call(self.exports.batch.clone(), size, deadline).await?,
+            _ => self.instance.call(&self.exports.batch, size, deadline).await?,
         };
         if address == 0 {
             return Err(self.out_of_memory(size.into()));
         }
-        check_arena(address, size, self.memory.data_size(&self.store))?;
+        check_arena(address, size, self.memory.data_size(&self.instance.store))?;
         Ok(address)
-    }
-
-    /// Calls an export. Whatever it does, it takes no longer than the deadline says, within a tick.
-    async fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P, deadline: &Deadline) -> Result<R, Failure>
-    where
-        P: WasmParams + Sync,
-        R: WasmResults + Sync,
-    {
-        let state = self.store.data_mut();
-        state.deadline = deadline.clone();
-        state.limiter.take_refused();
-        let cpu = Arc::clone(&state.cpu);
-        self.store.set_epoch_deadline(1);
-
-        let start = Instant::now();
-        let call = function.call_async(&mut self.store, parameters);
-        let returned = metered(&self.image, &cpu, deadline, call).await;
-        self.task.metrics().add_guest_time(start.elapsed());
-        match returned {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => {
-                let refused = self.store.data_mut().limiter.take_refused();
-                Err(Failure::Fatal(from_call(error, refused, self.image.runtime().config().wasm_stack)))
-            }
-            Err(error) => Err(Failure::Fatal(error)),
-        }
     }
 
     /// The error for an allocation that the guest could not make.
     fn out_of_memory(&mut self, needed: u64) -> Failure {
-        let limit = self.store.data_mut().limiter.take_refused();
+        let limit = self.instance.store.data_mut().limiter.take_refused();
         // Without a refusal, the guest's own allocator found no room below the limit.
         let limit = limit.unwrap_or_else(|| LimitError::new(LimitKind::Memory, self.limits.memory).observed(needed));
         Failure::Call(limit.into())
@@ -338,42 +323,94 @@ impl Guest {
 
     /// A failure as the guest reports it; a `MemoryError` that the host caused is the limit's.
     fn guest_error(&mut self, error: GuestError) -> Error {
-        match (error.kind, self.store.data_mut().limiter.take_refused()) {
+        match (error.kind, self.instance.store.data_mut().limiter.take_refused()) {
             (GuestErrorKind::Memory, Some(limit)) => LimitError { guest: Some(Box::new(error)), ..limit }.into(),
             _ => Error::Guest(Box::new(error)),
         }
     }
 }
 
+impl Instance {
+    /// Calls an export. Whatever it does, it takes no longer than the deadline says, within a tick.
+    async fn call<P, R>(&mut self, function: &TypedFunc<P, R>, parameters: P, deadline: &Deadline) -> Result<R, Failure>
+    where
+        P: WasmParams + Sync,
+        R: WasmResults + Sync,
+    {
+        self.call_at(Instant::now(), function, parameters, deadline).await.map(|(result, _)| result)
+    }
+
+    /// The same; `now` is the time. Returns also when the call returned.
+    async fn call_at<P, R>(
+        &mut self,
+        now: Instant,
+        function: &TypedFunc<P, R>,
+        parameters: P,
+        deadline: &Deadline,
+    ) -> Result<(R, Instant), Failure>
+    where
+        P: WasmParams + Sync,
+        R: WasmResults + Sync,
+    {
+        let state = self.store.data_mut();
+        state.deadline.clone_from(deadline);
+        state.limiter.take_refused();
+        self.store.set_epoch_deadline(1);
+
+        let call = function.call_async(&mut self.store, parameters);
+        let returned = metered(&self.image, &self.cpu, deadline, now, call).await;
+        let returned_at = returned.as_ref().map_or_else(|_| Instant::now(), |(_, at)| *at);
+        self.task.metrics().add_guest_time(returned_at - now);
+        match returned {
+            Ok((Ok(result), at)) => Ok((result, at)),
+            Ok((Err(error), _)) => {
+                let refused = self.store.data_mut().limiter.take_refused();
+                Err(Failure::Fatal(from_call(error, refused, self.image.runtime().config().wasm_stack)))
+            }
+            Err(error) => Err(Failure::Fatal(error)),
+        }
+    }
+}
+
 /// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until it has taken all its time.
+/// `start` is the time. Returns its output, and when there was one.
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
 /// dropping `call` unwinds the guest's stack.
-async fn metered<F: Future>(image: &Image, cpu: &CpuMeter, deadline: &Deadline, call: F) -> Result<F::Output, Error> {
+async fn metered<F: Future>(
+    image: &Image,
+    cpu: &CpuMeter,
+    deadline: &Deadline,
+    start: Instant,
+    call: F,
+) -> Result<(F::Output, Instant), Error> {
     let mut call = pin!(call);
     let mut exhausted = None;
     let mut wait = HostWait::default();
+    let mut start = Some(start);
     let ticker = image.runtime().ticker();
     let mut place = image.runtime().scheduler().place(ticker, &cpu.task().tenant().share);
     let polled = poll_fn(|context| {
+        let start = start.take();
         wait.end(deadline);
         let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
         if let Err(error) = second_wall::enter_thread() {
             return Poll::Ready(Err(error));
         }
         let _running = ticker.run();
-        cpu.resume();
+        cpu.resume(start.unwrap_or_else(Instant::now));
         let poll = call.as_mut().poll(context);
-        let charged = cpu.charge();
+        let now = Instant::now();
+        let charged = cpu.charge(now);
         deadline.spend(charged.used);
         exhausted = charged.exhausted;
         let interrupted = poll.is_pending() && cpu.was_interrupted();
         turn.end(cpu.poll_time(), interrupted.then(|| context.waker()));
         if poll.is_pending() && !interrupted {
-            wait.begin();
+            wait.begin(now);
             return wait.poll(deadline, context).map(Err);
         }
-        poll.map(Ok)
+        poll.map(|output| Ok((output, now)))
     });
     let output = polled.await?;
     match exhausted {
@@ -392,8 +429,8 @@ struct HostWait {
 }
 
 impl HostWait {
-    fn begin(&mut self) {
-        self.since = Some(Instant::now());
+    fn begin(&mut self, now: Instant) {
+        self.since = Some(now);
     }
 
     /// Charges the wait, if there is one.

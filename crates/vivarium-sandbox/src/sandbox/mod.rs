@@ -16,7 +16,7 @@ mod config;
 mod guest;
 mod reply;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -51,7 +51,9 @@ pub struct Sandbox {
     configured: Arc<Limits>,
     labels: Arc<Labels>,
     /// Names of bound functions by handle, for log lines.
-    functions: HashMap<u32, Arc<str>>,
+    functions: BTreeMap<u32, Arc<str>>,
+    /// That of the call that runs, of which there is one at a time.
+    deadline: Deadline,
     condition: Condition,
 }
 
@@ -125,7 +127,8 @@ impl Sandbox {
             configured: Arc::clone(&limits),
             limits,
             labels,
-            functions: HashMap::new(),
+            functions: BTreeMap::new(),
+            deadline,
             condition: Condition::Ready(Box::new(guest)),
         })
     }
@@ -139,13 +142,13 @@ impl Sandbox {
     /// dead.
     pub async fn control(&mut self, request: &Value) -> Result<Value, Error> {
         let name = request_name(request);
-        let deadline = match name {
-            "exec" | "eval" | "drop" => Deadline::after(LimitKind::BatchTime, self.limits.batch_time),
-            _ => Deadline::after(LimitKind::StartupTime, self.limits.startup_time),
-        };
+        match name {
+            "exec" | "eval" | "drop" => self.deadline.restart(LimitKind::BatchTime, self.limits.batch_time),
+            _ => self.deadline.restart(LimitKind::StartupTime, self.limits.startup_time),
+        }
         let mut guest = self.begin()?;
         let span = tracing::debug_span!("control", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), request = name);
-        let reply = guest.control(name, request, &deadline).instrument(span).await;
+        let reply = guest.control(name, request, &self.deadline).instrument(span).await;
         let reply = self.finish(guest, reply)?;
         if name == "bind" {
             self.remember_function(request, &reply);
@@ -183,16 +186,16 @@ impl Sandbox {
     pub async fn call(&mut self, call: Call<'_>) -> Result<Answer, Error> {
         let rows = call.batch_rows;
         let time = call.time.map_or(self.limits.batch_time, |time| time.min(self.limits.batch_time));
-        let deadline = Deadline::after(LimitKind::BatchTime, time);
+        self.deadline.restart(LimitKind::BatchTime, time);
         let mut guest = self.begin()?;
-        let function = self.functions.get(&call.handle).cloned();
-        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.as_deref(), first_row = call.first_row, rows);
-        self.labels.set_call(function, Some((call.first_row, rows as u64)));
+        let function = self.functions.get(&call.handle);
+        let span = tracing::debug_span!("invoke", tenant = %self.task.tenant().id(), job = %self.task.job(), task = %self.task.id(), function = function.map(|name| &**name), first_row = call.first_row, rows);
+        self.labels.begin_call(function, (call.first_row, rows as u64));
         if call.batch.is_some() {
             self.task.metrics().add_call(rows);
         }
-        let returned = guest.invoke(&call, &deadline).instrument(span).await;
-        self.labels.set_call(None, None);
+        let returned = guest.invoke(&call, &self.deadline).instrument(span).await;
+        self.labels.end_call();
         self.finish(guest, returned)
     }
 
@@ -230,9 +233,9 @@ impl Sandbox {
 
     /// Has the guest arrange its heap so that instances which share it write little; false when the image cannot.
     pub(crate) async fn settle(&mut self) -> Result<bool, Error> {
-        let deadline = Deadline::after(LimitKind::StartupTime, self.limits.startup_time);
+        self.deadline.restart(LimitKind::StartupTime, self.limits.startup_time);
         let mut guest = self.begin()?;
-        let settled = guest.settle(&deadline).await;
+        let settled = guest.settle(&self.deadline).await;
         self.finish(guest, settled)
     }
 

@@ -28,6 +28,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use crate::share::{Share, ShareId, Weight};
@@ -47,7 +48,7 @@ pub(super) struct FairQueue<W> {
     now: u128,
     next_ticket: u64,
     /// Tenants that have a call which runs or waits, and those that have had more than `now` says.
-    tenants: HashMap<ShareId, Entry<W>>,
+    tenants: HashMap<ShareId, Entry<W>, BuildHasherDefault<ShareHasher>>,
     /// Tenants with calls that wait, the next one first.
     ready: BTreeSet<Key>,
     /// Tenants without any call. They are forgotten when time has come as far as their tags.
@@ -99,7 +100,7 @@ impl<W> FairQueue<W> {
             turns: 0,
             now: 0,
             next_ticket: 0,
-            tenants: HashMap::new(),
+            tenants: HashMap::default(),
             ready: BTreeSet::new(),
             away: BTreeSet::new(),
         }
@@ -232,6 +233,11 @@ impl<W> FairQueue<W> {
         }
         match after {
             Listed::Ready(key) => _ = self.ready.insert(key),
+            // A tenant that is alone: as below, without a list of one. So it is at the end of most calls.
+            Listed::Away(key) if self.turns == 0 && self.ready.is_empty() && self.away.is_empty() => {
+                self.tenants.remove(&id);
+                self.now = self.now.max(key.tag);
+            }
             Listed::Away(key) => {
                 self.away.insert(key);
                 // When nobody is left, nobody was kept waiting by what anybody had.
@@ -260,6 +266,27 @@ impl<W> Entry<W> {
             let lag = if self.turns > 0 { self.weight.virtually(lag) } else { 0 };
             self.tag = self.tag.max(now.saturating_sub(lag));
         }
+    }
+}
+
+/// Shares are numbered by us, one after the other: nobody can choose numbers that collide.
+#[derive(Debug, Default)]
+struct ShareHasher(u64);
+
+impl Hasher for ShareHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    /// By Fibonacci hashing, since tables look at the highest and at the lowest bits.
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
     }
 }
 
