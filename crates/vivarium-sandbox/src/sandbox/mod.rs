@@ -18,6 +18,7 @@ mod reply;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::ArrayRef;
 use arrow_schema::DataType;
@@ -97,6 +98,7 @@ impl Sandbox {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
         }
         let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
+        image.runtime().census().note(task.tenant());
         let room = room.map_or_else(|| Room::now(image.runtime(), &task), Ok)?;
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
@@ -191,8 +193,12 @@ impl Sandbox {
         if call.batch.is_some() {
             self.task.metrics().add_call(rows);
         }
+        let began = Instant::now();
         let returned = guest.invoke(&call, &deadline).instrument(span).await;
         self.labels.set_call(None, None);
+        if call.batch.is_some() {
+            self.task.metrics().add_call_time(began.elapsed());
+        }
         self.finish(guest, returned)
     }
 
