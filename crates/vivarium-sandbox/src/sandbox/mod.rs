@@ -104,7 +104,13 @@ impl Sandbox {
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
         let wasi = config.wasi(image.runtime(), &limits, &labels)?;
         let host = HostCalls::new(config.host.clone(), limits.batch_bytes);
-        let mut guest = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await?;
+        let instantiated = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await;
+        let mut guest = instantiated.inspect_err(|error| {
+            // A lack of room is told of as that.
+            if !error.is_no_room() {
+                audit::ended(&task, error);
+            }
+        })?;
         let started = async {
             guest.check_version(&deadline).await?;
             if let Some(snapshot) = &config.snapshot {
