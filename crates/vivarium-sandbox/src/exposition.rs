@@ -7,15 +7,14 @@
 //! ```
 //!
 //! The counters are those that sandboxes keep anyway; they are read when somebody asks. Writing the format takes fewer lines than a
-//! recorder of a library would, and no series outlives its tenant. Names are part of the interface: they do not change within a major
-//! version.
+//! recorder of a library would. Names are part of the interface: they do not change within a major version.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::histogram::Durations;
 use crate::runtime::Runtime;
-use crate::tenant::{Tenant, TenantUsage};
+use crate::tenant::{Tenant, TenantId, TenantUsage};
 use crate::totals::Totals;
 
 /// What a metric is.
@@ -227,8 +226,10 @@ const NUMBERS: &[(Metric, Value)] = &[
 
 /// The metrics of a runtime.
 pub(crate) fn of(runtime: &Runtime, labels: &[(&'static str, &str)]) -> Exposition {
-    let mut tenants = BTreeMap::<String, Now>::new();
-    for tenant in runtime.census().tenants() {
+    let (living, gone) = runtime.census().tenants();
+    let now = |(id, totals): (TenantId, Totals)| (String::from(id), Now { totals, ..Now::default() });
+    let mut tenants: BTreeMap<_, _> = gone.into_iter().map(now).collect();
+    for tenant in living {
         tenants.entry(tenant.id().as_str().to_owned()).or_default().add(&tenant);
     }
     let mut exposition = Exposition::new(labels);

@@ -108,7 +108,7 @@ impl Runtime {
     /// What operators watch, in Prometheus's text format: of each tenant that has sandboxes or pools, and of the process. Its metrics
     /// are [`METRICS`](crate::METRICS). `labels`, pairs of a name and a value, stand at every sample.
     ///
-    /// Counters of a tenant begin again when nobody has its [`Tenant`](crate::Tenant) any more. Tenants of one name are summed up.
+    /// Tenants of one name are summed up. What those did that nobody has any more is kept for some thousand names.
     pub fn exposition(&self, labels: &[(&'static str, &str)]) -> Exposition {
         crate::exposition::of(self, labels)
     }

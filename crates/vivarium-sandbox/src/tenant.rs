@@ -165,7 +165,7 @@ pub struct Tenant {
     pub(crate) host_files: Arc<HostFileBudget>,
     pub(crate) share: Share,
     /// What its tasks did.
-    pub(crate) counters: TaskCounters,
+    pub(crate) counters: Arc<TaskCounters>,
     /// Those who wait for room for one more sandbox, in order. The first holds it.
     pub(crate) queue: tokio::sync::Mutex<()>,
     /// How many wait there, and how many for memory.
@@ -206,7 +206,7 @@ impl Tenant {
             log: limits.log_bytes_per_second.map(log),
             host_files: Arc::new(HostFileBudget::new(limits.host_files.into())),
             share: Share::new(limits.cpu_weight),
-            counters: TaskCounters::default(),
+            counters: Arc::default(),
             queue: tokio::sync::Mutex::default(),
             queued: AtomicUsize::new(0),
             short_of_memory: AtomicUsize::new(0),

@@ -67,10 +67,12 @@ async fn every_metric_is_there_and_tenants_are_told_apart() {
     assert!(value(&text, "vivarium_cpu_seconds_total{tenant=\"bad\"}") > 0.0);
     assert!(value(&text, "vivarium_memory_peak_bytes{tenant=\"good\"}") > 0.0);
 
-    // Nothing of a tenant is left when it is gone, and all that its sandboxes had is given back.
+    // What a tenant did is known when it is gone, and all that its sandboxes had is given back.
     drop((lease, pool, bad));
     let text = runtime.exposition(&[("worker", "1-1")]).to_string();
-    assert!(!text.contains("tenant=\"bad\""));
+    let ended = "vivarium_sandboxes_ended_total{worker=\"1-1\",tenant=\"bad\",reason=\"limit\",limit=\"batch_time\"}";
+    assert_eq!(value(&text, ended), 1.0);
+    assert_eq!(value(&text, "vivarium_instances{worker=\"1-1\",tenant=\"bad\"}"), 0.0);
     assert_eq!(value(&text, "vivarium_slots_used{worker=\"1-1\"}"), 0.0);
     assert_eq!(value(&text, "vivarium_memory_bytes{worker=\"1-1\",tenant=\"good\"}"), 0.0);
 }
