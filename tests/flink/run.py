@@ -161,6 +161,7 @@ def exactly_once(cluster: Cluster, launcher: Path) -> None:
     try:
         job = cluster.wait("the job", lambda: next((j["id"] for j in cluster.get("/jobs")["jobs"] if j["status"] == "RUNNING"), None))
         cluster.wait("checkpoints", lambda: cluster.get(f"/jobs/{job}/checkpoints")["counts"]["completed"] >= 2)
+        walled()
         vertex = next(v["id"] for v in cluster.get(f"/jobs/{job}")["vertices"] if "KEYED" in v["name"].upper() or "PROCESS" in v["name"].upper())
         manager = cluster.get(f"/jobs/{job}/vertices/{vertex}")["subtasks"][0]
         os.kill(_process_of(manager["taskmanager-id"]), signal.SIGKILL)
@@ -173,6 +174,23 @@ def exactly_once(cluster: Cluster, launcher: Path) -> None:
     if "RESULT exactly once" not in output or restored < 1:
         raise Failure(f"the job was restored {restored} times and ended with:\n{output[-4000:]}")
     print(f"exactly once after {restored} restore", flush=True)
+
+
+def walled() -> None:
+    """Every thread of a worker that runs functions is behind the second wall. One that has had no row yet is not."""
+    workers = [file.parent for file in Path("/proc").glob("[0-9]*/cmdline") if b"\0flink\0worker\0" in _text(file)]
+    threads = {worker.name: [text for file in worker.glob("task/*/status") if (text := _text(file))] for worker in workers}
+    # 2: a filter.
+    behind = [name for name, texts in threads.items() if texts and all(b"\nSeccomp:\t2\n" in text for text in texts)]
+    if not behind:
+        raise Failure(f"none of {len(workers)} workers is behind the second wall")
+    print(f"{len(behind)} of {len(workers)} workers are behind the second wall", flush=True)
+
+
+def _text(file: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return file.read_bytes()
+    return b""
 
 
 def _process_of(taskmanager: str) -> int:

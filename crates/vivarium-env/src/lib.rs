@@ -85,8 +85,8 @@ pub use options::{PythonOptions, keys};
 pub use progress::{OpenEvent, OpenProgress};
 pub use report::{Distribution, NativeModule, ShadowedBy, ShadowedModule, TreeReport};
 pub use requirements::{
-    AllowedLines, LockedPackage, PIP_VARIABLES, Requirement, RequirementsError, RequirementsFile, RequirementsLock,
-    RequirementsSettings, ScriptMetadata, Unsatisfied, UnsatisfiedReason,
+    AllowedLines, LockedPackage, PIP_VARIABLES, PipUsage, Requirement, RequirementsError, RequirementsFile,
+    RequirementsLock, RequirementsSettings, ScriptMetadata, Unsatisfied, UnsatisfiedReason, pip_usage,
 };
 pub use store::{CollectPolicy, Collected, Store, StoreError, StoreLease, StoredEnvironment, TenantId, TenantStore};
 pub use tree::Refusal;

@@ -17,7 +17,7 @@ use crate::limits::MaterializeLimits;
 use crate::materialize::{InputHashes, Materials, materialize};
 use crate::progress::{OpenEvent, OpenProgress};
 use crate::report::TreeReport;
-use crate::requirements::{RequirementsLock, RequirementsSettings, Resolver};
+use crate::requirements::{RequirementsLock, RequirementsSettings, Resolver, Whose};
 use crate::store::{Store, StoreLease, TenantId};
 use crate::view::ViewSource;
 
@@ -42,6 +42,9 @@ pub struct EnvironmentSettings {
     pub temporary_directories: Vec<PathBuf>,
     /// Where trees are kept and shared by the jobs of one tenant. Without a store each job has a tree of its own.
     pub store: Option<Arc<Store>>,
+    /// Bytes of all trees that the tenant has in the store, with what was computed from them. For a new one, others that nobody uses are
+    /// removed, those not used for longest first; where that does not do, it is refused. Default 20 GiB.
+    pub store_bytes: u64,
     /// The tenant whose jobs these are.
     pub tenant: TenantId,
     /// The variables a job gets that asks for the system's environment (`python.systemenv.enabled`). Empty unless the
@@ -62,6 +65,7 @@ impl Default for EnvironmentSettings {
         Self {
             temporary_directories: vec![std::env::temp_dir()],
             store: None,
+            store_bytes: 20 << 30,
             tenant: TenantId::new("default"),
             system_environment: BTreeMap::new(),
             guest: GuestPython::default(),
@@ -147,7 +151,7 @@ impl PythonEnvironmentManager {
             &settings.guest,
             &settings.limits,
             &settings.temporary_directories,
-            tenant.as_ref(),
+            Whose { tenant: &settings.tenant, store: tenant.as_ref() },
             &settings.progress,
         )?;
         let mut resolution = resolver.as_ref().map(Resolver::resolve).transpose()?;
@@ -178,7 +182,7 @@ impl PythonEnvironmentManager {
             Some(tenant) => {
                 let hashes = InputHashes::compute(info, &settings.limits)?;
                 let key = tree_key(info, &hashes, &lock, python.as_ref(), &settings.guest);
-                let lease = tenant.lease(&key, |root| make_tree(root, Some(&hashes)))?;
+                let lease = tenant.lease(&key, settings.store_bytes, |root| make_tree(root, Some(&hashes)))?;
                 let report = lease.report.clone();
                 (Place::Stored(lease), report, Some(key))
             }

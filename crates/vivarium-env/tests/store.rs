@@ -216,3 +216,30 @@ fn files_below(store: &Path, part: &str) -> usize {
     let tenants = std::fs::read_dir(store.join("v1")).unwrap();
     tenants.map(|tenant| std::fs::read_dir(tenant.unwrap().path().join(part)).unwrap().count()).sum()
 }
+
+#[test]
+fn a_tenants_trees_stay_within_its_quota() {
+    let place = Place::new();
+    let open = |name: &str, quota: u64| {
+        let file = place.write(name, vec![b'x'; 1000]);
+        let info = PythonDependencyInfo { python_files: vec![PythonFile::new(file, name)], ..Default::default() };
+        let settings = EnvironmentSettings { store_bytes: quota, ..(*settings(&place, "a")).clone() };
+        let job = JobId::new(format!("{}{name}", place.path("").display()));
+        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), job);
+        manager.open().map(|()| manager)
+    };
+    let stored = || Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a")).unwrap().list().unwrap();
+    let (first, second) = (open("a.py", 2500).unwrap(), open("b.py", 2500).unwrap());
+    // Both are in use.
+    let error = open("c.py", 2500).unwrap_err().to_string();
+    assert!(error.contains("no room") && error.contains("2500"), "{error}");
+    assert_eq!(stored().len(), 2, "nothing of it stays behind");
+    let kept = key(&second);
+    drop(first);
+    let third = open("c.py", 2500).unwrap();
+    let keys: Vec<_> = stored().into_iter().map(|environment| environment.key).collect();
+    assert_eq!(keys.len(), 2);
+    assert!(keys.contains(&kept) && keys.contains(&key(&third)), "what nobody used made room");
+    // Another tenant has a quota of its own, and one that is too large for it alone is refused.
+    assert!(open("d.py", 999).unwrap_err().to_string().contains("no room"));
+}

@@ -55,6 +55,15 @@ pub enum Error {
     /// A stream ended in the middle of a bundle.
     #[error("Flink closed its {0} stream in the middle of a bundle")]
     StreamEnded(&'static str),
+    /// Functions may have run, and a new connection is no longer allowed.
+    #[error(
+        "the bundle asks for Flink's server at {0}, and behind its second wall the worker connects to no other than those of its first \
+         bundle; is this Flink 2.3?"
+    )]
+    NoNewConnection(String),
+    /// The second wall could not be put up, and no function runs without it.
+    #[error("{0}")]
+    SecondWall(#[from] vivarium_sandbox::SecondWallError),
     /// The job's environment or the operator's settings cannot be used.
     #[error("{0}")]
     Settings(String),

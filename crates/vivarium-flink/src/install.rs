@@ -31,6 +31,11 @@ const LIMITS_TEXT: &str = "\
 # What each sandbox of a Python function may use. A job may ask for less, never for more.
 # Names and defaults: `wasm-run run --help`, docs/flink.md.
 
+# No function runs where the kernel lacks Landlock or seccomp:
+# second_wall = \"require\"
+# Each worker writes its metrics (docs/for-operators.md) into a file of this folder:
+# metrics = { folder = \"/var/lib/prometheus/node-exporter\" }
+
 [limits]
 memory = \"256MiB\"
 batch_time = \"30s\"

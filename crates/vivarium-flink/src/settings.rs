@@ -11,6 +11,29 @@ use vivarium_sandbox::{Limits, LimitsError};
 pub struct Settings {
     /// What each sandbox may use.
     pub limits: Limits,
+    /// Whether functions run where the kernel lacks a part of the second wall.
+    pub second_wall: WallPolicy,
+    /// Where workers tell what they do.
+    pub metrics: MetricsSettings,
+}
+
+/// Where workers tell what they do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsSettings {
+    /// A folder in which each worker has a file, in the text format of Prometheus. Default: none.
+    pub folder: Option<PathBuf>,
+}
+
+/// What a worker does on a kernel that lacks Landlock or seccomp ([`SecondWall`](vivarium_sandbox::SecondWall)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WallPolicy {
+    /// Functions run, and the log says what is missing.
+    #[default]
+    IfAvailable,
+    /// Every bundle fails.
+    Require,
 }
 
 /// Why the operator's file cannot be used.
@@ -53,5 +76,29 @@ impl Settings {
         let settings: Self = toml::from_str(&text).map_err(|source| SettingsError::Parse { path: owned(), source })?;
         settings.limits.validate().map_err(|source| SettingsError::Limits { path: owned(), source })?;
         Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("limits.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::read(&file)
+    }
+
+    #[test]
+    fn what_the_operator_says_counts_and_what_is_misspelt_is_refused() {
+        assert_eq!(read("").unwrap(), Settings::default());
+        let settings = read("second_wall = \"require\"\n[limits]\nmemory = \"64MiB\"\n").unwrap();
+        assert_eq!((settings.second_wall, settings.limits.memory), (WallPolicy::Require, 64 << 20));
+        let settings = read("metrics = { folder = \"/m\" }").unwrap();
+        assert_eq!(settings.metrics.folder.as_deref(), Some(Path::new("/m")));
+        for wrong in ["second_wall = \"required\"", "secondwall = \"require\"", "[limits]\nmemroy = 1"] {
+            assert!(matches!(read(wrong), Err(SettingsError::Parse { .. })), "{wrong}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use futures::channel::mpsc;
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
-use vivarium_sandbox::{Image, SandboxConfig};
+use vivarium_sandbox::{Image, SandboxConfig, SecondWall, SecondWallError};
 use vivarium_text::OneLine;
 
 use crate::bundle::BundleRunner;
@@ -72,9 +72,12 @@ impl Worker {
 
     /// Runs instructions in these sandboxes until Flink closes the stream. Without sandboxes every instruction fails with the reason.
     ///
+    /// The process goes behind `wall` when the first bundle has its streams, and before a function runs. From then on there are no new
+    /// connections: Flink gives a worker one server for data and one for state, whatever bundles it runs.
+    ///
     /// # Errors
     /// When the stream cannot be opened. A bundle that fails is reported to Flink, and the worker goes on.
-    pub async fn run(self, sandboxes: Result<Sandboxes, String>) -> Result<(), Error> {
+    pub async fn run(self, sandboxes: Result<Sandboxes, String>, wall: SecondWall) -> Result<(), Error> {
         let (responses, outgoing) = mpsc::unbounded();
         let settings =
             json!({ "state_cache": state_cache(&self.provision), "log_levels": log_levels(&self.provision) });
@@ -86,6 +89,7 @@ impl Worker {
             runners: Shared::default(),
             data: Shared::default(),
             state: Shared::default(),
+            wall: Wall::new(wall),
         });
         let mut control = self.control;
         let mut instructions = control.control(outgoing).await?;
@@ -157,6 +161,41 @@ struct Bundles {
     /// By address.
     data: Shared<DataStream>,
     state: Shared<StateStream>,
+    wall: Wall,
+}
+
+/// The second wall, which is raised once.
+#[derive(Debug)]
+struct Wall {
+    planned: std::sync::Mutex<Option<SecondWall>>,
+    raised: OnceCell<Result<(), SecondWallError>>,
+}
+
+impl Wall {
+    fn new(planned: SecondWall) -> Self {
+        Self { planned: std::sync::Mutex::new(Some(planned)), raised: OnceCell::new() }
+    }
+
+    /// Puts it up, unless it is. Where that failed, it fails for everybody.
+    async fn raise(&self) -> Result<(), Error> {
+        Ok(self.raised.get_or_init(|| async { self.put_up() }).await.clone()?)
+    }
+
+    fn put_up(&self) -> Result<(), SecondWallError> {
+        let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let raised = planned.ok_or(SecondWallError::AlreadyRaised)?.raise()?;
+        if !raised.files || !raised.calls {
+            tracing::warn!(
+                ?raised,
+                "this system has no second wall, or a part of it only: WebAssembly is the only other one"
+            );
+        }
+        Ok(())
+    }
+
+    fn is_up(&self) -> bool {
+        matches!(self.raised.get(), Some(Ok(())))
+    }
 }
 
 /// Things that bundles share, each made by the first who wants it. Who wants another one does not wait for that.
@@ -235,17 +274,25 @@ impl Bundles {
                 Some(url) => Some(BundleState::new((*self.state.get(url, self.state_stream(url)).await?).clone())),
                 None => None,
             };
+            self.wall.raise().await?;
             Ok(Mutex::new(BundleRunner::new(bundle, (*data).clone(), state, image.clone(), config.clone())))
         };
         self.runners.get(id, make).await
     }
 
     async fn data_stream(&self, url: &str) -> Result<DataStream, Error> {
-        Ok(DataStream::open(Server::connect(url, &self.id).await?))
+        Ok(DataStream::open(self.server(url).await?))
     }
 
     async fn state_stream(&self, url: &str) -> Result<StateStream, Error> {
-        Ok(StateStream::open(Server::connect(url, &self.id).await?))
+        Ok(StateStream::open(self.server(url).await?))
+    }
+
+    async fn server(&self, url: &str) -> Result<Server, Error> {
+        if self.wall.is_up() {
+            return Err(Error::NoNewConnection(url.to_owned()));
+        }
+        Server::connect(url, &self.id).await
     }
 
     /// Closes all functions.
@@ -268,6 +315,20 @@ mod tests {
         let died = answered("7".to_owned(), dies()).await;
         assert_eq!(died.instruction_id, "7");
         assert!(died.error.contains("the worker failed") && died.error.contains("a defect"), "{}", died.error);
+    }
+
+    #[tokio::test]
+    async fn a_wall_that_cannot_be_raised_lets_no_bundle_run() {
+        let missing = tempfile::tempdir().unwrap().path().join("missing");
+        let wall = Wall::new(SecondWall::new().allow_reading(&missing));
+        for _ in 0..2 {
+            let error = wall.raise().await.unwrap_err();
+            assert!(
+                matches!(&error, Error::SecondWall(SecondWallError::Path { path, .. }) if *path == missing),
+                "{error}"
+            );
+        }
+        assert!(!wall.is_up());
     }
 
     #[tokio::test]

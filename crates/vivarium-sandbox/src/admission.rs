@@ -121,10 +121,23 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 struct State {
     free: u32,
+    /// Slots that were given back, each reset for the next sandbox.
+    reset: u64,
     /// Slots of each tenant that has any.
     held: HashMap<ShareId, u32>,
     /// The first of each tenant's queue, by tenant. There is one only while no slot is free.
     waiting: BTreeMap<ShareId, (Weight, oneshot::Sender<Slot>)>,
+}
+
+/// How the slots are used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlotUsage {
+    pub(crate) total: u32,
+    pub(crate) used: u32,
+    /// Tenants that wait for one.
+    pub(crate) waiting: usize,
+    /// How often one was given back.
+    pub(crate) reset: u64,
 }
 
 /// A slot, until it is dropped.
@@ -136,7 +149,7 @@ pub(crate) struct Slot {
 
 impl Slots {
     pub(crate) fn new(total: u32) -> Arc<Self> {
-        let state = State { free: total, held: HashMap::new(), waiting: BTreeMap::new() };
+        let state = State { free: total, reset: 0, held: HashMap::new(), waiting: BTreeMap::new() };
         Arc::new(Self { total, waiting: AtomicUsize::new(0), state: Mutex::new(state) })
     }
 
@@ -176,6 +189,12 @@ impl Slots {
         self.lock().free <= self.total / 8
     }
 
+    /// What there is to know about them.
+    pub(crate) fn usage(&self) -> SlotUsage {
+        let state = self.lock();
+        SlotUsage { total: self.total, used: self.total - state.free, waiting: state.waiting.len(), reset: state.reset }
+    }
+
     fn held(&self, id: ShareId) -> u32 {
         self.lock().held.get(&id).copied().unwrap_or(0)
     }
@@ -204,6 +223,7 @@ impl State {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.slots.lock();
+        state.reset += 1;
         if let Some(held) = state.held.get_mut(&self.id) {
             *held -= 1;
             if *held == 0 {

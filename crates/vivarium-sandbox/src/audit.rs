@@ -8,7 +8,7 @@
 //! All have the target [`AUDIT_TARGET`] and the fields `event`, `tenant`, `job` and `task`. `reason` is one of `limit` (then `limit` is its
 //! name), `trap`, `protocol` (the guest broke the contract between host and guest), `forged` (structures that cannot be) and `second_wall`
 //! (a thread could not be confined, so that no code ran). `error` is the error, on one line. Names and fields are part of the
-//! interface: they do not change within a major version.
+//! interface: they do not change within a major version. What is on record is counted, too (`vivarium_sandboxes_ended_total`).
 
 use vivarium_text::OneLine;
 
@@ -29,13 +29,17 @@ pub(crate) fn ended(task: &Task, error: &Error) {
         // It ended itself, or never was.
         _ => return,
     };
-    let (tenant, job, task, limit) = (task.tenant().id(), task.job(), task.id(), limit.map(LimitKind::name));
+    let limit = limit.map(LimitKind::name);
+    task.metrics().add_end((reason, limit.unwrap_or_default()));
+    let (tenant, job, task) = (task.tenant().id(), task.job(), task.id());
     tracing::warn!(target: AUDIT_TARGET, event = "sandbox_ended", reason, limit, %tenant, %job, %task, error = %OneLine(error));
 }
 
 /// There is no room for a sandbox of the task.
 pub(crate) fn refused(task: &Task, error: &Error) {
     let Error::Limit(limit) = error else { return };
-    let (tenant, job, task, limit) = (task.tenant().id(), task.job(), task.id(), limit.limit.name());
+    let limit = limit.limit.name();
+    task.metrics().add_refusal(limit);
+    let (tenant, job, task) = (task.tenant().id(), task.job(), task.id());
     tracing::info!(target: AUDIT_TARGET, event = "sandbox_refused", limit, %tenant, %job, %task, error = %OneLine(error));
 }

@@ -1,9 +1,13 @@
 //! What a task did, readable at any time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::histogram::Histogram;
 use crate::sandbox::ColumnCounts;
+use crate::totals::{End, Totals};
 
 /// Counters of one task, over all its sandboxes, since it began. Reading them costs nothing to the sandboxes.
 #[derive(Debug, Default)]
@@ -21,6 +25,21 @@ pub struct Metrics {
     rows_as_columns: AtomicU64,
     rows_interpreted: AtomicU64,
     programs_dropped: AtomicU64,
+    cpu_nanos: AtomicU64,
+    checkouts: AtomicU64,
+    /// Shared with the sandboxes' output.
+    log_dropped: Arc<AtomicU64>,
+    call_times: Histogram,
+    turn_waits: Histogram,
+    room_waits: Histogram,
+    ends: Mutex<Ends>,
+}
+
+/// What is rare, and told by its reason.
+#[derive(Debug, Default)]
+struct Ends {
+    ended: BTreeMap<End, u64>,
+    refused: BTreeMap<&'static str, u64>,
 }
 
 /// The values of [`Metrics`] at one moment.
@@ -75,9 +94,82 @@ impl Metrics {
         }
     }
 
+    /// The counters as a tenant's totals have them.
+    pub(crate) fn totals(&self) -> Totals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let ends = self.ends();
+        Totals {
+            cpu: self.cpu_time(),
+            calls: read(&self.calls),
+            rows: read(&self.rows),
+            bytes_in: read(&self.bytes_in),
+            bytes_out: read(&self.bytes_out),
+            started: read(&self.started),
+            replaced: read(&self.replaced),
+            checkouts: read(&self.checkouts),
+            log_dropped: read(&self.log_dropped),
+            call_times: self.call_times.durations(),
+            turn_waits: self.turn_waits.durations(),
+            room_waits: self.room_waits.durations(),
+            ended: ends.ended.clone(),
+            refused: ends.refused.clone(),
+        }
+    }
+
+    /// Processor time of its sandboxes.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Adds processor time and returns the new total.
+    pub(crate) fn add_cpu(&self, time: Duration) -> Duration {
+        let nanos = nanos(time);
+        Duration::from_nanos(self.cpu_nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos))
+    }
+
+    /// A sandbox was lent out.
+    pub(crate) fn add_checkout(&self) {
+        add(&self.checkouts, 1);
+    }
+
+    /// A call waited so long for a turn on the processors.
+    pub(crate) fn add_turn_wait(&self, time: Duration) {
+        self.turn_waits.record(time);
+    }
+
+    /// Somebody waited so long for room for a sandbox, or for one to come back.
+    pub(crate) fn add_room_wait(&self, time: Duration) {
+        self.room_waits.record(time);
+    }
+
+    /// A sandbox was ended because of what its code did.
+    pub(crate) fn add_end(&self, end: End) {
+        *self.ends().ended.entry(end).or_default() += 1;
+    }
+
+    /// There was no room for a sandbox.
+    pub(crate) fn add_refusal(&self, limit: &'static str) {
+        *self.ends().refused.entry(limit).or_default() += 1;
+    }
+
+    /// Where bytes of output are counted that were dropped for exceeding a rate.
+    pub(crate) fn log_dropped(&self) -> &Arc<AtomicU64> {
+        &self.log_dropped
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        // Counters are added one at a time.
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn add_call(&self, rows: usize) {
         add(&self.calls, 1);
         add(&self.rows, rows as u64);
+    }
+
+    /// A batch's call took so long, copying included.
+    pub(crate) fn add_call_time(&self, time: Duration) {
+        self.call_times.record(time);
     }
 
     pub(crate) fn add_guest_time(&self, time: Duration) {

@@ -106,6 +106,7 @@ impl<T: Send + 'static> Pool<T> {
         });
         let weak: Weak<Shared<T>> = Arc::downgrade(&shared);
         image.runtime().idle_members().add(weak);
+        image.runtime().census().note(shared.config.task.tenant());
         Self { shared }
     }
 
@@ -121,6 +122,7 @@ impl<T: Send + 'static> Pool<T> {
         let permits = Arc::clone(&self.shared.permits);
         // The pool never closes its semaphore; if it did, there would be nothing to lend.
         let permit = permits.acquire_owned().await.map_err(|_| Error::Cancelled)?;
+        self.shared.config.task.metrics().add_checkout();
         // Nearly always there is one: without the state of all the waiting below.
         let idle = self.shared.lock().idle.pop();
         match idle {
@@ -227,12 +229,17 @@ impl<T: Send + 'static> Shared<T> {
             match self.role() {
                 Role::Again => {}
                 Role::Founder(founder) => {
-                    let member = self.found(no_room).await.inspect_err(|error| self.refused(error))?;
+                    let began = Instant::now();
+                    let member = self.found(no_room).await;
+                    self.config.task.metrics().add_room_wait(began.elapsed());
+                    let member = member.inspect_err(|error| self.refused(error))?;
                     drop(founder);
                     return Ok(self.lease(member, Some(permit)));
                 }
                 Role::Waiter(waiter) => {
+                    let began = Instant::now();
                     let waited = self.wait(waiter, no_room).await;
+                    self.config.task.metrics().add_room_wait(began.elapsed());
                     if let Some(mut lease) = waited.inspect_err(|error| self.refused(error))? {
                         lease.permit = Some(permit);
                         return Ok(lease);

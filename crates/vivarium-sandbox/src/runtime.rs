@@ -9,8 +9,10 @@ use wasmtime::{
 };
 
 use crate::admission::{AllIdleMembers, Slots};
+use crate::census::Census;
 use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
+use crate::exposition::Exposition;
 use crate::scheduler::Scheduler;
 use crate::wasi::HostFileBudget;
 
@@ -77,6 +79,7 @@ struct Shared {
     slots: Arc<Slots>,
     idle_members: AllIdleMembers,
     host_files: Arc<HostFileBudget>,
+    census: Census,
 }
 
 impl Runtime {
@@ -92,13 +95,26 @@ impl Runtime {
             Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
         let (slots, idle_members) = (Slots::new(config.sandboxes), AllIdleMembers::default());
         let host_files = Arc::new(HostFileBudget::new(config.host_files.into()));
-        let shared = Shared { config, engine, scheduler, ticker, slots, idle_members, host_files };
+        let census = Census::default();
+        let shared = Shared { config, engine, scheduler, ticker, slots, idle_members, host_files, census };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The configuration it was made with.
     pub fn config(&self) -> &RuntimeConfig {
         &self.shared.config
+    }
+
+    /// What operators watch, in Prometheus's text format: of each tenant that has sandboxes or pools, and of the process. Its metrics
+    /// are [`METRICS`](crate::METRICS). `labels`, pairs of a name and a value, stand at every sample.
+    ///
+    /// Tenants of one name are summed up. What those did that nobody has any more is kept for some thousand names.
+    pub fn exposition(&self, labels: &[(&'static str, &str)]) -> Exposition {
+        crate::exposition::of(self, labels)
+    }
+
+    pub(crate) fn census(&self) -> &Census {
+        &self.shared.census
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::quantity::serde_size;
 use crate::share::Share;
+use crate::totals::TaskCounters;
 use crate::wasi::{HostFileBudget, OutputBudget, OutputLimit, ScratchBudget};
 
 /// The longest identifier, in bytes.
@@ -163,6 +164,8 @@ pub struct Tenant {
     pub(crate) log: Option<Arc<OutputBudget>>,
     pub(crate) host_files: Arc<HostFileBudget>,
     pub(crate) share: Share,
+    /// What its tasks did.
+    pub(crate) counters: Arc<TaskCounters>,
     /// Those who wait for room for one more sandbox, in order. The first holds it.
     pub(crate) queue: tokio::sync::Mutex<()>,
     /// How many wait there, and how many for memory.
@@ -203,6 +206,7 @@ impl Tenant {
             log: limits.log_bytes_per_second.map(log),
             host_files: Arc::new(HostFileBudget::new(limits.host_files.into())),
             share: Share::new(limits.cpu_weight),
+            counters: Arc::default(),
             queue: tokio::sync::Mutex::default(),
             queued: AtomicUsize::new(0),
             short_of_memory: AtomicUsize::new(0),
@@ -233,6 +237,11 @@ impl Tenant {
         }
     }
 
+    /// How many wait for room for a sandbox of its, or for memory for one.
+    pub(crate) fn queue_length(&self) -> usize {
+        self.queued.load(Ordering::Relaxed) + self.short_of_memory.load(Ordering::Relaxed)
+    }
+
     /// Whether somebody waits for room for a sandbox of its.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.queued.load(Ordering::SeqCst) > 0 || self.short_of_memory.load(Ordering::SeqCst) > 0
@@ -246,7 +255,7 @@ impl Tenant {
 
     /// A task of one of the tenant's jobs.
     pub fn task(self: &Arc<Self>, job: JobId, id: TaskId) -> Arc<Task> {
-        Arc::new(Task { tenant: Arc::clone(self), job, id, cpu_nanos: AtomicU64::new(0), metrics: Metrics::default() })
+        Arc::new(Task { tenant: Arc::clone(self), job, id, metrics: self.counters.begin() })
     }
 }
 
@@ -256,8 +265,7 @@ pub struct Task {
     tenant: Arc<Tenant>,
     job: JobId,
     id: TaskId,
-    cpu_nanos: AtomicU64,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl Task {
@@ -287,7 +295,7 @@ impl Task {
 
     /// Processor time its sandboxes used so far.
     pub fn cpu_time(&self) -> Duration {
-        Duration::from_nanos(self.cpu_nanos.load(Ordering::Relaxed))
+        self.metrics.cpu_time()
     }
 
     /// What its sandboxes did so far.
@@ -297,8 +305,7 @@ impl Task {
 
     /// Adds processor time and returns the new total.
     pub(crate) fn charge_cpu(&self, time: Duration) -> Duration {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.cpu_nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos))
+        self.metrics.add_cpu(time)
     }
 }
 

@@ -5,13 +5,14 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arrow::datatypes::DataType;
-use common::{Guest, LOOP, column, config};
+use common::{Guest, LOOP, column, config_with, limits};
 use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use vivarium_sandbox::{AUDIT_TARGET, JobId, Sandbox, SandboxConfig, TaskId, Tenant, TenantId, TenantLimits};
+use vivarium_sandbox::{AUDIT_TARGET, JobId, Limits, Sandbox, SandboxConfig, TaskId, Tenant, TenantId, TenantLimits};
 
 type Events = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
 
@@ -42,11 +43,12 @@ impl<S: tracing::Subscriber> Layer<S> for Record {
 }
 
 /// What is put on record while a function of this guest is called.
-async fn record(guest: Guest) -> Vec<BTreeMap<String, String>> {
+async fn record(guest: Guest, sandbox: Limits) -> Vec<BTreeMap<String, String>> {
     let events = Events::default();
     let limits = TenantLimits { instances: 1, ..TenantLimits::default() };
     let tenant = Tenant::new(TenantId::new("acme").unwrap(), &limits);
-    let config = SandboxConfig { task: tenant.task(JobId::new("job").unwrap(), TaskId::new("7").unwrap()), ..config() };
+    let task = tenant.task(JobId::new("job").unwrap(), TaskId::new("7").unwrap());
+    let config = SandboxConfig { task, ..config_with(sandbox) };
     let call = async {
         let image = guest.image();
         let mut sandbox = Sandbox::start(&image, &config).await.unwrap();
@@ -67,11 +69,15 @@ async fn what_ends_a_sandbox_is_on_record() {
     let grow = "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (unreachable)";
     let full = (grow, "limit", Some("memory"));
     let trap = ("(unreachable)", "trap", None);
+    // Each call needs as much stack as the one before.
+    let deep = ("(call $deep) (unreachable)", "limit", Some("wasm_stack"));
     // A result that does not lie in memory, and one whose array does not.
     let protocol = ("(i32.const -4)", "protocol", None);
     let forged = ("(i32.store (i32.const 76) (i32.const -64)) (i32.const 64)", "forged", None);
-    for (body, reason, limit) in [endless, full, trap, protocol, forged] {
-        let events = record(invoke(body)).await;
+    for (body, reason, limit) in [endless, full, deep, trap, protocol, forged] {
+        let declarations = "(func $deep (call $deep))".into();
+        let time = if body == LOOP { limits().batch_time } else { Duration::from_secs(20) };
+        let events = record(Guest { declarations, ..invoke(body) }, Limits { batch_time: time, ..limits() }).await;
         let [refused, ended] = &events[..] else { panic!("{reason}: {events:?}") };
         assert_eq!((refused["event"].as_str(), refused["limit"].as_str()), ("sandbox_refused", "instances"));
         assert_eq!((ended["event"].as_str(), ended["reason"].as_str()), ("sandbox_ended", reason), "{ended:?}");
@@ -84,8 +90,37 @@ async fn what_ends_a_sandbox_is_on_record() {
     }
 }
 
+/// What is put on record while a sandbox of this guest is started.
+async fn record_start(guest: Guest, limits: Limits) -> Vec<BTreeMap<String, String>> {
+    let events = Events::default();
+    let start = async {
+        let image = guest.image();
+        let started = Sandbox::start(&image, &config_with(limits)).await;
+        assert!(started.is_err(), "it was started");
+    };
+    start.with_subscriber(tracing_subscriber::registry().with(Record(Arc::clone(&events)))).await;
+    std::mem::take(&mut *events.lock().unwrap())
+}
+
+#[tokio::test]
+async fn what_ends_a_sandbox_before_it_has_started_is_on_record() {
+    let start = |body: &str| Guest { start: body.into(), ..Guest::default() };
+    let small = Limits { memory: 256 << 10, batch_bytes: 64 << 10, ..limits() };
+    for (guest, limits, reason, limit) in [
+        (start(LOOP), limits(), "limit", Some("startup_time")),
+        (start("(unreachable)"), limits(), "trap", None),
+        (Guest { abi_version: 1, ..Guest::default() }, limits(), "protocol", None),
+        (Guest::default(), small, "limit", Some("memory")),
+    ] {
+        let events = record_start(guest, limits).await;
+        let [ended] = &events[..] else { panic!("{reason} {limit:?}: {events:?}") };
+        assert_eq!((ended["event"].as_str(), ended["reason"].as_str()), ("sandbox_ended", reason), "{ended:?}");
+        assert_eq!(ended.get("limit").map(String::as_str), limit, "{ended:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_goes_well_is_not() {
-    let events = record(Guest::default()).await;
+    let events = record(Guest::default(), limits()).await;
     assert_eq!(events.len(), 1, "only the sandbox for which there is no room: {events:?}");
 }

@@ -12,32 +12,9 @@ use std::path::Path;
 use std::process::Command;
 
 use arrow::datatypes::DataType;
+use common::process::in_a_process;
 use common::{Guest, column, config};
 use vivarium_sandbox::{RaisedWall, Sandbox, SecondWall, SecondWallError};
-
-/// The variable that names the function for the child, and the one with its folder.
-const INSIDE: &str = "VIVARIUM_TEST_INSIDE";
-const FOLDER: &str = "VIVARIUM_TEST_FOLDER";
-
-/// Runs the test `name` in a process of its own and shows what it says when it fails. In that process, does `inside`.
-fn in_a_process(name: &str, inside: impl FnOnce(&Path)) {
-    if std::env::var(INSIDE).as_deref() == Ok(name) {
-        return inside(Path::new(&std::env::var_os(FOLDER).unwrap()));
-    }
-    let folder = tempfile::tempdir().unwrap();
-    for part in ["in", "out", "elsewhere"] {
-        fs::create_dir(folder.path().join(part)).unwrap();
-        fs::write(folder.path().join(part).join("file"), part).unwrap();
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, name)
-        .env(FOLDER, folder.path())
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
 
 fn wall(folder: &Path) -> RaisedWall {
     let wall = SecondWall::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out"));
@@ -127,74 +104,6 @@ fn folders_are_made_only_below_those_that_may_be_written_under() {
             denied(fs::create_dir(folder.join("elsewhere/a")));
             denied(fs::remove_dir_all(&out));
         }
-    });
-}
-
-/// Makes a call of the system by its number, with numbers.
-#[allow(unsafe_code, reason = "the standard library makes none of these calls")]
-fn call(number: libc::c_long, arguments: [usize; 5]) -> Result<libc::c_long, Error> {
-    let [one, two, three, four, five] = arguments;
-    // SAFETY: a pointer among the arguments is null or to a buffer of the caller's that outlives the call.
-    let result = unsafe { libc::syscall(number, one, two, three, four, five) };
-    if result == -1 { Err(Error::last_os_error()) } else { Ok(result) }
-}
-
-#[test]
-fn calls_that_reach_other_processes_and_terminals_are_refused() {
-    in_a_process("calls_that_reach_other_processes_and_terminals_are_refused", |folder| {
-        // A process of the same user: the one that runs the tests.
-        let other = std::os::unix::process::parent_id() as usize;
-        let own = std::process::id() as usize;
-        let path = std::ffi::CString::new(folder.join("out/file").to_str().unwrap()).unwrap();
-        let (path, here) = (path.as_ptr() as usize, libc::AT_FDCWD as usize);
-        let mut limits = [0u64; 2];
-        let limits = limits.as_mut_ptr() as usize;
-        if !wall(folder).calls {
-            return;
-        }
-        let refused: &[(&str, libc::c_long, [usize; 5])] = &[
-            ("typing into the terminal", libc::SYS_ioctl, [0, libc::TIOCSTI as usize, path, 0, 0]),
-            (
-                "the same, with more in the upper half",
-                libc::SYS_ioctl,
-                [0, libc::TIOCSTI as usize | 1 << 32, path, 0, 0],
-            ),
-            ("the console's functions", libc::SYS_ioctl, [0, 0x541c, path, 0, 0]),
-            ("a signal for another thread", libc::SYS_tgkill, [other, other, 0, 0, 0]),
-            ("the same by the older call", libc::SYS_tkill, [other, 0, 0, 0, 0]),
-            ("a signal for another process", libc::SYS_kill, [other, 0, 0, 0, 0]),
-            ("a signal with a value", libc::SYS_rt_sigqueueinfo, [other, 0, limits, 0, 0]),
-            ("the same for a thread", libc::SYS_rt_tgsigqueueinfo, [other, other, 0, limits, 0]),
-            ("a handle of another process", libc::SYS_pidfd_open, [other, 0, 0, 0, 0]),
-            ("a mode", 452, [here, path, 0o777, 0, 0]),
-            ("an attribute", 463, [here, path, 0, path, 0]),
-            ("an attribute's removal", 466, [here, path, 0, path, 0]),
-            ("limits of another process", libc::SYS_prlimit64, [other, libc::RLIMIT_NOFILE as usize, 0, limits, 0]),
-            ("another process's priority", libc::SYS_setpriority, [0, other, 19, 0, 0]),
-            ("another process's processors", libc::SYS_sched_setaffinity, [other, 16, limits, 0, 0]),
-            ("shared memory by a number", libc::SYS_shmget, [1, 4096, 0o1666, 0, 0]),
-            ("a queue of messages by a number", libc::SYS_msgget, [1, 0o1666, 0, 0, 0]),
-            ("semaphores by a number", libc::SYS_semget, [1, 1, 0o1666, 0, 0]),
-            ("a queue of messages by a name", libc::SYS_mq_open, [path, libc::O_RDONLY as usize, 0, 0, 0]),
-            #[cfg(target_arch = "x86_64")]
-            ("a socket by its number of x32", 0x4000_0000 | 41, [1, 1, 0, 0, 0]),
-            #[cfg(target_arch = "x86_64")]
-            ("the process's id by its number of x32", 0x4000_0000 | 39, [0; 5]),
-        ];
-        for &(what, number, arguments) in refused {
-            let error = call(number, arguments).expect_err(what);
-            assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{what}: {error}");
-        }
-        // What the process does with itself goes on.
-        let thread = call(libc::SYS_gettid, [0; 5]).unwrap() as usize;
-        call(libc::SYS_tgkill, [own, thread, 0, 0, 0]).unwrap();
-        for process in [0, own] {
-            call(libc::SYS_prlimit64, [process, libc::RLIMIT_NOFILE as usize, 0, limits, 0]).unwrap();
-        }
-        let no_terminal = call(libc::SYS_ioctl, [0, libc::TCGETS as usize, path, 0, 0]);
-        assert_ne!(no_terminal.err().and_then(|error| error.raw_os_error()), Some(libc::EPERM));
-        let aborted = std::panic::catch_unwind(|| panic!("a panic is still caught"));
-        assert!(aborted.is_err());
     });
 }
 

@@ -11,7 +11,9 @@ use crate::env_command::Env;
 use crate::files::{Format, Location};
 use crate::flink::Flink;
 use crate::guest_test::GuestTest;
-use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions, TextOptions};
+use crate::options::{
+    ColumnOptions, EnvironmentOptions, HostOptions, MetricsOptions, OutputOptions, SandboxOptions, TextOptions,
+};
 use crate::sql::Sql;
 
 /// Run Python functions over tables inside WebAssembly.
@@ -132,6 +134,9 @@ pub struct Run {
     pub environment: EnvironmentOptions,
 
     #[command(flatten)]
+    pub metrics: MetricsOptions,
+
+    #[command(flatten)]
     pub messages: OutputOptions,
 }
 
@@ -171,6 +176,9 @@ pub struct Exec {
 
     #[command(flatten)]
     pub environment: EnvironmentOptions,
+
+    #[command(flatten)]
+    pub metrics: MetricsOptions,
 
     #[command(flatten)]
     pub messages: OutputOptions,

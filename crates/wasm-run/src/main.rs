@@ -31,6 +31,7 @@ mod guest_test;
 #[cfg(not(all(feature = "sql", feature = "flink", feature = "bench")))]
 mod left_out;
 mod log;
+mod metrics;
 mod options;
 mod panics;
 mod progress;

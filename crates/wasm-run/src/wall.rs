@@ -22,6 +22,8 @@ pub struct Reach<'a> {
     pub inputs: &'a [&'a Location],
     /// Folders in which files and folders are read, made and removed.
     pub folders: Vec<PathBuf>,
+    /// Whether a socket that listens takes connections.
+    pub serves: bool,
 }
 
 /// Puts the wall up, for good. Call it when the guest and the environment are open, and before Python runs.
@@ -52,6 +54,9 @@ pub fn raise(reach: Reach<'_>) -> Result<(), Failure> {
         {
             wall = wall.allow_reading(path);
         }
+    }
+    if reach.serves {
+        wall = wall.allow_accepting();
     }
     for folder in reach.folders {
         wall = wall.allow_reading(&folder).allow_writing_under(&folder);

@@ -23,6 +23,7 @@ mod lock;
 mod marker;
 mod pip;
 mod resolve;
+mod runs;
 mod script;
 mod wheel;
 
@@ -33,7 +34,8 @@ pub use error::{RequirementsError, Unsatisfied, UnsatisfiedReason};
 pub use file::{AllowedLines, Requirement, RequirementsFile};
 pub use lock::{LockedPackage, RequirementsLock};
 pub use pip::PIP_VARIABLES;
-pub(crate) use resolve::Resolver;
+pub(crate) use resolve::{Resolver, Whose};
+pub use runs::{PipUsage, pip_usage};
 pub use script::ScriptMetadata;
 pub(crate) use wheel::{WheelFile, install_wheel};
 

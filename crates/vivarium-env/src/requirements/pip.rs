@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::runs::Run;
 use super::{RequirementsError, Resolver};
 use crate::error::EnvironmentError;
 use crate::guest::GuestPython;
@@ -109,7 +110,7 @@ pub(super) fn run(
     network: bool,
     directories: &[PathBuf],
 ) -> Result<Outcome, EnvironmentError> {
-    let Resolver { settings, guest, limits, progress, .. } = resolver;
+    let Resolver { settings, guest, limits, tenant, progress, .. } = resolver;
     let failed = |source| RequirementsError::PipRun { source };
     let (result, log) = (scratch.join("result.json"), scratch.join("pip.log"));
     for leftover in [&result, &log] {
@@ -149,6 +150,8 @@ pub(super) fn run(
     command.env("PIP_CONFIG_FILE", "/dev/null").env("NETRC", "/dev/null");
     command.envs(PIP_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.stdin(Stdio::piped()).stdout(clone()?).stderr(clone()?).process_group(0);
+    // Its own time begins when it runs.
+    let run = Run::begin(tenant, progress)?;
     let mut child = match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(RequirementsError::PythonMissing { python: settings.python.clone() }.into());
@@ -166,6 +169,9 @@ pub(super) fn run(
 
     let text = tail(&mut output).map_err(failed)?;
     let outcome = std::fs::read(&result).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    if outcome.is_some() {
+        run.done();
+    }
     match outcome {
         Some(Outcome::Failed { hopeless, .. }) => Ok(Outcome::Failed { output: text, hopeless }),
         None => Ok(Outcome::Failed { output: text, hopeless: Vec::new() }),

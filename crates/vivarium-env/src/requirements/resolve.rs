@@ -15,7 +15,7 @@ use crate::error::{EnvironmentError, Role};
 use crate::guest::GuestPython;
 use crate::limits::MaterializeLimits;
 use crate::progress::{OpenEvent, OpenProgress};
-use crate::store::TenantStore;
+use crate::store::{TenantId, TenantStore};
 use crate::tree::{Input, open_input};
 
 /// Requirements asked about one by one when all of them together fail.
@@ -24,12 +24,21 @@ const EXPLAINED: usize = 32;
 const ATTEMPTS: usize = 3;
 const FILE_BYTES: u64 = 1 << 20;
 
+/// Whose requirements they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub tenant: &'a TenantId,
+    /// The tenant's part of the store, if there is one.
+    pub store: Option<&'a TenantStore>,
+}
+
 /// Resolves one job's requirements.
 pub(crate) struct Resolver<'a> {
     pub settings: &'a RequirementsSettings,
     pub guest: &'a GuestPython,
     pub limits: &'a MaterializeLimits,
     pub temporary: &'a [PathBuf],
+    pub tenant: &'a TenantId,
     pub store: Option<&'a TenantStore>,
     /// Where wheels come from instead of the index.
     pub cache: Option<&'a Path>,
@@ -60,7 +69,7 @@ impl<'a> Resolver<'a> {
         guest: &'a GuestPython,
         limits: &'a MaterializeLimits,
         temporary: &'a [PathBuf],
-        store: Option<&'a TenantStore>,
+        Whose { tenant, store }: Whose<'a>,
         progress: &'a OpenProgress,
     ) -> Result<Option<Self>, EnvironmentError> {
         if !info.has_requirements() {
@@ -74,7 +83,7 @@ impl<'a> Resolver<'a> {
             file.push(requirement, settings.allowed)?;
         }
         let cache = info.requirements_cache_directory.as_deref();
-        Ok(Some(Self { settings, guest, limits, temporary, store, cache, progress, file }))
+        Ok(Some(Self { settings, guest, limits, temporary, tenant, store, cache, progress, file }))
     }
 
     /// Finds out which packages are needed: from a lock, from memory, or from pip.

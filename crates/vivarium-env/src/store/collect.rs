@@ -32,6 +32,8 @@ pub struct Collected {
     pub freed_bytes: u64,
     /// Environments kept.
     pub kept: u64,
+    /// Bytes of their files.
+    pub kept_bytes: u64,
 }
 
 /// A stored environment.
@@ -97,10 +99,21 @@ impl TenantStore {
                 collected.removed.push(environment.key);
             } else {
                 collected.kept += 1;
+                collected.kept_bytes += environment.bytes;
             }
         }
         self.forget_resolutions(policy.max_age)?;
         Ok(collected)
+    }
+
+    /// Removes environments that nobody uses, those not used for longest first, until `bytes` more are within `quota`.
+    pub(super) fn make_room(&self, bytes: u64, quota: u64) -> Result<(), StoreError> {
+        let policy = CollectPolicy { max_age: Duration::MAX, max_bytes: quota.saturating_sub(bytes) };
+        let kept = self.collect(&policy)?.kept_bytes;
+        match kept.checked_add(bytes) {
+            Some(all) if all <= quota => Ok(()),
+            _ => Err(StoreError::Full { path: self.path.clone(), bytes, kept, quota }),
+        }
     }
 
     /// Removes trees that were being made, or removed, by a process that is gone.

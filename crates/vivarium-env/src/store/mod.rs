@@ -49,6 +49,11 @@ pub enum StoreError {
     Writable { path: PathBuf, reason: String },
     #[error("the environment store '{}' is not a directory", path.display())]
     NotDirectory { path: PathBuf },
+    #[error(
+        "the environment of {bytes} bytes has no room in the store '{}': the tenant's others that are in use take {kept} bytes, and all may \
+         take {quota} (EnvironmentSettings::store_bytes); end what uses them, or ship less", path.display()
+    )]
+    Full { path: PathBuf, bytes: u64, kept: u64, quota: u64 },
     #[error("the environment store '{}' failed while it {doing}{}", path.display(), crate::error::advice(source))]
     Io { path: PathBuf, doing: &'static str, source: std::io::Error },
 }
@@ -78,6 +83,9 @@ pub struct Store {
 
 /// How often a tree is made that somebody collects before it is taken.
 const ATTEMPTS: usize = 16;
+
+/// The lock of whoever compares a tenant's trees with its quota. Those of trees are named by hashes.
+const ROOM: &str = "room";
 
 /// One tenant's part of a [`Store`].
 #[derive(Debug)]
@@ -126,10 +134,12 @@ impl TenantStore {
     /// process or in others, one makes it and the others wait.
     ///
     /// `make` gets an empty directory and describes what it put there. When it fails nothing stays behind. It is called again when
-    /// somebody collects what it made before it is taken.
+    /// somebody collects what it made before it is taken. All of the tenant's trees take at most `quota` bytes: others that nobody uses
+    /// are removed for a new one.
     pub(crate) fn lease(
         &self,
         key: &str,
+        quota: u64,
         mut make: impl FnMut(&Dir) -> Result<TreeReport, EnvironmentError>,
     ) -> Result<StoreLease, EnvironmentError> {
         for _ in 0..ATTEMPTS {
@@ -142,7 +152,7 @@ impl TenantStore {
             self.discard_damaged(key)?;
             // The exclusive lock is given back before the shared one is taken: somebody may collect the tree in between.
             if !self.entries.exists(key) {
-                self.make_entry(key, &mut make)?;
+                self.make_entry(key, quota, &mut make)?;
             }
         }
         let source = std::io::ErrorKind::NotFound.into();
@@ -152,6 +162,7 @@ impl TenantStore {
     fn make_entry(
         &self,
         key: &str,
+        quota: u64,
         make: &mut dyn FnMut(&Dir) -> Result<TreeReport, EnvironmentError>,
     ) -> Result<(), EnvironmentError> {
         let failed = self.failed("made an environment");
@@ -162,7 +173,11 @@ impl TenantStore {
             let report = make(&tree)?;
             // A manifest on disk says that all of its tree is there: not only names and sizes, which is all that is compared later.
             rustix::fs::syncfs(&tree).map_err(|error| failed(error.into()))?;
-            Manifest::describe(&tree, report).and_then(|manifest| manifest.write(&directory)).map_err(&failed)?;
+            let manifest = Manifest::describe(&tree, report).map_err(&failed)?;
+            // Until the tree is among the others: two that come at once do not share what room there is.
+            let _room = Lock::take(&self.locks, ROOM, LockKind::Exclusive).map_err(&failed)?;
+            self.make_room(manifest.bytes, quota)?;
+            manifest.write(&directory).map_err(&failed)?;
             self.making.rename(key, &self.entries, key).map_err(&failed)?;
             Ok(())
         })();

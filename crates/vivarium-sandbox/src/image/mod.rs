@@ -180,6 +180,8 @@ impl Image {
         wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi).map_err(Error::Start)?;
         host_call::add_to_linker(&mut linker, |state: &mut State| &mut state.host).map_err(Error::Start)?;
         let pre = linker.instantiate_pre(module).map_err(ImageError::Compile)?;
+        // Now, and not with the first sandbox: behind the second wall no file in memory can be made.
+        module.initialize_copy_on_write_image().map_err(ImageError::Compile)?;
         Ok(Self { shared: Arc::new(Shared { runtime: runtime.clone(), pre, hash }) })
     }
 

@@ -93,6 +93,7 @@ impl SandboxConfig {
             },
             scratch_budget: Some(Arc::clone(&self.task.tenant().scratch)),
             output_budget: self.task.tenant().log.clone(),
+            output_dropped: Arc::clone(self.task.metrics().log_dropped()),
             host_file_budgets: vec![Arc::clone(&self.task.tenant().host_files), Arc::clone(runtime.host_files())],
             limits: WasiLimits {
                 open_files: limits.open_files,

@@ -387,13 +387,19 @@ async fn metered<F: Future>(
     let mut call = pin!(call);
     let mut exhausted = None;
     let mut wait = HostWait::default();
-    let mut start = Some(start);
+    let (mut start, mut waits_for_turn) = (Some(start), None);
     let ticker = image.runtime().ticker();
     let mut place = image.runtime().scheduler().place(ticker, &cpu.task().tenant().share);
     let polled = poll_fn(|context| {
         let start = start.take();
         wait.end(deadline);
-        let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
+        let Some(turn) = place.poll_turn(context.waker()) else {
+            waits_for_turn.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        if let Some(since) = waits_for_turn.take() {
+            cpu.task().metrics().add_turn_wait(since.elapsed());
+        }
         if let Err(error) = second_wall::enter_thread() {
             return Poll::Ready(Err(error));
         }

@@ -18,6 +18,7 @@ mod reply;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::ArrayRef;
 use arrow_schema::DataType;
@@ -99,12 +100,19 @@ impl Sandbox {
             return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
         }
         let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
+        image.runtime().census().note(task.tenant());
         let room = room.map_or_else(|| Room::now(image.runtime(), &task), Ok)?;
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
         let wasi = config.wasi(image.runtime(), &limits, &labels)?;
         let host = HostCalls::new(config.host.clone(), limits.batch_bytes);
-        let mut guest = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await?;
+        let instantiated = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await;
+        let mut guest = instantiated.inspect_err(|error| {
+            // A lack of room is told of as that.
+            if !error.is_no_room() {
+                audit::ended(&task, error);
+            }
+        })?;
         let started = async {
             guest.check_version(&deadline).await?;
             if let Some(snapshot) = &config.snapshot {
@@ -194,8 +202,12 @@ impl Sandbox {
         if call.batch.is_some() {
             self.task.metrics().add_call(rows);
         }
+        let began = Instant::now();
         let returned = guest.invoke(&call, &self.deadline).instrument(span).await;
         self.labels.end_call();
+        if call.batch.is_some() {
+            self.task.metrics().add_call_time(began.elapsed());
+        }
         self.finish(guest, returned)
     }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   files     Landlock: files and folders that were named may be opened, nothing else of the file system; no TCP
-//!   calls     seccomp:  no sockets, no programs, no processes, nothing that changes owners, modes, mounts or the kernel
+//!   calls     seccomp:  the calls of a list may be made, no others: no new sockets, no programs, no processes, no new machine code
 //! ```
 //!
 //! It is put up ([`SecondWall::raise`]) once in a process, after what needs more rights and before guests run, and never comes
@@ -13,7 +13,11 @@
 //! itself behind the wall before it runs a guest for the first time (`enter_thread`), and threads that it starts are behind
 //! it from their beginning. Threads that never run guests and were there before keep their files; code that escaped and then
 //! takes one of those over meets the filter only.
+//!
+//! So a process raises it when its sockets are connected and its images are open: machine code cannot be mapped afterwards.
 
+#[cfg(target_os = "linux")]
+mod allowed;
 #[cfg(target_os = "linux")]
 mod calls;
 #[cfg(target_os = "linux")]
@@ -47,6 +51,7 @@ pub struct SecondWall {
     writing_in: Vec<PathBuf>,
     writing_under: Vec<PathBuf>,
     writing_to: Vec<PathBuf>,
+    accepting: bool,
     required: bool,
 }
 
@@ -135,6 +140,12 @@ impl SecondWall {
         self
     }
 
+    /// Lets sockets that listen already take connections. Without this they do not.
+    pub fn allow_accepting(mut self) -> Self {
+        self.accepting = true;
+        self
+    }
+
     /// Puts the wall up, for good: at once for all calls and for the files of this thread, and for the files of every other
     /// thread before it runs a guest.
     ///
@@ -150,7 +161,7 @@ impl SecondWall {
         RULES.set(rules).map_err(|_| SecondWallError::AlreadyRaised)?;
         // First the files: the filter of calls allows none of Landlock's less.
         restrict_thread()?;
-        let calls = calls::restrict_process()?;
+        let calls = calls::restrict_process(self.accepting)?;
         if self.required && !calls {
             return Err(SecondWallError::Missing("seccomp"));
         }

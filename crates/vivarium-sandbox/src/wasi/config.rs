@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use cap_std::fs::Dir;
 
@@ -24,6 +25,8 @@ pub struct WasiConfig {
     pub scratch_budget: Option<Arc<ScratchBudget>>,
     /// A rate that lines of a log count towards besides, for instance that of a tenant.
     pub output_budget: Option<Arc<OutputBudget>>,
+    /// Where bytes are counted that were dropped for exceeding a rate.
+    pub output_dropped: Arc<AtomicU64>,
     /// Totals that files and directories of the environment count towards while they are open, for instance that of a tenant.
     pub host_file_budgets: Vec<Arc<HostFileBudget>>,
     /// Limits on everything else.
@@ -53,6 +56,7 @@ impl Default for WasiConfig {
             scratch: ScratchLimits::default(),
             scratch_budget: None,
             output_budget: None,
+            output_dropped: Arc::default(),
             host_file_budgets: Vec::new(),
             limits: WasiLimits::default(),
             stdin: Stdin::default(),

@@ -22,6 +22,11 @@ impl HostFileBudget {
     pub fn open(&self) -> u64 {
         self.0.used()
     }
+
+    /// Descriptors that there may be.
+    pub fn limit(&self) -> u64 {
+        self.0.limit()
+    }
 }
 
 /// One descriptor, until it is dropped.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -127,6 +128,8 @@ pub(crate) struct Output {
     bucket: Option<TokenBucket>,
     budget: Option<Arc<OutputBudget>>,
     dropped: u64,
+    /// The same of several guests.
+    all_dropped: Arc<AtomicU64>,
 }
 
 struct Sink {
@@ -164,9 +167,10 @@ impl Output {
         stderr: Box<dyn OutputSink>,
         limit: Option<OutputLimit>,
         budget: Option<Arc<OutputBudget>>,
+        all_dropped: Arc<AtomicU64>,
     ) -> Self {
         let bucket = limit.map(TokenBucket::new);
-        Output { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0 }
+        Output { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0, all_dropped }
     }
 
     /// Replaces both sinks. The rate goes on; the notice is given again if need be.
@@ -219,6 +223,7 @@ impl Output {
         }
         let dropped = (bytes.len() - admitted.bytes) as u64;
         self.dropped = self.dropped.saturating_add(dropped);
+        self.all_dropped.fetch_add(dropped, Ordering::Relaxed);
         match &mut to.flood {
             Some(flood) => *flood = flood.saturating_add(dropped),
             None => {

@@ -1,6 +1,8 @@
 //! Guests written by hand, which keep to the contract or break it in one place.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod process;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +104,11 @@ impl Guest {
     }
 
     pub fn image(&self) -> Image {
-        Image::from_wasm_bytes(&runtime(), &self.wasm()).expect("a guest of this test is not usable")
+        self.image_in(&runtime())
+    }
+
+    pub fn image_in(&self, runtime: &Runtime) -> Image {
+        Image::from_wasm_bytes(runtime, &self.wasm()).expect("a guest of this test is not usable")
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cli::Exec;
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
+use crate::metrics::Publisher;
 use crate::options::TimeLimit;
 use crate::wall::Reach;
 
@@ -29,7 +30,9 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let environment =
         OpenEnvironment::open(&command.environment, request["source"].as_str(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), config)?;
-    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
+    let metrics = Publisher::new(&command.metrics, image.runtime()).await?;
+    let environment = config.environment.as_deref();
+    crate::wall::raise(Reach { environment, serves: metrics.serves(), ..Reach::default() })?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {

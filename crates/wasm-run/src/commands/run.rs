@@ -19,6 +19,7 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::files::{self, Destination, Format, Input, Location, Opening, Output, Spool};
+use crate::metrics::Publisher;
 use crate::options::TimeLimit;
 use crate::progress::{ProgressMode, RowProgress};
 use crate::supervisor::{Doing, doing};
@@ -43,7 +44,9 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let input = tokio::spawn(files::open(opening, spool));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
+    let metrics = Publisher::new(&command.metrics, image.runtime()).await?;
     crate::wall::raise(Reach {
+        serves: metrics.serves(),
         environment: config.environment.as_deref(),
         snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
         inputs: &[&command.input],

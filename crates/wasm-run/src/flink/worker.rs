@@ -1,6 +1,6 @@
 //! The worker that Flink starts for each slot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,15 +9,19 @@ use vivarium::{guest_python, in_environment};
 use vivarium_env::{
     EnvironmentError, EnvironmentSettings, JobId, PythonEnvironmentManager, RequirementsSettings, Store,
 };
-use vivarium_flink::{JobVariables, Sandboxes, Settings, WorkerOptions};
+use vivarium_flink::{JobVariables, Sandboxes, Settings, WallPolicy, WorkerOptions};
 use vivarium_guest::{ImageName, ImageStore};
-use vivarium_sandbox::{Image, SandboxConfig};
+use vivarium_sandbox::{Image, Runtime, SandboxConfig, SecondWall};
 
 use crate::failure::Failure;
+use crate::metrics::Publisher;
 use crate::options::OutputOptions;
 
 /// The image for clients of Python 3.11, the only version so far.
 const IMAGE: &str = "flink";
+
+/// What names of files with a worker's metrics begin with; its process's number follows.
+const FILE: &str = "vivarium-worker-";
 
 /// Sandboxes of one worker: a slot runs some operators of a job, each in its own.
 const SANDBOXES: usize = 64;
@@ -69,8 +73,41 @@ pub async fn execute(command: Worker) -> Result<ExitCode, Failure> {
         Ok((sandboxes, manager)) => (Ok(sandboxes), manager),
         Err(failure) => (Err(failure.to_string()), None),
     };
-    worker.run(sandboxes).await.map_err(failed)?;
+    let runtime = sandboxes.as_ref().ok().map(|sandboxes| sandboxes.image.runtime());
+    let _metrics = match (&settings.metrics.folder, runtime) {
+        (Some(folder), Some(runtime)) => Some(publish(folder, runtime, &options.id)?),
+        _ => None,
+    };
+    let wall = wall(settings.second_wall, sandboxes.as_ref().ok())?;
+    worker.run(sandboxes, wall).await.map_err(failed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes this worker's metrics into a file of the folder.
+///
+/// A TaskManager kills its workers, so files stay; those of processes that are gone are removed by the next worker.
+fn publish(folder: &Path, runtime: &Runtime, worker: &str) -> Result<Publisher, Failure> {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FILE)?.strip_suffix(".prom"));
+        if process.is_some_and(|process| process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists()) {
+            let _ = std::fs::remove_file(entry.path()); // somebody else may have been quicker
+        }
+    }
+    let file = folder.join(format!("{FILE}{}.prom", std::process::id()));
+    Publisher::to_file(file, runtime, &[("worker", worker)])
+}
+
+/// The wall behind which functions run: of files, the job's environment can be read, and nothing else.
+fn wall(policy: WallPolicy, sandboxes: Option<&Sandboxes>) -> Result<SecondWall, Failure> {
+    let mut wall = SecondWall::new();
+    if policy == WallPolicy::Require {
+        wall = wall.require();
+    }
+    match sandboxes.and_then(|sandboxes| sandboxes.config.environment.as_deref()) {
+        Some(environment) => wall.allow_reading_open(environment).map_err(Failure::internal),
+        None => Ok(wall),
+    }
 }
 
 /// What functions run in, and what keeps the job's environment there.
@@ -108,4 +145,30 @@ async fn prepare(
 
 fn failed(error: vivarium_flink::Error) -> Failure {
     Failure::internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_workers_that_are_gone_are_removed() {
+        let runtime = Runtime::new(vivarium_sandbox::RuntimeConfig { sandboxes: 1, ..Default::default() }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // No process has a number above 2^22. Files of others are none of ours.
+        for name in ["vivarium-worker-4194305.prom", "vivarium-worker-x.prom", "other.prom"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let metrics = publish(folder.path(), &runtime, "1-1").unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let own = format!("vivarium-worker-{}.prom", std::process::id());
+        assert_eq!(names, ["other.prom", own.as_str(), "vivarium-worker-x.prom"]);
+        let text = std::fs::read_to_string(folder.path().join(own)).unwrap();
+        assert!(text.contains("vivarium_slots{worker=\"1-1\"} 1\n"), "{text}");
+        drop(metrics);
+    }
 }

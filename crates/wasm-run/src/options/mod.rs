@@ -3,6 +3,7 @@
 mod columns;
 mod environment;
 mod host;
+mod metrics;
 mod output;
 mod sandbox;
 mod text;
@@ -10,6 +11,7 @@ mod text;
 pub use columns::ColumnOptions;
 pub use environment::{EnvironmentOptions, PackageOptions, StoreOptions, WantedImage};
 pub use host::HostOptions;
+pub use metrics::MetricsOptions;
 pub use output::OutputOptions;
 pub use sandbox::{SandboxOptions, TimeLimit, parse_variable};
 pub use text::TextOptions;

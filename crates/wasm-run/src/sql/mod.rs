@@ -57,6 +57,7 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::files::Location;
+use crate::metrics::Publisher;
 use crate::options::{EnvironmentOptions, TimeLimit, WantedImage};
 use crate::supervisor::{Doing, doing};
 use crate::wall::Reach;
@@ -95,7 +96,8 @@ pub async fn execute(command: Sql) -> Result<ExitCode, Failure> {
     environment.image = Some(wanted.name.clone());
     let environment = OpenEnvironment::open(&environment, headers, &command.messages).await?;
     let history = command.is_interactive().then(History::find).flatten();
-    raise_wall(&arguments, &session, environment.as_ref(), history.as_ref())?;
+    let metrics = Publisher::new(&command.metrics, image.runtime()).await?;
+    raise_wall(&arguments, &session, environment.as_ref(), history.as_ref(), &metrics)?;
     let python = install(&command, &arguments, &session, (wanted.name, image), environment.as_ref()).await?;
 
     if command.is_interactive() {
@@ -151,12 +153,14 @@ fn raise_wall(
     session: &Session,
     environment: Option<&OpenEnvironment>,
     history: Option<&History>,
+    metrics: &Publisher,
 ) -> Result<(), Failure> {
     // The directory of the environment, by its handle.
     let config = sandbox_in(environment, SandboxConfig::default())?;
     let tables: Vec<_> = arguments.tables.iter().flat_map(FoundTable::paths).map(Location::File).collect();
     let own = std::iter::once(session.temporary_folder()).chain(history.map(|history| history.folder().to_owned()));
     crate::wall::raise(Reach {
+        serves: metrics.serves(),
         environment: config.environment.as_deref(),
         snapshots: environment.and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
         inputs: &tables.iter().collect::<Vec<_>>(),

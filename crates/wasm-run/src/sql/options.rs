@@ -8,7 +8,9 @@ use vivarium_sandbox::parse_size;
 use super::tables::NamedTable;
 use crate::cli::FunctionName;
 use crate::files::{Format, Location};
-use crate::options::{ColumnOptions, EnvironmentOptions, HostOptions, OutputOptions, SandboxOptions, TextOptions};
+use crate::options::{
+    ColumnOptions, EnvironmentOptions, HostOptions, MetricsOptions, OutputOptions, SandboxOptions, TextOptions,
+};
 
 /// Query files with SQL that may call Python functions.
 ///
@@ -103,6 +105,9 @@ pub struct Sql {
 
     #[command(flatten)]
     pub environment: EnvironmentOptions,
+
+    #[command(flatten)]
+    pub metrics: MetricsOptions,
 
     #[command(flatten)]
     pub messages: OutputOptions,
