@@ -79,6 +79,20 @@ def maybe(s):
         return None
     return s.strip()
 
+def steps(n):
+    k = 0
+    while True:
+        k += 1
+        if k * k > n or k > 20:
+            return k
+
+def place(s, n):
+    for k in range(len(s)):
+        for j in range(n % 3):
+            if s[k] == "A" and j == 1:
+                return k + j
+    return -n
+
 def make(n):
     return lambda x: x * n + n
 
@@ -365,6 +379,8 @@ class Function:
                 lambda: f"{r.choice(['twice', 'thrice'])}({e('i')})",
                 lambda: f"({r.choice(['twice', 'thrice'])} if {e('b')} else {r.choice(['twice', 'helper'])})({e('i')})",
                 lambda: f"math.{r.choice(['floor', 'ceil'])}({e('f')})",
+                lambda: f"(steps({e('i')}) + {self.var('i')})",
+                lambda: f"(place({e('s')}, {e('i')}) + {self.var('i')})",
                 lambda: f"{e('s')}.{r.choice(['find', 'count', 'index'])}({r.choice(['a', 'A', 'IR', 'é', 'aa'])!r})",
                 lambda: f"({e('b')} + {e('b')} * K)",
                 lambda: f"divmod({e('i')}, {e('i')})[{r.choice('01')}]",

@@ -376,6 +376,14 @@ def fn(x):
     assert "five" in str(errors)
 
 
+def test_a_return_out_of_a_loop_ends_the_call_that_it_is_in():
+    function = written("@udf(input_types=['string', 'int64', 'int64'], result_type='int64')\ndef fn(s, a, b):\n    return place(s, a) * 3 + steps(b) + a\n")
+    function.types = ["string", "int64", "int64"]
+    r = column_programs.random.Random(1)
+    columns = [["BAA", "A", "", "BBBA"] * 200, [r.randrange(-9, 9) for _ in range(800)], [r.randrange(-9, 500) for _ in range(800)]]
+    assert column_runs.compare(function, columns) is None
+
+
 class DamagedCode(types.SimpleNamespace):
     __hash__ = object.__hash__
 

@@ -62,6 +62,7 @@ class Lifter(
         self.patterns = {}
         self.documents = False  # whether there may be values of JSON
         self.returns = []
+        self.bottom = 1  # the number of frames that a state has whose return is one of `returns`: of a loop, that of the call it is in
         self.reasons = {}  # (Code, number of an instruction, why), in order
         self.here = (None, 0)
         self.depth = self.steps = 0

@@ -210,7 +210,7 @@ class Loops:
             state.mask = Mask("reg", outside)
             self.push(state)
         for outside, v in returned:
-            if body.depth == 1:
+            if body.depth == self.bottom:
                 self.returns.append((Mask("reg", outside), v))
                 continue
             state = body.outer.copy()
@@ -222,8 +222,8 @@ class Loops:
 
     def _lift_body(self, body, inside, ranged):
         """(states behind the loop, [(rows, value)] that the function returned in it), as they are outside."""
-        saved = self.memo, self.masks, self.returns, self.queue, self.heap
-        self.memo, self.masks, self.returns, self.queue, self.heap = {}, {}, [], {}, []
+        saved = self.memo, self.masks, self.returns, self.bottom, self.queue, self.heap
+        self.memo, self.masks, self.returns, self.bottom, self.queue, self.heap = {}, {}, [], body.depth, {}, []
         self.depth += 1
         try:
             if ranged:
@@ -241,7 +241,7 @@ class Loops:
                 returned.append((outside, v))
             return behind, returned
         finally:
-            self.memo, self.masks, self.returns, self.queue, self.heap = saved
+            self.memo, self.masks, self.returns, self.bottom, self.queue, self.heap = saved
             self.depth -= 1
 
     def _next_number(self, body, state):

@@ -116,10 +116,10 @@ class Machine:
         return self.push(state)
 
     def _return(self, state, v):
-        state.frames.pop()
-        if not state.frames:
+        if len(state.frames) == self.bottom:
             self.returns.append((state.mask, v))
             return None
+        state.frames.pop()
         state.frames[-1].stack.append(v)
         state.frames[-1].at += 1
         return self.push(state)  # all returns of a call meet here
