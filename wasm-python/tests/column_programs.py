@@ -19,6 +19,7 @@ WORDS = ["", "A", "N", "O", "R", "AIR", "MAIL", " air ", "rail\n", "\tShip", "\x
 WORDS += ["0", "42", " -7 ", "+5", "1_000", "3.14", "1e5", "-0", "-0.0", ".5", "5.", ".", "nan", "inf", "é", "Straße", "ＡＩＲ", "ﬀ", "İ"]
 WORDS += ["\u00a0air\u00a0", "日本語テキストです", "😀😀", "a" * 8, "a" * 9, "b" * 17, "A.B,C;D", "1" * 21, "٣", "0x10", "aXbXc", "MAILMAIL"]
 WORDS += ["2024-02-29", "2023-02-29", "1999-12-31 23:59:59", "2024-01-02T03:04:05", "2024-01-02 03:04:05.678", "0001-01-01", "9999-12-31"]
+WORDS += ["QUJD", "YQ==", "QR==", "YQ=", "====", "-_8=", "Y Q=", "deadBEEF", "f", "FFFFFFFFFFFFFFFF", "7fffffffffffffff", "1_0", "0b11"]
 WORDS += ["2024-1-2", "2024-01-02 3:04:05", "20240102", "2024-W01-1", "2024-01-02 03:04", "2024-01-02T03:04:05Z", "2024-01-02  03:04:05", "2024-13-01"]
 WORDS += ["\x85", "\0", "a\0b", "AIR\0", "00000000", "12345678", "123456789", "u=a://x", "555-1234", "aé", "éa", "aaaaaaé", "x\u3000", "￿", "\U00010000"]
 
@@ -40,12 +41,15 @@ PYTHON = {"i": "int", "f": "float", "b": "bool", "s": "str", "d": "datetime.date
 PYTHON |= {"w": "datetime.timedelta", "c": "datetime.time", "y": "bytes", "D": "decimal.Decimal", "r": "dict"}
 
 PRELUDE = """
+import base64
+import binascii
 import datetime
 import decimal
 import hashlib
 import json
 import math
 import re
+import zlib
 from decimal import Decimal
 from datetime import timedelta
 from math import sqrt as root
@@ -173,6 +177,9 @@ MOMENTS = {
 """Constants by kind."""
 
 
+HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+
+
 def pattern(r, depth=0, bounded=False):
     """A random regular expression, and how many groups it has. Nothing unbounded is repeated: the interpreter would never end."""
     pieces, groups = [], 0
@@ -297,7 +304,10 @@ class Function:
             record = f"{{'c': {self.var('s')}, 'a': {self.var('i')}, 'd': {self.var('D')}, 'b': {self.var('f')}}}"
             choices += [lambda: record, lambda: f"({e('i')}, {e('f')}, None, {e('D')})", lambda: record]
         if kind == "y":
-            choices += [lambda: f"{e('s')}.encode()", lambda: f"({e('y')} + {e('y')})"]
+            choices += [lambda: f"{e('s')}.encode()", lambda: f"({e('y')} + {e('y')})", lambda: f"hashlib.{r.choice(HASHES)}({e('y')}).digest()"]
+            choices += [lambda: f"base64.{r.choice(['b64encode', 'urlsafe_b64encode', 'b64decode', 'urlsafe_b64decode'])}({e('y')})"]
+            choices += [lambda: f"{e('y')}[{r.choice(['', '1', '-3'])}:{r.choice(['', '4', '-1', self.var('i')])}]", lambda: f"binascii.hexlify({e('y')})"]
+            choices += [lambda: f"bytes.fromhex({e('s')})", lambda: f"{e('s')}.encode('ascii')"]
         return r.choice(choices)()
 
     def bool_expr(self, e):
@@ -387,12 +397,21 @@ class Function:
                 lambda: f"T2[{e('i')}]",
                 lambda: f"len({e('s')}.split({r.choice([' ', ',', 'A', 'é'])!r}))",
                 lambda: f"int({r.choice(['max', 'min'])}({e('i')}, {e('f')}))",
+                lambda: f"zlib.{r.choice(['crc32', 'adler32'])}({e('y')})",
+                lambda: f"int(hashlib.{r.choice(HASHES)}({e('y')}).hexdigest(){r.choice(['', '[:8]', '[:16]'])}, 16) {self.divided()}",
+                lambda: f"int({e('s')}, {r.choice(['2', '8', '16'])})",
+                lambda: f"int.from_bytes({e('y')}{r.choice(['', '[:8]', '[-3:]'])}, {r.choice(['big', 'little'])!r}) {self.divided()}",
+                lambda: f"{e('y')}[{r.choice(['0', '-1', self.var('i')])}]",
             ]
         )()
 
     def small(self, e):
         """A number of bits to shift by: not so many that the interpreter runs out of memory."""
         return self.r.choice(["0", "1", "3", "40", "min(" + e("i") + ", 70)"])
+
+    def divided(self):
+        """What becomes of an int that may be large."""
+        return self.r.choice(["", "% 100", "% 1000003", "& 1023", "% 2 ** 40", "// 3", "% " + self.var("i")])
 
     def rest(self):
         return "(" + self.var("i") + " % 5)"
@@ -460,6 +479,8 @@ class Function:
                 lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
                 lambda: f"{e(r.choice('dtzc'))}.isoformat()",
                 lambda: f"str({e('D')})",
+                lambda: f"hashlib.{r.choice(HASHES)}({e('y')}).hexdigest()",
+                lambda: f"{e('y')}.{r.choice(['hex()', 'decode()', 'decode(errors=chr(97))', 'decode(%r)' % 'latin-1'])}",
                 lambda: f"re.sub({pattern(r)[0]!r}, {r.choice(['', '-', 'xyz'])!r}, {e('s')})",
                 lambda: self.matched(e),
                 lambda: self.matched(e),

@@ -108,6 +108,18 @@ OPERATIONS = [
     ("a", "r", "r"), ("a['a']", "r", "i"), ("a['b'] * 2", "r", "f"), ("a['c']", "r", "s"), ("a.get('d')", "r", "D"), ("a['x']", "r", "i"), ("a.get('x', 7)", "r", "i"), ("'a' in a", "r", "b"),
     ("{'a': a['a'] + 1, 'b': a['b'], 'c': a['c'], 'd': a['d']}", "r", "r"), ("(a['a'], b, None, a.get('d'))", "rf", "r"), ("{'a': b, 'b': b}", "ri", "r"), ("a if b else None", "rb", "r"),
     ("a if a['a'] else {'d': None, 'a': b, 'b': 0, 'c': 'x'}", "ri", "r"), ("{'a': 1, 'b': a['a'], 'c': a['c'].upper(), 'd': 3}", "r", "r"), ("a is None", "r", "b"),
+    *((f"hashlib.{name}(a).hexdigest()", "y", "s") for name in column_programs.HASHES), *((f"hashlib.{name}(a.encode()).digest()", "s", "y") for name in column_programs.HASHES),
+    *((f"hashlib.sha256(a * {k}{end}).hexdigest()", "s", "s") for k in (3,) for end in ("", ".encode()")), ("hashlib.md5(a, usedforsecurity=False).hexdigest()", "y", "s"),
+    *((f"int(hashlib.md5(a.encode()).hexdigest(){part}, 16) {then}", "s", "i") for part in ("", "[:8]", "[:15]", "[:16]") for then in ("", "% 10", "% 1000003", "& 255", "% 2**55", "% 2**61", "+ 1")),
+    *((f"int(a, {base})", "s", "i") for base in (2, 8, 16, 10, 36)), ("int(a, base=16) % 7", "s", "i"), ("int(a, 16) // 7", "s", "i"),
+    *((f"int.from_bytes(a{part}, {order}) {then}", "y", "i") for part in ("", "[:8]", "[-4:]") for order in ("'big'", "'little'", "byteorder='big'", "'big', signed=True") for then in ("", "% 97", "& 1023")),
+    *((f"{fn}(a)", "y", "i") for fn in ("zlib.crc32", "binascii.crc32", "zlib.adler32")), ("zlib.crc32(a, 7)", "y", "i"), ("zlib.crc32(a.encode()) % 16", "s", "i"),
+    *((f"base64.{fn}(a)", kind, "y") for fn in ("b64encode", "urlsafe_b64encode", "b64decode", "urlsafe_b64decode", "standard_b64decode", "b32encode") for kind in "ys"), ("base64.b64decode(a, validate=True)", "y", "y"),
+    ("base64.b64encode(a.encode('utf-8')).decode('ascii')", "s", "s"), ("base64.b64decode(base64.b64encode(a)).decode(errors='replace')", "y", "s"), ("base64.b64encode(a, b'-_')", "y", "y"),
+    *((f"binascii.{fn}(a)", kind, "y") for fn in ("hexlify", "unhexlify") for kind in "ys"), ("bytes.fromhex(a)", "s", "y"), ("bytes.fromhex(a.hex())", "y", "y"), ("binascii.b2a_base64(a)", "y", "y"),
+    *((f"a[{part}]", "y", "y") for part in ("1:", ":3", "-2:", ":-1", "2:5", "9:")), *((f"a[{part}]", "y", "i") for part in ("0", "-1", "5")), ("a[b]", "yi", "i"), ("a[:b]", "yi", "y"), ("a[1:b]", "yi", "y"),
+    *((f"a.{way}({encoding})", kind, other) for way, kind, other in (("encode", "s", "y"), ("decode", "y", "s")) for encoding in ("'ascii'", "'utf_8'", "'latin-1', 'ignore'", "errors='replace'", "'utf-16'")),
+    ("a.translate(bytes.maketrans(b'aA', b'xy'))", "y", "y"), ("isinstance(a, bytes)", "y", "b"), ("hashlib.md5(a)", "s", "s"), ("hashlib.new('md5', a).hexdigest()", "y", "s"),
     ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
 ]
 

@@ -29,7 +29,10 @@
     /* times.c */                                                                                                                 \
     X(int_within) X(date_part) X(day_of_date) X(moment_to_text) X(text_to_moment)                                                 \
     /* bytes.c */                                                                                                                 \
-    X(bytes_length) X(bytes_decode) X(bytes_hex)                                                                                  \
+    X(bytes_length) X(bytes_item) X(bytes_ascii) X(bytes_decode) X(bytes_hex)                                                     \
+    /* codecs.c, digests.c, digits.c */                                                                                           \
+    X(bytes_to_base64) X(bytes_from_base64) X(bytes_from_hex) X(bytes_translate) X(bytes_digest) X(bytes_checksum)                \
+    X(digits_check) X(digits_value) X(digits_mod)                                                                                 \
     /* decimals.c */                                                                                                              \
     X(decimal_add) X(decimal_sub) X(decimal_mul) X(decimal_neg) X(decimal_abs) X(decimal_lt) X(decimal_le) X(decimal_eq)          \
     X(decimal_ne) X(decimal_gt) X(decimal_ge) X(decimal_truth) X(int_to_decimal) X(decimal_widen) X(decimal_narrow)               \

@@ -6,6 +6,7 @@ import math
 import re
 import types
 
+from vivarium._lift.digests import is_digest
 from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number, float_bits
 from vivarium._lift.patterns import FUNCTIONS, is_match
@@ -60,11 +61,14 @@ FLOAT_FUNCTIONS = {
 _OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
 _OF_SCALARS += (math.isnan, math.isinf, math.isfinite)
 _OF_CONTAINERS = (len, min, max, sum, any, all, sorted, tuple, list, set, frozenset)
-_CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool}
+_CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool, BYTES: bytes}
 _BUILTIN_CLASSES = (int, float, str, bool, complex, bytes, bytearray, tuple, list, dict, set, frozenset, object, type(None))
 
 VARIADIC = 0x20 | 0x80 | 0x100 | 0x200 | 0x04 | 0x08
 """Flags of code: generators, coroutines, *args and **kwargs."""
+
+_BINARY_CLASSES = (int, bytes)
+"""Whose methods may be called by the class."""
 
 _DEEPEST = 8
 _UNROLLED = 32
@@ -85,6 +89,9 @@ class Calls:
         if not isinstance(f, Const):
             raise Deopt("a call of such a value")
         fn = f.v
+        found = self.digest_function(fn, arguments, keywords, state)
+        if found is not None:
+            return found
         if fn is json.loads and not keywords:
             return self.document(fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType and fn in FUNCTIONS and not keywords:
@@ -97,6 +104,8 @@ class Calls:
             return self.moment_class(fn, arguments, keywords, state)
         if fn is decimal.Decimal and not keywords:
             return self.new_decimal([self.present(v, state) for v in arguments])
+        if fn is int and len(arguments) == 1 and set(keywords) == {"base"}:
+            arguments, keywords = [*arguments, keywords["base"]], {}
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
@@ -173,6 +182,8 @@ class Calls:
         if fn is len and count == 1:
             if ts[0] == TEXT:
                 return Reg(NUMBER, self.emit("text_length", NUMBER, self.as_reg(x), mask=mask))
+            if ts[0] == BYTES and isinstance(x, Const):
+                return Const(len(x.v))
             if ts[0] == BYTES:
                 return Reg(NUMBER, self.emit("bytes_length", NUMBER, self.as_reg(x)))
             if isinstance(x, Tup):
@@ -193,6 +204,8 @@ class Calls:
             return self._extreme(fn, arguments, ts, state)
         if fn is round:
             return self._round(arguments, ts, mask)
+        if fn is int and count == 2 and ts[0] == TEXT:
+            return self.based_int(x, arguments[1], state)
         if count == 1 and fn in (int, float, str, bool):
             return self._converted(fn, x, ts[0], mask, state)
         if fn is isinstance and count == 2 and ts[0] in _CLASSES:
@@ -288,7 +301,7 @@ class Calls:
 
     def has_methods(self, v):
         """Whether methods of the constant may be called."""
-        if type(v.v) in (str, dict, re.Pattern) or (type(v.v) is type and v.v in CLASSES):
+        if type(v.v) in (str, dict, re.Pattern) or (type(v.v) is type and (v.v in CLASSES or v.v in _BINARY_CLASSES)):
             return True
         return type_of(v) in (BYTES, *MOMENTS) or exponent_of(type_of(v)) is not None
 
@@ -302,20 +315,24 @@ class Calls:
             return self.document_method(name, v, arguments, state)
         if is_match(v) and not keywords:
             return self.match_method(name, v, arguments, state)
+        if is_digest(v) and not keywords:
+            return self.digest_method(name, v, arguments, state)
+        if isinstance(v, Const) and type(v.v) is type and v.v in _BINARY_CLASSES:
+            return self.binary_class_method(v.v, name, [self.present(argument, state) for argument in arguments], keywords, state)
         if isinstance(v, Const) and type(v.v) is type:
             return self.moment_class_method(name, v.v, arguments, keywords, state)
         if exponent_of(type_of(v)) is not None:
             return self.decimal_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if type_of(v) in MOMENTS:
             return self.moment_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
+        if type_of(v) == BYTES:
+            return self.bytes_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
+        if type_of(v) == TEXT and name == "encode":
+            return self.encoded(v, arguments, keywords, state)
         if keywords:
             raise Deopt(f"{name}() with keywords")
         if isinstance(v, Const) and type(v.v) is dict:
             return self.dict_method(name, v.v, arguments, state)
-        if type_of(v) == BYTES:
-            return self.bytes_method(name, v, arguments, state)
-        if type_of(v) == TEXT and name == "encode":
-            return self.encoded(v, arguments)
         if type_of(v) == TEXT:
             return self.text_method(name, v, arguments, state)
         raise Deopt(f"{name}() of such a value")

@@ -7,6 +7,7 @@ from vivarium._lift.patterns import is_match
 from vivarium._lift.structs import is_record
 from vivarium._lift.values import (
     BOOL,
+    BYTES,
     CONTAINERS,
     FLOAT,
     NONE,
@@ -206,6 +207,8 @@ class Containers:
             if isinstance(x, Slice):
                 return self.slice(box, Slice(self.present(x.start, state), self.present(x.stop, state)), state)
             return self.index(box, x, state)
+        if type_of(box) == BYTES:
+            return self.bytes_item(box, x, state)
         if isinstance(box, Split):
             return self.part(box, x, state)
         if isinstance(box, Tup):

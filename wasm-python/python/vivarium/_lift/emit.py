@@ -37,6 +37,7 @@ _PURE = frozenset(
     text_contains text_find text_count text_starts text_ends text_replace text_isdigit text_isalpha
     text_isalnum text_isspace text_isupper text_islower text_title text_capitalize text_pad
     find_text find_int take_number take_bool take_text int_to_text date_part moment_to_text bytes_length bytes_hex
+    bytes_to_base64 bytes_translate bytes_digest bytes_checksum digits_value digits_mod
     pattern_find pattern_group pattern_mark pattern_replace
     """.split()
 )

@@ -14,6 +14,7 @@ from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
 from vivarium._lift.guards import Guards, check_nothing_watches
 from vivarium._lift.decimals import Decimals
+from vivarium._lift.digests import Digests
 from vivarium._lift.documents import Documents
 from vivarium._lift.inputs import MOST_PLACES, Inputs
 from vivarium._lift.loops import Loops
@@ -42,6 +43,7 @@ class Lifter(
     Texts,
     Patterns,
     Binary,
+    Digests,
     Times,
     Decimals,
     Numbers,
@@ -60,6 +62,7 @@ class Lifter(
         self.codes = {}
         self.keywords = ()
         self.patterns = {}
+        self.whole = {}  # by register: (what digits or bytes the int is made of, how they are read)
         self.documents = False  # whether there may be values of JSON
         self.returns = []
         self.bottom = 1  # the number of frames that a state has whose return is one of `returns`: of a loop, that of the call it is in

@@ -171,6 +171,9 @@ class Numbers:
             if isinstance(y, Const) and 0 <= y.v <= 64 and isinstance(x, Reg):
                 return Reg(NUMBER, self.emit("int_pow", NUMBER, x.id, constant=y.v, mask=self.m_reg(state.mask)))
             raise Deopt("** of ints")
+        rest = self.rest_of_whole(op, x, y, state)
+        if rest is not None:
+            return rest
         a, b, constant = self._operands(x, y, check_number)
         if op == "/":
             return Reg(FLOAT, self.emit("int_div", FLOAT, a, b, constant=constant, mask=self.m_reg(state.mask)))

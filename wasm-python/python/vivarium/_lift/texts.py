@@ -146,7 +146,9 @@ class Texts:
         constant = struct.unpack("<q", struct.pack("<ii", *bounds))[0]
         constants = (registers[0] < 0) | (registers[1] < 0) << 1
         mask = self.m_reg(state.mask)
-        return Reg(TEXT, self.emit("text_slice", TEXT, self.as_reg(text), *registers, mask=mask, extra=constants, constant=constant))
+        t = type_of(text)
+        constants |= (t == BYTES) << 2
+        return Reg(t, self.emit("text_slice", t, self.as_reg(text), *registers, mask=mask, extra=constants, constant=constant))
 
     def index(self, text, place, state):
         mask = self.m_reg(state.mask)
