@@ -65,6 +65,8 @@ D5 = {"A": 1, "AIR": 2.5, "x": None, "R": -3, "é": 1e300}
 D6 = {1: "one", 2: 2, 5: None}
 T1, T2, T3 = ("a", "é", "", "long text"), [1, -2, 3], (0.5, -0.0)
 S1 = {"A", "AIR", "é", "x", "12"}
+TABLE = str.maketrans({"A": "a", "é": "e", "I": None, "x": "xyz", "日": 66, " ": "_"})
+LETTERS = str.maketrans("abc", "ABé", "R,")
 K = 7
 DAY, HOURS = timedelta(days=1), timedelta(hours=-5, microseconds=3)
 START, STAMP, NOON = datetime.date(2020, 2, 29), datetime.datetime(2000, 1, 1, 12, 30), datetime.time(12)
@@ -326,6 +328,9 @@ class Function:
                 lambda: f"({self.const('s')} in {e('s')})",
                 lambda: f"{e('s')}.{r.choice(tests)}",
                 lambda: f"({e('i')} in {r.choice(['(1, 2, 5)', 'D3', 'L2', '{0, 3}', '(1.0, 2, True)'])})",
+                lambda: f"{r.choice(['any', 'all'])}({self.character()} for c in {self.var('s')})",
+                lambda: f"any({e('i')} > k for k in (1, {self.var('i')}, 5))",
+                lambda: f"({self.pair(e)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {self.pair(e)})",
                 lambda: f"D4.get({e('s')}, {self.const('b')})",
                 lambda: f"(maybe({e('s')}) is {r.choice(['', 'not '])}None)",
                 lambda: f"isinstance({e(r.choice('ifsb'))}, {r.choice(['int', 'str', '(int, float)', 'bool'])})",
@@ -389,6 +394,15 @@ class Function:
                 lambda: f"{r.choice(['twice', 'thrice'])}({e('i')})",
                 lambda: f"({r.choice(['twice', 'thrice'])} if {e('b')} else {r.choice(['twice', 'helper'])})({e('i')})",
                 lambda: f"math.{r.choice(['floor', 'ceil'])}({e('f')})",
+                lambda: f"sum({r.choice(['1', 'ord(c)', 'k'])} for k, c in enumerate({self.iterable()}) if {self.character()})",
+                lambda: f"sum(int(c) for c in {self.var('s')} if c.isdigit())",
+                lambda: f"sum({e('i')} * k for k in (1, -2, {self.var('i')}))",
+                lambda: f"next(({r.choice(['k', 'ord(c)'])} for k, c in enumerate({self.var('s')}) if {self.character()}), {self.const('i')})",
+                lambda: f"len({e('s')}.{r.choice(['split()', 'split(None)', 'split(chr(65), 1)', 'rsplit(chr(65), 2)'])})",
+                lambda: f"len([c for c in {self.iterable()} if {self.character()}])",
+                lambda: f"ord({e('s')})",
+                lambda: f"{e('s')}.rfind({r.choice(['a', 'A', 'é'])!r})",
+                lambda: f"math.gcd({e('i')}, {e('i')})",
                 lambda: f"(steps({e('i')}) + {self.var('i')})",
                 lambda: f"(place({e('s')}, {e('i')}) + {self.var('i')})",
                 lambda: f"{e('s')}.{r.choice(['find', 'count', 'index'])}({r.choice(['a', 'A', 'IR', 'é', 'aa'])!r})",
@@ -408,6 +422,32 @@ class Function:
     def small(self, e):
         """A number of bits to shift by: not so many that the interpreter runs out of memory."""
         return self.r.choice(["0", "1", "3", "40", "min(" + e("i") + ", 70)"])
+
+    def character(self):
+        """A condition of a character or a word, c."""
+        return self.r.choice(["c.isdigit()", "c in 'AIR'", "c != 'A'", "c.isalpha()", "c > 'B'", "c == c.upper()", "len(c) == 1"])
+
+    def iterable(self):
+        """Of texts."""
+        ways = ["{}", "{}", "{}.split()", "{}.split(',')", "reversed({})", "map(str.upper, {})", "list({})"]
+        return self.r.choice(ways).format(self.var("s"))
+
+    def pair(self, e):
+        return f"({e('i')}, {e('s')})"
+
+    def spec(self, kind):
+        """A format of values of that kind."""
+        r = self.r
+        align = r.choice(["", "<", ">", "^", "*^", "->"])
+        width = r.choice(["", "3", "12"]) if not align else r.choice(["3", "12"])
+        if kind == "s":
+            return align + width + r.choice(["", "", ".3", "s"])
+        if not align and r.random() < 0.3:
+            return r.choice(["", "+", " "]) + r.choice(["05", "012"]) + r.choice({"i": ["", "d", "x"], "f": [".2f", ".1%"]}[kind])
+        return align + r.choice(["", "+", " "]) + width + r.choice({"i": ["", "d", ",", "_d", "x", "X", "b", "o", ".1f"], "f": [",.2f", ".0f", ".3%", "_.1f", "f"]}[kind])
+
+    def joiner(self):
+        return repr(self.r.choice(["", "-", ", ", "é"]))
 
     def divided(self):
         """What becomes of an int that may be large."""
@@ -480,6 +520,22 @@ class Function:
                 lambda: f"{e(r.choice('dtzc'))}.isoformat()",
                 lambda: f"str({e('D')})",
                 lambda: f"hashlib.{r.choice(HASHES)}({e('y')}).hexdigest()",
+                lambda: f"{self.joiner()}.join(c for c in {self.iterable()} if {self.character()})",
+                lambda: f"{self.joiner()}.join([c.lower() for c in {self.iterable()}])",
+                lambda: f"{self.joiner()}.join(c + d for c, d in zip({self.iterable()}, {self.var('s')}))",
+                lambda: f"{self.joiner()}.join({self.iterable()})",
+                lambda: f"{e('s')}.{r.choice(['partition', 'rpartition'])}({r.choice(['A', 'é', ' ', 'aa'])!r})[{r.randrange(3)}]",
+                lambda: f"{e('s')}.{r.choice(['split()', 'split(chr(65), 1)', 'rsplit(chr(65), 1)', 'split(chr(32), 2)'])}[{r.choice(['0', '1', '-1', self.var('i')])}]",
+                lambda: f"{e('s')}.{r.choice(['casefold()', 'center(9)', 'center(6, chr(42))', 'translate(TABLE)', 'translate(LETTERS)'])}",
+                lambda: f"{e('s')}[::-1]",
+                lambda: f"chr({r.choice([e('i'), e('i') + ' % 70000'])})",
+                lambda: f"{r.choice(['hex', 'bin', 'oct'])}({e('i')})",
+                lambda: f"format({e('i')}, {self.spec('i')!r})",
+                lambda: f"format({e('f')}, {self.spec('f')!r})",
+                lambda: f"format({e('s')}, {self.spec('s')!r})",
+                lambda: f"('%{r.choice(['', '-', '0', '+', ' '])}{r.choice(['', '7'])}{r.choice(['d', 'x'])}|%{r.choice(['', '-'])}9s' % ({e('i')}, {self.var('s')}))",
+                lambda: f"'{{1:>8}}{{0}}{{x:.1f}}'.format({e('i')}, {e('s')}, x={e('f')})",
+                lambda: f"re.split({r.choice(['A', '[,;]', r'[^a-z]+'])!r}, {e('s')})[{r.choice(['0', '1', '-1'])}]",
                 lambda: f"{e('y')}.{r.choice(['hex()', 'decode()', 'decode(errors=chr(97))', 'decode(%r)' % 'latin-1'])}",
                 lambda: f"re.sub({pattern(r)[0]!r}, {r.choice(['', '-', 'xyz'])!r}, {e('s')})",
                 lambda: self.matched(e),

@@ -77,7 +77,7 @@ void vv_k_bytes_from_base64(const vv_op *op, vv_block *block) {
     }
 }
 
-static inline uint8_t digit(uint8_t byte) {
+static inline uint8_t value_of(uint8_t byte) {
     const uint8_t letter = (uint8_t)((byte | 32) - 'a');
     return (uint8_t)(byte - '0') < 10 ? (uint8_t)(byte - '0') : letter < 6 ? letter + 10 : NONE;
 }
@@ -94,7 +94,7 @@ void vv_k_bytes_from_hex(const vv_op *op, vv_block *block) {
         uint8_t *copy = x[i].size % 2 == 0 ? vv_room(x[i].size / 2) : NULL;
         bool all = copy != NULL;
         for (uint32_t k = 0; all && k < x[i].size / 2; k++) {
-            const uint8_t high = digit(x[i].at[2 * k]), low = digit(x[i].at[2 * k + 1]);
+            const uint8_t high = value_of(x[i].at[2 * k]), low = value_of(x[i].at[2 * k + 1]);
             all = high != NONE && low != NONE;
             copy[k] = (uint8_t)(high << 4 | low);
         }

@@ -6,7 +6,7 @@
 
 static inline uint32_t digit_of(uint8_t byte) {
     const uint8_t letter = (uint8_t)((byte | 32) - 'a');
-    return (uint8_t)(byte - '0') < 10 ? (uint32_t)(byte - '0') : letter < 26 ? letter + 10 : UINT32_MAX;
+    return (uint8_t)(byte - '0') < 10 ? (uint32_t)(byte - '0') : letter < 26 ? (uint32_t)letter + 10 : UINT32_MAX;
 }
 
 /* The digits in order of weight, the heaviest first. */

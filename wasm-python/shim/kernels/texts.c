@@ -276,7 +276,8 @@ void vv_k_text_repeat(const vv_op *op, vv_block *block) {
     }
 }
 
-/* To a width, the constant's low half, with the byte above it, which is ASCII. extra: 0: ljust, 1: rjust, 2: zfill. */
+/* To a width, the constant's low half, with the byte above it, which is ASCII. 
+ * extra: 0: ljust, 1: rjust, 2: zfill, 3: the format "^", 4: center. */
 void vv_k_text_pad(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a];
     vv_text *to = block->slots[op->to];
@@ -294,11 +295,13 @@ void vv_k_text_pad(const vv_op *op, vv_block *block) {
             block->fail[i] = 1;
             continue;
         }
+        /* center() and the format differ in where the odd one goes. */
+        const uint32_t left = op->extra == 0 ? 0 : op->extra == 3 ? missing / 2 : op->extra == 4 ? missing / 2 + (missing & width & 1) : missing;
         const uint32_t sign = op->extra == 2 && x[i].size > 0 && (x[i].at[0] == '-' || x[i].at[0] == '+');
         if (sign) *end++ = x[i].at[0];
-        if (op->extra == 0) vv_put(end, x[i].at, x[i].size);
-        memset(op->extra == 0 ? end + x[i].size : end, filler, missing);
-        if (op->extra != 0) vv_put(end + missing, x[i].at + sign, x[i].size - sign);
+        memset(end, filler, left);
+        vv_put(end + left, x[i].at + sign, x[i].size - sign);
+        memset(end + left + x[i].size - sign, filler, missing - left);
         to[i] = (vv_text){copy, x[i].size + missing};
     }
 }

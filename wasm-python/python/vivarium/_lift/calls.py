@@ -6,10 +6,13 @@ import math
 import re
 import types
 
+from vivarium._lift.bytecode import DEEPEST, VARIADIC
 from vivarium._lift.digests import is_digest
 from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.generators import takes
 from vivarium._lift.patterns import FUNCTIONS, is_match
+from vivarium._lift.sequences import is_iterator, is_parts
 from vivarium._lift.structs import is_record
 from vivarium._lift.times import CLASSES, MOMENTS
 from vivarium._lift.values import (
@@ -24,11 +27,14 @@ from vivarium._lift.values import (
     Deopt,
     Fork,
     Frame,
+    Generator,
+    Inner,
+    Iter,
     Made,
     Method,
+    Once,
     RangeIter,
     Reg,
-    Split,
     Tup,
     exponent_of,
     is_plain,
@@ -58,19 +64,17 @@ FLOAT_FUNCTIONS = {
 }
 """By number: shim/kernels/floats.c."""
 
-_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
+_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, chr, hex, oct, bin, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
 _OF_SCALARS += (math.isnan, math.isinf, math.isfinite)
 _OF_CONTAINERS = (len, min, max, sum, any, all, sorted, tuple, list, set, frozenset)
 _CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool, BYTES: bytes}
 _BUILTIN_CLASSES = (int, float, str, bool, complex, bytes, bytearray, tuple, list, dict, set, frozenset, object, type(None))
 
-VARIADIC = 0x20 | 0x80 | 0x100 | 0x200 | 0x04 | 0x08
-"""Flags of code: generators, coroutines, *args and **kwargs."""
+_BASES = {hex: 16, oct: 8, bin: 2}
 
 _BINARY_CLASSES = (int, bytes)
 """Whose methods may be called by the class."""
 
-_DEEPEST = 8
 _UNROLLED = 32
 
 
@@ -82,8 +86,12 @@ def _builtin(fn):
 class Calls:
     def call(self, f, arguments, keywords, state):
         """The value; or the Frame to run."""
-        if not all(isinstance(v, (Const, Made, Reg, Tup, RangeIter, Split)) for v in arguments):
+        if not all(isinstance(v, (Const, Made, Reg, Tup, RangeIter, Generator, Iter)) for v in arguments):
             raise Deopt("a call with such arguments")
+        if isinstance(f, Inner):
+            return self.inner_call(f, arguments, keywords, state)
+        if any(isinstance(v, Iter) for v in arguments):
+            raise Deopt("a call with an iterator")
         if isinstance(f, Method):
             return self._method(f.name, arguments[0], arguments[1:], keywords, state)
         if not isinstance(f, Const):
@@ -104,8 +112,10 @@ class Calls:
             return self.moment_class(fn, arguments, keywords, state)
         if fn is decimal.Decimal and not keywords:
             return self.new_decimal([self.present(v, state) for v in arguments])
-        if fn is int and len(arguments) == 1 and set(keywords) == {"base"}:
-            arguments, keywords = [*arguments, keywords["base"]], {}
+        if type(fn) is types.MethodDescriptorType and fn.__objclass__ is str and arguments and type_of(self.present(arguments[0], state)) == TEXT:
+            return self._method(fn.__name__, arguments[0], arguments[1:], keywords, state)
+        if len(arguments) == 1 and ((fn is int and set(keywords) == {"base"}) or (fn is enumerate and set(keywords) == {"start"})):
+            arguments, keywords = [*arguments, *keywords.values()], {}
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
@@ -115,6 +125,10 @@ class Calls:
             return folded
         if fn is range:
             return self._range(arguments)
+        if takes(fn) and arguments:
+            return self.take_all(fn, arguments, state)
+        if fn in (enumerate, reversed, zip, map):
+            return self._iterator_call(fn, arguments, state)
         return self._builtin_call(fn, [self.present(v, state) for v in arguments], state)
 
     def _folded(self, fn, arguments):
@@ -123,7 +137,7 @@ class Calls:
         for v in arguments:
             if isinstance(v, Const):
                 values.append(v.v)
-            elif isinstance(v, Tup) and all(isinstance(item, Const) for item in v.items):
+            elif isinstance(v, Tup) and v.kind is not Once and all(isinstance(item, Const) for item in v.items):
                 values.append((tuple if v.kind is range else v.kind)(item.v for item in v.items))
             else:
                 return None
@@ -144,7 +158,9 @@ class Calls:
     def _inlined(self, fn, arguments, keywords, state):
         code = fn.__code__
         count = code.co_argcount
-        if code.co_flags & VARIADIC or code.co_cellvars or code.co_kwonlyargcount or len(state.frames) > _DEEPEST:
+        if any(isinstance(v, Generator) or is_iterator(v) for v in (*arguments, *keywords.values())):
+            raise Deopt("a call with an iterator")
+        if code.co_flags & VARIADIC or code.co_kwonlyargcount or len(state.frames) > DEEPEST:
             raise Deopt(f"a call of {fn.__name__}()")
         if any(frame.code.code is code for frame in state.frames):
             raise Deopt("recursion")
@@ -160,6 +176,24 @@ class Calls:
         if len(given) != count:
             raise Deopt("a call that raises")
         return Frame(self.code_of(code), fn, 0, given, [])
+
+    def _iterator_call(self, fn, arguments, state):
+        count = len(arguments)
+        if fn is enumerate and count == 2:
+            return self.enumerated(*arguments, state)
+        if fn is enumerate and count == 1:
+            return self.enumerated(arguments[0], Const(0), state)
+        if fn is reversed and count == 1:
+            return self.turned(arguments[0], state)
+        if fn is zip and count:
+            return self.zipped(arguments, state)
+        if fn is map and count == 2 and isinstance(arguments[0], Const):
+            return self.mapped(arguments[0].v, arguments[1], state)
+        raise Deopt(f"{fn.__name__}() of such values")
+
+    def smallest(self, numbers):
+        """Of ints, as min() has it."""
+        return self._extreme(min, numbers, [NUMBER] * len(numbers), None) if len(numbers) > 1 else numbers[0]
 
     def _range(self, arguments):
         if not 1 <= len(arguments) <= 3 or any(type_of(v) != NUMBER for v in arguments):
@@ -186,10 +220,24 @@ class Calls:
                 return Const(len(x.v))
             if ts[0] == BYTES:
                 return Reg(NUMBER, self.emit("bytes_length", NUMBER, self.as_reg(x)))
+            if is_iterator(x):
+                raise Deopt("len() of an iterator")
             if isinstance(x, Tup):
                 return Const(len(x.items))
-            if isinstance(x, Split):
-                return self.part_count(x, state)
+            if is_parts(x):
+                return self.length_of(x, state)
+        if (fn is ord and ts == [TEXT]) or (fn is chr and ts == [NUMBER]):
+            return self.character(fn, x, state)
+        if fn in _BASES and ts == [NUMBER]:
+            return self.in_base(x, _BASES[fn], 1, state)
+        if fn is format:
+            return self.formatted(arguments, state)
+        if fn is pow and count == 2:
+            return self.binary("**", *arguments, state)
+        if fn is math.pow and count == 2 and all(t in (NUMBER, FLOAT, BOOL) for t in ts):
+            return self.binary("**", *map(self.to_float, arguments), state)
+        if fn is math.gcd and ts == [NUMBER, NUMBER]:
+            return Reg(NUMBER, self.emit("int_gcd", NUMBER, *map(self.as_reg, arguments), mask=mask))
         if fn is divmod and count == 2:
             return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
         if fn is abs and ts == [NUMBER]:
@@ -329,10 +377,10 @@ class Calls:
             return self.bytes_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if type_of(v) == TEXT and name == "encode":
             return self.encoded(v, arguments, keywords, state)
+        if type_of(v) == TEXT:
+            return self.text_method(name, v, arguments, state, keywords)
         if keywords:
             raise Deopt(f"{name}() with keywords")
         if isinstance(v, Const) and type(v.v) is dict:
             return self.dict_method(name, v.v, arguments, state)
-        if type_of(v) == TEXT:
-            return self.text_method(name, v, arguments, state)
         raise Deopt(f"{name}() of such a value")

@@ -8,10 +8,12 @@ States of different types stay apart, so that a value has one type everywhere. W
 import heapq
 
 from vivarium._lift.binary import Binary
-from vivarium._lift.bytecode import KNOWN, Code
-from vivarium._lift.calls import VARIADIC, Calls
+from vivarium._lift.bytecode import KNOWN, VARIADIC, Code
+from vivarium._lift.calls import Calls
 from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
+from vivarium._lift.formats import Formats
+from vivarium._lift.generators import Generators
 from vivarium._lift.guards import Guards, check_nothing_watches
 from vivarium._lift.decimals import Decimals
 from vivarium._lift.digests import Digests
@@ -24,6 +26,7 @@ from vivarium._lift.merge import Merging
 from vivarium._lift.numbers import Numbers
 from vivarium._lift.patterns import Patterns
 from vivarium._lift.results import MOST_STATES, Results
+from vivarium._lift.sequences import Sequences
 from vivarium._lift.structs import Structs
 from vivarium._lift.texts import Texts
 from vivarium._lift.times import Times
@@ -38,9 +41,12 @@ class Lifter(
     Loops,
     Calls,
     Containers,
+    Sequences,
+    Generators,
     Structs,
     Documents,
     Texts,
+    Formats,
     Patterns,
     Binary,
     Digests,

@@ -1,5 +1,6 @@
 """Structs: dicts with constant keys, as they come out of columns and as functions make them."""
 
+from vivarium._lift.sequences import is_iterator
 from vivarium._lift.values import Const, Deopt, Made, Reg
 
 _MOST_FIELDS = 254
@@ -26,7 +27,7 @@ class Structs:
         self._build_record(stack, [key.v if isinstance(key, Const) else None for key in items[::2]], items[1::2])
 
     def _build_record(self, stack, names, values):
-        if any(type(name) is not str for name in names) or not all(isinstance(v, (Const, Made, Reg)) for v in values):
+        if any(type(name) is not str for name in names) or not all(isinstance(v, (Const, Made, Reg)) and not is_iterator(v) for v in values):
             raise Deopt("a dict of such values")
         stack.append(self.record(names, values))
 
