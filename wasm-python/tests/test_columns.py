@@ -300,6 +300,12 @@ CHANGES = {
     "code": ("def g(y): return y\ndef h(y): return y * 2", "return g(x)", "g.__code__ = h.__code__"),
     "defaults": ("def g(y, z=1): return y + z", "return g(x)", "g.__defaults__ = (5,)"),
     "a called function": ("def g(y): return y", "return g(x)", "g = lambda y: -y"),
+    "a constant of a class": ("class C:\n    K = 1", "return x + C.K", "C.K += 1"),
+    "a constant of a class that is another type": ("class C:\n    K = 1", "return x // C.K", "C.K = 1.0"),
+    "a class that comes in front": ("class B:\n    K = 1\nclass C(B): pass", "return x + C.K", "C.K = 5"),
+    "a function of a class": ("class C:\n    @staticmethod\n    def f(x): return x + 1", "return C.f(x)", "C.f = lambda x: -x"),
+    "a member of an enum": ("import enum\nclass C(enum.Enum):\n    K = 1", "return x + C.K.value", "C.K._value_ = 5"),
+    "what a member of an enum is equal to": ("import enum\nclass C(enum.IntEnum):\n    K = 1", "return 1 if x == C.K else 2", "C.__eq__ = lambda self, other: True"),
     "a cell": ("def make():\n    n = 1\n    def g(y): return y + n\n    def more():\n        nonlocal n\n        n += 1\n    return g, more\ng, more = make()", "return g(x)", "more()"),
 }  # fmt: skip
 

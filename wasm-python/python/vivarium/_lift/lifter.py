@@ -10,6 +10,7 @@ import heapq
 from vivarium._lift.binary import Binary
 from vivarium._lift.bytecode import KNOWN, VARIADIC, Code
 from vivarium._lift.calls import Calls
+from vivarium._lift.classes import Classes
 from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
 from vivarium._lift.formats import Formats
@@ -40,6 +41,7 @@ class Lifter(
     Machine,
     Loops,
     Calls,
+    Classes,
     Containers,
     Sequences,
     Generators,

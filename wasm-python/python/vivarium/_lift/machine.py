@@ -4,6 +4,7 @@ import functools
 import types
 
 from vivarium._lift.bytecode import OLDER
+from vivarium._lift.classes import is_member
 from vivarium._lift.sequences import is_iterator
 from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS
 from vivarium._lift.values import NULL, TEXT, Cell, Const, Deopt, Fork, Frame, Generator, Iter, Made, Method, Reg, Slice, Tup, type_of
@@ -242,6 +243,14 @@ class Machine:
             stack.append(self.moment_attribute(name, v, state))
         elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
             stack.append(self.moment_constant(name, v.v))
+        elif isinstance(v, Const) and isinstance(v.v, type):
+            v = Const(self.class_attribute(v.v, name))
+            if method:
+                self._push_callable(stack, v)
+            else:
+                stack.append(v)
+        elif isinstance(v, Const) and is_member(v.v):
+            stack.append(Const(self.member_attribute(v.v, name)))
         else:
             raise Deopt(f"the attribute {name}")
 

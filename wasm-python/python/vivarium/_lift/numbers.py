@@ -207,6 +207,7 @@ class Numbers:
     # ---- Comparison ----
 
     def compare(self, op, x, y, state):
+        x, y = (self.plain_member(v, f"__{_COMPARISONS[op][0]}__") for v in (x, y))
         tx, ty = type_of(x), type_of(y)
         if any(isinstance(v, Const) and not is_columnar(v.v) for v in (x, y)):
             raise Deopt("a comparison of such constants")
