@@ -1,11 +1,14 @@
 """Functions as columns: what they give is what the interpreter gives, whatever changes under them; column_programs.py makes the functions
 that nobody would think of."""
 
+import re
 import sys
+import time
 import types
 
 import column_programs
 import column_runs
+import native_guest
 import pyarrow as pa
 import pytest
 from column_runs import run
@@ -306,6 +309,12 @@ CHANGES = {
     "a function of a class": ("class C:\n    @staticmethod\n    def f(x): return x + 1", "return C.f(x)", "C.f = lambda x: -x"),
     "a member of an enum": ("import enum\nclass C(enum.Enum):\n    K = 1", "return x + C.K.value", "C.K._value_ = 5"),
     "what a member of an enum is equal to": ("import enum\nclass C(enum.IntEnum):\n    K = 1", "return 1 if x == C.K else 2", "C.__eq__ = lambda self, other: True"),
+    "its own code": ("def g(x): return -x", "return x + 1", "fn.__code__ = g.__code__"),
+    "its own defaults and code": ("def g(x, y=5): return x * y", "return x + 1", "fn.__defaults__ = (5,); fn.__code__ = g.__code__"),
+    "a built-in name in its own module": ("", "return len(str(x))", "globals()['str'] = lambda x: 'xyz'"),
+    "code of a generator's function": ("def g(y): return sum(k for k in range(3)) + y\ndef h(y): return y", "return g(x)", "g.__code__ = h.__code__"),
+    "what a generator reads": ("W = [1, 2]", "return sum(w * x for w in W)", "W[0] = 7"),
+    "a table": ("T = {65: 'b'}", "return ord(chr(x + 1).translate(T))", "T[x + 2] = 'q'"),
     "a cell": ("def make():\n    n = 1\n    def g(y): return y + n\n    def more():\n        nonlocal n\n        n += 1\n    return g, more\ng, more = make()", "return g(x)", "more()"),
 }  # fmt: skip
 
@@ -430,7 +439,7 @@ class Damaged:
 
     def __init__(self, fn, raw):
         code = fn.__code__
-        names = ("co_consts", "co_names", "co_varnames", "co_cellvars", "co_freevars", "co_flags", "co_argcount", "co_kwonlyargcount")
+        names = ("co_consts", "co_names", "co_varnames", "co_cellvars", "co_freevars", "co_flags", "co_argcount", "co_kwonlyargcount", "co_name")
         self.__code__ = DamagedCode(co_code=bytes(raw), co_lines=code.co_lines, co_firstlineno=1, **{n: getattr(code, n) for n in names})
         self.__defaults__ = self.__kwdefaults__ = self.__closure__ = None
         self.__globals__, self.__builtins__ = fn.__globals__, fn.__builtins__
@@ -440,26 +449,64 @@ BYTECODE = [b"", b"\x00", bytes(range(256)), b"\x97\x00" * 5000, b"d\x00" * 3000
 
 
 @pytest.mark.parametrize("raw", BYTECODE)
-def test_any_bytecode_is_at_worst_not_lifted(raw):
+def test_any_bytecode_is_at_worst_not_lifted(guest, raw):
     from vivarium import _lift
 
     assert _lift.Candidate(Damaged(lambda x: x + 1, raw), (), [("int64", False)], "int64")() is None
 
 
-def test_bytecode_that_was_damaged():
-    """Bytes of good functions changed at random: there is no program, or one; nothing crashes or hangs."""
+def test_instructions_without_what_they_take(guest):
+    """Each instruction alone, and behind one value, with small and large arguments."""
+    import opcode
+
     from vivarium import _lift
 
+    load = bytes([opcode.opmap["LOAD_FAST"], 0])
+    for op in range(256):
+        for argument in (0, 1, 2, 5, 8, 255):
+            for before in (b"", load, load * 3):
+                raw = before + bytes([op, argument]) + bytes([0, 0]) * 10
+                for ending in (b"", load + bytes([opcode.opmap["RETURN_VALUE"], 0])):
+                    _lift.Candidate(Damaged(lambda x: [x for x in (x, len)], raw + ending), (), [("int64", False)], "int64")()
+
+
+def run_damaged(guest, function, fn):
+    """Lifts other code than the function's own, and runs what it became, if anything: what the rows are does not matter."""
+    from vivarium import _lift, _runtime
+
+    arguments = [native_guest.pa_type(type) for type in function.types]
+    handle, spelled = guest.bind(function.name, arguments, "null")
+    try:
+        bound = _runtime._bound[handle]
+        program = _lift.Candidate(fn, (), bound.columns.arguments, bound.columns.result)()
+        if program is None:
+            return 0
+        bound.function.lifter, bound.function.columns_mode = (lambda: program), _lift.MODES["force"]
+        guest.invoke(handle, column_runs.arrays(function, function.columns(300)), native_guest.pa_type(spelled))
+        return 1
+    finally:
+        guest.control(op="drop", handle=handle)
+
+
+def test_bytecode_that_was_damaged(guest, monkeypatch):
+    """Bytes of good functions changed at random: there is no program, or one, which runs; nothing crashes or hangs."""
+    from vivarium._lift.guards import Guards
+
+    monkeypatch.setattr(Guards, "code", lambda self, fn: None)  # it is no function
     r = column_programs.random.Random(5)
+    ran = 0
     for seed in range(150):
         function = column_programs.Function(seed)
         space = {}
         exec(column_programs.PRELUDE + function.source, space)
+        guest.load(column_programs.PRELUDE + function.source)
         fn = space[function.name]
-        raw = bytearray(fn.__code__.co_code)
-        for _ in range(r.randint(1, 6)):
-            raw[r.randrange(len(raw))] = r.randrange(256)
-        _lift.Candidate(Damaged(fn, raw), (), [(type, True) for type in function.types], function.result)()
+        for _ in range(4):
+            raw = bytearray(fn.__code__.co_code)
+            for _ in range(r.randint(1, 6)):
+                raw[r.randrange(len(raw))] = r.randrange(256)
+            ran += run_damaged(guest, function, Damaged(fn, raw))
+    assert ran > 20
 
 
 @pytest.mark.parametrize(
@@ -476,7 +523,7 @@ def test_bytecode_that_was_damaged():
     ],
     ids=["branches", "variables", "depth", "power", "folded power", "repetition", "recursive list", "loops"],
 )
-def test_extremes_are_lifted_in_no_time(source):
+def test_extremes_are_lifted_in_no_time(guest, source):
     from vivarium import _lift
     from vivarium.types import DataType
 
@@ -485,6 +532,53 @@ def test_extremes_are_lifted_in_no_time(source):
         source = source.replace("10 ** 10 ** 8", "int('1' * 4000) ** 3000")
     exec(source, space)
     _lift.explain(space["fn"], [(DataType("int64"), False)], DataType("int64"))
+
+
+EXTREMES = {
+    "many branches": "def fn(x):\n    y = ''\n" + "".join(f"    if x > '{k}': y += '{k}'\n" for k in range(10000)) + "    return y\n",
+    "255 parameters": "def fn(x, " + ", ".join(f"a{k}=x0" for k in range(254)) + "):\n    return x + a253\n",
+    "deep nesting": "def fn(x):\n" + "".join("    " * (k + 1) + f"if x > '{k}':\n" for k in range(90)) + "    " * 91 + "return x\n    return ''\n",
+    "deep calls": "".join(f"def f{k}(x): return f{k + 1}(x)\n" for k in range(50)) + "def f50(x): return x\ndef fn(x): return f0(x)\n",
+    "wide calls": "def f0(x): return x\n" + "".join(f"def f{k + 1}(x): return f{k}(x) + f{k}(x)\n" for k in range(20)) + "def fn(x): return f20(x)\n",
+    "a large text": "def fn(x): return x + HUGE\n",
+    "a large text that is searched": "def fn(x): return x if x in HUGE else HUGE.replace('x', x)\n",
+    "a loop over a large text": "def fn(x): return ''.join(c for c in HUGE if c == x)\n",
+    "a large table": "def fn(x): return x.translate(MANY)\n",
+    "a large dict": "def fn(x): return 'x' if x in MANY else MANY.get(x, x)\n",
+    "a large tuple": "def fn(x): return ''.join(x for k in NUMBERS)\n",
+    "loops of generators": "def fn(x): return x * sum(a + b + c for a in SOME for b in SOME for c in SOME)\n",
+    "generators in generators": "def fn(x): return str(sum(sum(sum(sum(1 for d in c) for c in b) for b in a) for a in x))\n",
+    "loops in loops": "def fn(x):\n" + "".join("    " * (k + 1) + f"for c{k} in x:\n" for k in range(15)) + "    " * 16 + "x += 'a'\n    return x\n",
+    "a filtered list": "def fn(x): return x[len([w for w in SOME if w > len(x)])]\n",
+    "any of many": "def fn(x): return 'a' if any(str(w) in x for w in SOME) else 'b'\n",
+    "a wide format": "def fn(x): return f'{x:999999999}' + '%999999999s' % x + '{:999999999}'.format(x)\n",
+    "a wide format of a constant": "def fn(x):\n    y = 5\n    return f'{y:999999999}' + '%999999999d' % y + format(y, '999999999d') + x\n",
+    "padding": "def fn(x):\n    y = 'a'\n    return x.zfill(10**9) + y.center(10**9) + y * 10**9\n",
+    "growing constants": "def fn(x):\n    y = 'a' * 4000\n    y = y.replace('a', 'b' * 4000).replace('b', 'c' * 4000)\n    return x + y\n",
+    "a large modulus": "def fn(x): return str(int(x, 16) % LARGE)\n",
+    "a recursive list": "def fn(x): return x.join(SELF) + str(x in SELF) + ''.join(SELF[0][0][0])\n",
+    "a loop over a recursive list": "def fn(x): return str(sum(1 for k in SELF for j in k for i in j)) + x\n",
+    "many splits": "def fn(x):\n" + "    x = ' '.join(x.split())\n" * 300 + "    return x\n",
+    "a generator that calls itself": "def fn(x): return ''.join(fn(c) for c in x)\n",
+    "an inner function that calls itself": "def fn(x):\n    def f(y): return f(y[1:]) if y else ''\n    return f(x)\n",
+    "expensive patterns": "def fn(x): return re.split('(?:(?:a{1,9}){1,9}){1,9}b', x)[0] + re.sub('(?:(?:a|b){1,40}){1,40}', 'x', x)\n",
+}
+"""Functions of a text: sources that a lifter might take forever for."""
+
+
+@pytest.mark.parametrize("what", EXTREMES)
+def test_extremes_of_text_are_lifted_in_no_time(guest, what):
+    from vivarium import _lift
+    from vivarium.types import DataType
+
+    space = {"HUGE": "x" * 10**7, "MANY": {k: "y" for k in range(10**6)}, "NUMBERS": tuple(range(10**6)), "SOME": list(range(64)), "re": re}
+    space |= {"LARGE": 1 << 100000, "SELF": [], "x0": ""}
+    space["SELF"].append(space["SELF"])
+    exec(EXTREMES[what], space)
+    started = time.monotonic()
+    lifted, why, _ = _lift.explain(space["fn"], [(DataType("string"), False)], DataType("string"))
+    assert time.monotonic() - started < 5
+    assert lifted or not why.startswith("the lifter failed"), why
 
 
 def test_methods_of_objects(guest):

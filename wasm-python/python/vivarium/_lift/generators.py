@@ -99,12 +99,10 @@ class Generators:
         if any(other.code.code is code for other in state.frames):
             raise Deopt("recursion")
         for name in inner.names:
-            if name in frame.code.code.co_freevars:
-                variables[name] = Const(self.guards.cell(frame.fn.__closure__[frame.code.code.co_freevars.index(name)]))
-            elif isinstance(frame.locals.get(name), (Inner, Generator, Cell)):
+            if name in frame.locals or (name in frame.code.code.co_freevars and frame.code.code is frame.fn.__code__):
+                variables[name] = self.in_cell(frame, name)
+            if isinstance(variables.get(name), (Inner, Generator)):
                 raise Deopt("an inner function of an inner function")
-            elif name in frame.locals:
-                variables[name] = frame.locals[name]
         if code.co_flags & GENERATOR:
             return Generator(code, variables)
         return Frame(self.code_of(code), frame.fn, 0, self._begun(code, variables), [])

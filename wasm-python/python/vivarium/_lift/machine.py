@@ -200,13 +200,16 @@ class Machine:
         stack.append(Const(instruction.value))
 
     def do_load_deref(self, state, frame, stack, instruction):
-        names, name = frame.code.code.co_freevars, instruction.value
+        stack.append(self.in_cell(frame, instruction.value))
+
+    def in_cell(self, frame, name):
+        """The value of a variable that inner functions share with the function around them."""
         if name in frame.locals:
-            stack.append(frame.locals[name])
-            return
+            return frame.locals[name]
+        names = frame.code.code.co_freevars
         if name not in names or frame.code.code is not frame.fn.__code__ or not frame.fn.__closure__:
             raise Deopt("a variable without a value")
-        stack.append(Const(self.guards.cell(frame.fn.__closure__[names.index(name)])))
+        return Const(self.guards.cell(frame.fn.__closure__[names.index(name)]))
 
     def do_push_null(self, state, frame, stack, instruction):
         stack.append(NULL)

@@ -269,9 +269,11 @@ class Texts:
 
     def _translated(self, text, table, state):
         """By a dict of ordinals, as str.maketrans() makes it."""
-        if type(table) is not dict or not all(type(key) is int and 0 <= key < 0x110000 for key in table):
+        if type(table) is not dict:
             raise Deopt("str.translate() by such a table")
         self.watch(table)
+        if not all(type(key) is int and 0 <= key < 0x110000 for key in table):
+            raise Deopt("str.translate() by such a table")
         by = {}
         for key, new in table.items():
             if type(new) is int and 0 <= new < 0x110000 and not 0xD800 <= new < 0xE000:
