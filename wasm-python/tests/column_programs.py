@@ -589,6 +589,8 @@ class Function:
             line = p + f"{a}, {b} = {r.choice([self.expr('s') + '.split(' + repr(r.choice([' ', 'A', 'é'])) + ')', '(' + self.expr('s') + ', ' + self.expr('s') + ')'])}"
             self.vars[a] = self.vars[b] = "s"
             return [line]
+        if k < 0.53:
+            return self.listing(depth)
         if k < 0.72:
             lines = [p + f"if {self.expr('b')}:"] + self.scoped(lambda: self.block(depth + 1, r.randint(1, 2)))
             if r.random() < 0.3:
@@ -606,6 +608,25 @@ class Function:
             return self.loop(depth)
         lines = [p + "try:"] + self.scoped(lambda: self.block(depth + 1, 2))
         return lines + [p + f"except {r.choice(['Exception', 'ValueError', '(KeyError, ZeroDivisionError)'])}:"] + self.scoped(lambda: self.block(depth + 1, 1))
+
+    def listing(self, depth):
+        """A list that grows, and the text that is made of it."""
+        r, p = self.r, "    " * depth
+        a, b = f"v{self.fresh}", f"v{self.fresh + 1}"
+        self.fresh += 2
+        made = r.choice(["[]", "[]", f"[{self.expr('s', 2)}]", f"[c for c in {self.iterable()}]"])
+        item = r.choice(["c", "c.lower()", self.expr("s", 3), "str(len(c))"])
+        lines = [p + f"{a} = {made}"]
+        if r.random() < 0.7:
+            lines += [p + f"for c in {self.iterable()}:", p + f"    if {self.character()}:", p + f"        {a}.append({item})"]
+            lines += [p + "    else:", p + f"        {r.choice(['break', a + '.append(c)', 'continue'])}"] if r.random() < 0.4 else []
+        else:
+            lines += [p + f"if {self.expr('b', 2)}:", p + f"    {a}.append({self.expr('s', 2)})"]
+        lines += [p + f"{a}2 = {a}"] if r.random() < 0.1 else []
+        lines += [p + f"{a}.append({self.expr('s', 2)})"] if r.random() < 0.3 else []
+        result = r.choice([f"{self.joiner()}.join({a})", f"str(len({a}))", f"{a}[-1]", f"'y' if 'A' in {a} else 'n'", f"'y' if {a} else 'n'"])
+        self.vars[b] = "s"
+        return [*lines, p + f"{b} = {result}"]
 
     def constant_loop(self, depth):
         r, p = self.r, "    " * depth

@@ -661,3 +661,48 @@ def counted(text: str) -> int:
         if word:
             counts += 1
     return counts
+
+
+@udf
+def marked(text: str) -> str:
+    out = []
+    for c in text:
+        if c.isdigit():
+            out.append("#")
+        elif c.isalpha():
+            out.append(c.upper())
+    return "".join(out)
+
+
+@udf
+def long_words(text: str) -> str:
+    words = []
+    for word in text.split():
+        if len(word) > 3:
+            words.append(word.strip(".,!").lower())
+    return " ".join(words) if words else "none"
+
+
+@udf
+def address(street: str, city: str | None) -> str:
+    parts = []
+    if street:
+        parts.append(street.strip())
+    if city is not None:
+        parts.append(city)
+    return ", ".join(parts)
+
+
+@udf
+def run_lengths(text: str) -> str:
+    out, last, count = [], "", 0
+    for c in text:
+        if c == last:
+            count += 1
+        else:
+            if count > 0:
+                out.append(last + str(count))
+            last, count = c, 1
+    if count > 0:
+        out.append(f"{last}{count}")
+    return "".join(out)

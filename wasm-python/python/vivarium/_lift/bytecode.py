@@ -161,8 +161,19 @@ class Code:
             return True
 
         self._backwards(step)
+        for k, name in self._appended():
+            define[k] |= {name}
         kept = frozenset(self.code.co_cellvars)  # inner functions may read them
         return define, [names | kept for names in live] if kept else live
+
+    def _appended(self):
+        """(instruction, variable) of calls of append(): they change it."""
+        for k, instruction in enumerate(self.ins[:-1]):
+            following = self.ins[k + 1]
+            if following.name in ("LOAD_ATTR", "LOAD_METHOD") and following.value == "append":
+                value = instruction.value[-1] if instruction.name in _LOCALS else instruction.value
+                if instruction.name in _LOCALS or instruction.name in _LOCAL:
+                    yield k, value
 
     def _loops(self):
         """The first instruction of each loop, and the last that jumps back to it."""

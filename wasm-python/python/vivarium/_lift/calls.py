@@ -12,7 +12,7 @@ from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number, float_bits
 from vivarium._lift.generators import takes
 from vivarium._lift.patterns import FUNCTIONS, is_match
-from vivarium._lift.sequences import is_iterator, is_parts
+from vivarium._lift.sequences import is_iterator, is_list, is_parts
 from vivarium._lift.structs import is_record
 from vivarium._lift.times import CLASSES, MOMENTS
 from vivarium._lift.values import (
@@ -30,6 +30,7 @@ from vivarium._lift.values import (
     Generator,
     Inner,
     Iter,
+    Kept,
     Made,
     Method,
     Once,
@@ -138,7 +139,7 @@ class Calls:
             if isinstance(v, Const):
                 values.append(v.v)
             elif isinstance(v, Tup) and v.kind is not Once and all(isinstance(item, Const) for item in v.items):
-                values.append((tuple if v.kind is range else v.kind)(item.v for item in v.items))
+                values.append((list if v.kind in (list, Kept) else tuple)(item.v for item in v.items))
             else:
                 return None
         containers = [value for value in values if type(value) in CONTAINERS]
@@ -170,6 +171,7 @@ class Calls:
             raise Deopt("a call that raises")
         self.guards.code(fn)
         given.update(keywords)
+        given = {name: self.keep(v, state) for name, v in given.items()}
         defaults = fn.__defaults__ or ()
         for name, value in zip(names[max(count - len(defaults), 0) :], defaults[max(len(defaults) - count, 0) :]):
             given.setdefault(name, Const(value))
@@ -363,6 +365,8 @@ class Calls:
             return self.document_method(name, v, arguments, state)
         if is_match(v) and not keywords:
             return self.match_method(name, v, arguments, state)
+        if name == "append" and is_list(v) and not keywords:
+            return self.append(v, arguments, state)
         if is_digest(v) and not keywords:
             return self.digest_method(name, v, arguments, state)
         if isinstance(v, Const) and type(v.v) is type and v.v in _BINARY_CLASSES:

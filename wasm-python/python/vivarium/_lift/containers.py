@@ -23,6 +23,7 @@ from vivarium._lift.values import (
     Reg,
     Slice,
     Tup,
+    View,
     is_plain,
     is_scalar,
     type_of,
@@ -189,8 +190,8 @@ class Containers:
         if arguments or name not in ("keys", "values", "items"):
             raise Deopt(f"dict.{name}()")
         if name == "items":
-            return Tup([Tup([Const(key), Const(value)]) for key, value in mapping.items()], list)
-        return Tup([Const(v) for v in (mapping.keys() if name == "keys" else mapping.values())], list)
+            return Tup([Tup([Const(key), Const(value)]) for key, value in mapping.items()], View)
+        return Tup([Const(v) for v in (mapping.keys() if name == "keys" else mapping.values())], View)
 
     # ---- Items ----
 
@@ -213,8 +214,8 @@ class Containers:
             return self.bytes_item(box, x, state)
         if is_parts(box):
             return self.part(box, x, state)
-        if is_iterator(box):
-            raise Deopt("an item of an iterator")
+        if is_iterator(box) or (isinstance(box, Tup) and box.kind is View):
+            raise Deopt("an item of such a value")
         if isinstance(box, Tup):
             if isinstance(x, Const) and type(x.v) is int and -len(box.items) <= x.v < len(box.items):
                 return box.items[x.v]

@@ -74,7 +74,7 @@ class Generators:
     def do_store_deref(self, state, frame, stack, instruction):
         if instruction.value not in frame.code.code.co_cellvars:
             raise Deopt("a variable of an outer function")
-        frame.locals[instruction.value] = stack.pop()
+        self._store(state, frame, instruction.value, stack.pop())
 
     def do_load_fast_and_clear(self, state, frame, stack, instruction):
         stack.append(frame.locals.pop(instruction.value, NULL))
@@ -86,12 +86,12 @@ class Generators:
         v = stack.pop()
         if not isinstance(v, (Const, Made, Reg, Tup)) or is_iterator(v):
             raise Deopt("a list of such values")
-        stack[-instruction.arg] = self.appended(stack[-instruction.arg], v, state)
+        stack[-instruction.arg] = self.appended(stack[-instruction.arg], self.keep(v, state), state)
 
     def inner_call(self, inner, arguments, keywords, state):
         """The generator, or the frame of a comprehension or an inner function."""
         frame, code = state.frames[-1], inner.code
-        variables = dict(zip(code.co_varnames, arguments))
+        variables = dict(zip(code.co_varnames, [self.keep(v, state) for v in arguments]))
         if keywords or len(arguments) != code.co_argcount or code.co_kwonlyargcount or code.co_flags & VARIADIC & ~GENERATOR:
             raise Deopt("a call of an inner function")
         if len(state.frames) > DEEPEST or (code.co_flags & GENERATOR and code.co_name != "<genexpr>"):
@@ -100,7 +100,7 @@ class Generators:
             raise Deopt("recursion")
         for name in inner.names:
             if name in frame.locals or (name in frame.code.code.co_freevars and frame.code.code is frame.fn.__code__):
-                variables[name] = self.in_cell(frame, name)
+                variables[name] = self.keep(self.in_cell(frame, name), state)
             if isinstance(variables.get(name), (Inner, Generator)):
                 raise Deopt("an inner function of an inner function")
         if code.co_flags & GENERATOR:
@@ -181,7 +181,7 @@ class Generators:
         elif kind == "next":
             return self.give_back(state, v)
         else:
-            frame.locals[TOTAL] = self.appended(Tup(total.items, list) if isinstance(total, Tup) else total, v, state)
+            frame.locals[TOTAL] = self.appended(Tup(total.items, list) if isinstance(total, Tup) else total, self.keep(v, state), state)
         stack.append(Const(None))
         frame.at += 1
         return state

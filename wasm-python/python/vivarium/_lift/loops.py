@@ -4,7 +4,7 @@ import heapq
 
 from vivarium._lift.emit import Loop, form
 from vivarium._lift.masks import Mask
-from vivarium._lift.sequences import is_growing
+from vivarium._lift.sequences import is_growing, kept
 from vivarium._lift.values import (
     BOOL,
     NULL,
@@ -85,7 +85,7 @@ class _Body:
                 del frame.locals[name]
                 continue
             changes = name in self.changed
-            v = self.lifter.growing(frame.locals[name], state) if changes else frame.locals[name]
+            v = self.lifter.growing(frame.locals[name], state) if changes else kept(frame.locals[name])
             frame.locals[name] = self.dense(v, changes)
             if changes:
                 self.slots[name] = frame.locals[name]

@@ -5,7 +5,7 @@ import types
 
 from vivarium._lift.bytecode import OLDER
 from vivarium._lift.classes import is_member
-from vivarium._lift.sequences import is_iterator
+from vivarium._lift.sequences import is_iterator, is_list
 from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS
 from vivarium._lift.values import NULL, TEXT, Cell, Const, Deopt, Fork, Frame, Generator, Iter, Made, Method, Reg, Slice, Tup, type_of
 
@@ -169,9 +169,11 @@ class Machine:
             raise Deopt("a variable without a value")
         return frame.locals[name]
 
-    def _store(self, frame, name, v):
+    def _store(self, state, frame, name, v):
         if isinstance(v, Generator) or is_iterator(v):
             raise Deopt("an iterator that is kept")
+        if any(v is other for held in state.frames for other in held.locals.values()):
+            v = self.keep(v, state)
         if v is NULL:  # a comprehension has ended, whose variable had no value before
             frame.locals.pop(name, None)
         else:
@@ -186,14 +188,14 @@ class Machine:
         stack.extend(self._local(frame, name) for name in instruction.value)
 
     def do_store_fast(self, state, frame, stack, instruction):
-        self._store(frame, instruction.value, stack.pop())
+        self._store(state, frame, instruction.value, stack.pop())
 
     def do_store_fast_store_fast(self, state, frame, stack, instruction):
         for name in instruction.value:
-            self._store(frame, name, stack.pop())
+            self._store(state, frame, name, stack.pop())
 
     def do_store_fast_load_fast(self, state, frame, stack, instruction):
-        self._store(frame, instruction.value[0], stack.pop())
+        self._store(state, frame, instruction.value[0], stack.pop())
         stack.append(self._local(frame, instruction.value[1]))
 
     def do_load_const(self, state, frame, stack, instruction):
@@ -240,7 +242,7 @@ class Machine:
                 self._push_callable(stack, v)
             else:
                 stack.append(v)
-        elif method and (isinstance(v, (Made, Reg)) or (isinstance(v, Const) and self.has_methods(v))):
+        elif method and (isinstance(v, (Made, Reg)) or (is_list(v) and name == "append") or (isinstance(v, Const) and self.has_methods(v))):
             stack.extend((Method(name), v))
         elif type_of(v) in MOMENTS or (isinstance(v, Reg) and v.t in MOMENTS):
             stack.append(self.moment_attribute(name, v, state))
@@ -349,18 +351,18 @@ class Machine:
     def do_unpack_sequence(self, state, frame, stack, instruction):
         stack.extend(self.unpacked(stack.pop(), instruction.arg, state))
 
-    def _build(self, frame, stack, count, kind):
+    def _build(self, state, stack, count, kind):
         items = [stack.pop() for _ in range(count)][::-1]
         cells = kind is tuple and all(isinstance(item, Cell) for item in items)
         if not cells and (not all(isinstance(item, (Const, Made, Reg, Tup)) for item in items) or any(map(is_iterator, items))):
             raise Deopt("a container of such values")
-        stack.append(Tup(items, kind))
+        stack.append(Tup([self.keep(item, state) for item in items], kind))
 
     def do_build_tuple(self, state, frame, stack, instruction):
-        self._build(frame, stack, instruction.arg, tuple)
+        self._build(state, stack, instruction.arg, tuple)
 
     def do_build_list(self, state, frame, stack, instruction):
-        self._build(frame, stack, instruction.arg, list)
+        self._build(state, stack, instruction.arg, list)
 
     def do_list_extend(self, state, frame, stack, instruction):
         v = stack.pop()

@@ -17,6 +17,7 @@ from vivarium._lift.values import (
     TEXT,
     Const,
     Deopt,
+    Kept,
     Reg,
     Tup,
     exponent_of,
@@ -241,7 +242,7 @@ class Numbers:
 
     def _compare_tuples(self, op, x, y, state):
         """By the first items that differ. Of NaN, the same object is equal in tuples: floats are the interpreter's."""
-        same_kind = x.kind is y.kind and x.kind in (tuple, list)
+        same_kind = (x.kind is tuple) == (y.kind is tuple) and x.kind in (tuple, list, Kept) and y.kind in (tuple, list, Kept)
         if not same_kind or len(x.items) != len(y.items) or any(type_of(v) not in (BOOL, NUMBER, TEXT) for v in x.items + y.items):
             raise Deopt(f"{op} of such values")
         order = op if op in ("==", "!=") else op[0]

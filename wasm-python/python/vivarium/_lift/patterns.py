@@ -240,7 +240,7 @@ class Patterns:
             raise Deopt("split() with such arguments")
         place = self.place(struct.pack("<i", 1) + END)
         register = self.emit("pattern_replace", TEXT, self.as_reg(text), mask=self.m_reg(state.mask), extra=place, constant=constant)
-        return Made("parts", (END, False), [Reg(TEXT, register)])
+        return Made("parts", (END, False, False), [Reg(TEXT, register)])
 
     # ---- Matches ----
 

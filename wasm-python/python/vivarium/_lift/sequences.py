@@ -3,7 +3,7 @@
 import types
 
 from vivarium._lift.emit import Parts
-from vivarium._lift.values import NUMBER, TEXT, Const, Deopt, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
+from vivarium._lift.values import NUMBER, TEXT, Const, Deopt, Generator, Kept, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
 
 END = b"\xff"
 """Behind each text of a list: no text has this byte."""
@@ -14,13 +14,26 @@ _MOST_CHARACTERS = 64
 
 
 def is_parts(v):
-    """A list of texts: the text that has them, by what they are separated, and whether that is behind the last one as well."""
+    """A list of texts: the text that has them; about: by what they are separated, whether that is behind the last one as well, and whether
+    it may be appended to."""
     return isinstance(v, Made) and v.kind == "parts"
 
 
 def is_growing(v):
     """A list of texts that may be appended to."""
-    return is_parts(v) and v.about == (END, True)
+    return is_parts(v) and v.about == (END, True, True)
+
+
+def is_list(v):
+    """A list that may be appended to."""
+    return is_growing(v) or (isinstance(v, Tup) and v.kind is list)
+
+
+def kept(v):
+    """The same list, to which nothing may be appended."""
+    if is_growing(v):
+        return Made("parts", (END, True, False), v.parts)
+    return Tup(v.items, Kept) if is_list(v) else v
 
 
 def is_iterator(v):
@@ -31,19 +44,20 @@ def is_iterator(v):
 
 
 def split(text, separator):
-    return Made("parts", (separator.encode(), False), [text])
+    return Made("parts", (separator.encode(), False, False), [text])
 
 
 def listed(text):
     """The list of texts that a text has with an end behind each of them."""
-    return Made("parts", (END, True), [text])
+    return Made("parts", (END, True, True), [text])
 
 
 class Sequences:
     """What is made of others for a loop: "enumerated" (about: the first number), "reversed", "mapped" (the function first) and "zipped"."""
 
     def sequence(self, v, state):
-        """As a Tup, or as a sequence of some length; Deopt for others."""
+        """As a Tup, or as a sequence of some length; Deopt for others. What goes through a list sees what is appended to it meanwhile."""
+        v = self.keep(v, state)
         if isinstance(v, Tup) or is_parts(v) or is_iterator(v) or (isinstance(v, RangeIter) and v.header is None):
             return v
         if isinstance(v, Const) and type(v.v) is str and len(v.v) <= _MOST_CHARACTERS:
@@ -59,7 +73,7 @@ class Sequences:
     def length_of(self, v, state):
         mask = self.m_reg(state.mask)
         if is_parts(v):
-            separator, ended = v.about
+            separator, ended, _ = v.about
             constant = self.place(separator) | len(separator) << 32
             found = self.emit("text_count", NUMBER, self.as_reg(v.parts[0]), mask=mask, constant=constant)
             return Reg(NUMBER, found if ended else self.emit("int_add", NUMBER, found, constant=1, mask=mask))
@@ -92,7 +106,7 @@ class Sequences:
         return Tup([self.item_of(part, number, state) for part in v.parts])
 
     def _part_of(self, parts, number, state):
-        separator, _ = parts.about
+        separator, _, _ = parts.about
         constant = self.place(separator) | len(separator) << 32
         text, mask = self.as_reg(parts.parts[0]), self.m_reg(state.mask)
         if isinstance(number, Const):
@@ -101,7 +115,7 @@ class Sequences:
 
     def part(self, parts, place, state):
         """parts[place]"""
-        _, ended = parts.about
+        _, ended, _ = parts.about
         if type_of(place) != NUMBER or (isinstance(place, Const) and (type(place.v) is not int or abs(place.v) > 1000)):
             raise Deopt("a part by such an index")
         if ended or not isinstance(place, Const):
@@ -179,6 +193,21 @@ class Sequences:
         mask = self.m_reg(state.mask)
         return Reg(TEXT, self.emit("text_concat", TEXT, mask=mask, extra=len(parts), constant=Parts(parts), memo=False)) if parts else text
 
+    def keep(self, v, state):
+        """A list that gets to be known under another name as well."""
+        if not is_list(v):
+            return v
+        same = kept(v)
+        state.replace(v, same)
+        return same
+
+    def append(self, v, arguments, state):
+        """v.append(): of a list that only one variable has, which has the new one from then on."""
+        if len(arguments) != 1 or not is_list(v) or isinstance(arguments[0], Generator) or is_iterator(arguments[0]):
+            raise Deopt("append() to such a list")
+        state.replace(v, self.appended(v, self.keep(arguments[0], state), state))
+        return Const(None)
+
     def appended(self, v, item, state):
         """The list with one more item."""
         if isinstance(v, Tup) and v.kind is list:
@@ -190,7 +219,7 @@ class Sequences:
 
     def joined_parts(self, separator, v, state):
         """separator.join(v)"""
-        old, ended = v.about
+        old, ended, _ = v.about
         if not isinstance(separator, Const):
             raise Deopt("join() by such a text")
         new = separator.v.encode()

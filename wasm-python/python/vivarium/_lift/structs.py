@@ -20,16 +20,16 @@ class Structs:
 
     def do_build_const_key_map(self, state, frame, stack, instruction):
         names = stack.pop().v
-        self._build_record(stack, names, [stack.pop() for _ in names][::-1])
+        self._build_record(state, stack, names, [stack.pop() for _ in names][::-1])
 
     def do_build_map(self, state, frame, stack, instruction):
         items = [stack.pop() for _ in range(2 * instruction.arg)][::-1]
-        self._build_record(stack, [key.v if isinstance(key, Const) else None for key in items[::2]], items[1::2])
+        self._build_record(state, stack, [key.v if isinstance(key, Const) else None for key in items[::2]], items[1::2])
 
-    def _build_record(self, stack, names, values):
+    def _build_record(self, state, stack, names, values):
         if any(type(name) is not str for name in names) or not all(isinstance(v, (Const, Made, Reg)) and not is_iterator(v) for v in values):
             raise Deopt("a dict of such values")
-        stack.append(self.record(names, values))
+        stack.append(self.record(names, [self.keep(v, state) for v in values]))
 
     def field(self, record, key):
         if not isinstance(key, Const) or type(key.v) is not str or key.v not in record.about:

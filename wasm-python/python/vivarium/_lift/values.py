@@ -51,12 +51,20 @@ class Reg:
         self.t, self.id, self.none, self.about = t, id, none, about
 
 
+class View:
+    """The kind of a Tup that is what keys(), values() and items() of a dict give."""
+
+
 class Once:
     """The kind of a Tup that is an iterator: who takes its items takes them for good."""
 
 
+class Kept(list):
+    """The kind of a Tup that is a list to which nothing can be appended any more, since it may be known under several names."""
+
+
 class Tup:
-    """A tuple, or a list that nothing changes, of values; or an iterator over them."""
+    """A tuple or a list of values, or an iterator over them. What is appended to a list makes another one of it."""
 
     __slots__ = ("items", "kind")
 
