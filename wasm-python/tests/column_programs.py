@@ -328,6 +328,7 @@ class Function:
                 lambda: f"({self.const('s')} in {e('s')})",
                 lambda: f"{e('s')}.{r.choice(tests)}",
                 lambda: f"({e('i')} in {r.choice(['(1, 2, 5)', 'D3', 'L2', '{0, 3}', '(1.0, 2, True)'])})",
+                lambda: f"({e('s')} in {e('s')}.{r.choice(['split()', 'split(chr(65))', 'rsplit(chr(65), 1)'])})",
                 lambda: f"{r.choice(['any', 'all'])}({self.character()} for c in {self.var('s')})",
                 lambda: f"any({e('i')} > k for k in (1, {self.var('i')}, 5))",
                 lambda: f"({self.pair(e)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {self.pair(e)})",
@@ -401,6 +402,8 @@ class Function:
                 lambda: f"len({e('s')}.{r.choice(['split()', 'split(None)', 'split(chr(65), 1)', 'rsplit(chr(65), 2)'])})",
                 lambda: f"len([c for c in {self.iterable()} if {self.character()}])",
                 lambda: f"ord({e('s')})",
+                lambda: f"{r.choice(['max', 'min'])}({r.choice(['ord(c[0])', 'len(c)'])} for c in {self.iterable()} if {self.character()})",
+                lambda: f"{e(r.choice('dtz'))}.isocalendar()[{r.randrange(3)}]",
                 lambda: f"{e('s')}.rfind({r.choice(['a', 'A', 'é'])!r})",
                 lambda: f"math.gcd({e('i')}, {e('i')})",
                 lambda: f"(steps({e('i')}) + {self.var('i')})",
@@ -544,7 +547,7 @@ class Function:
                 lambda: f"json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, 0)']) % r.choice('abcx')}",
                 lambda: f"str(json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, True)']) % r.choice('abcx')})",
                 lambda: f"str({e(r.choice('dtzc'))})",
-                lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S'])!r})",
+                lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S', '%A %b', '%j.%y', '%I %p'])!r})",
                 lambda: f'f"{{{self.var(r.choice("dtz"))}:%Y/%m/%d}}"',
             ]
         )()

@@ -15,6 +15,9 @@ VARIADIC = GENERATOR | 0x80 | 0x100 | 0x200 | 0x04 | 0x08
 TOTAL = "<total>"
 """What a call has so far of the values of a generator that runs within it, as a variable: _lift/generators.py."""
 
+SOME = "<some>"
+"""Whether there was any value, where that matters."""
+
 DEEPEST = 8
 """Calls within calls."""
 
@@ -143,7 +146,7 @@ class Code:
             elif name in ("STORE_FAST", "STORE_DEREF"):
                 define[k] = frozenset((value,))
             elif name == "YIELD_VALUE":
-                define[k] = frozenset((TOTAL,))
+                define[k] = frozenset((TOTAL, SOME))
             elif name == "STORE_FAST_STORE_FAST":
                 define[k] = frozenset(value)
             elif name == "STORE_FAST_LOAD_FAST":

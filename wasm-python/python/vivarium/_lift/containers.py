@@ -60,6 +60,8 @@ class Containers:
             return self._text_contains(x, self.present(box, state), state)
         if is_record(box) and isinstance(x, Const) and type(x.v) is str:
             return Const(x.v in self.present(box, state).about)
+        if is_parts(box):
+            return self.in_parts(x, box, state)
         items = self._items(box)
         constant = all(isinstance(item, Const) for item in items)
         if any(isinstance(item, Const) and (not is_scalar(item.v) or _is_nan(item.v)) for item in items):

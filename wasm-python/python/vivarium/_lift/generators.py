@@ -6,7 +6,7 @@ call has of them so far is a variable of the generator's frame, which no variabl
 
 import types
 
-from vivarium._lift.bytecode import DEEPEST, GENERATOR, OLDER, TOTAL, VARIADIC
+from vivarium._lift.bytecode import DEEPEST, GENERATOR, OLDER, SOME, TOTAL, VARIADIC
 from vivarium._lift.sequences import is_iterator, is_parts
 from vivarium._lift.values import (
     NULL,
@@ -29,8 +29,8 @@ from vivarium._lift.values import (
     type_of,
 )
 
-_TAKERS = {sum: "sum", any: "any", all: "all", list: "list", tuple: "tuple", next: "next"}
-_STARTS = {"sum": Const(0), "join": Const(""), "any": Const(False), "all": Const(True)}
+_TAKERS = {sum: "sum", any: "any", all: "all", list: "list", tuple: "tuple", next: "next", max: "max", min: "min"}
+_STARTS = {"sum": Const(0), "join": Const(""), "any": Const(False), "all": Const(True), "max": Const(0), "min": Const(0)}
 _KINDS = {"list": list, "tuple": tuple, "unpacked": tuple}
 _SEPARATOR, _DEFAULT = "<separator>", "<default>"
 
@@ -146,11 +146,13 @@ class Generators:
                 return self._of_items(kind, v.items, state)
             if kind == "list" and is_parts(v):
                 return v
-        return self.taken(kind, self.generator_of(v, state), state)
+        return self.taken(kind, self.generator_of(v, state), state, {SOME: Const(False)} if kind in ("max", "min") else ())
 
     def _of_items(self, kind, items, state):
         if kind in _KINDS:
             return Tup(list(items), _KINDS[kind])
+        if kind in ("max", "min"):
+            raise Deopt(f"{kind}() of such values")
         total = _STARTS[kind]
         for item in items:
             if kind == "sum":
@@ -176,6 +178,8 @@ class Generators:
             if type_of(v) != TEXT:
                 raise Deopt("join() of such values")
             frame.locals[TOTAL] = self.concat([total, v, frame.locals[_SEPARATOR]], state)
+        elif kind in ("max", "min"):
+            frame.locals[TOTAL], frame.locals[SOME] = self._larger(total, frame.locals[SOME], self.present(v, state), kind, state), Const(True)
         elif kind in ("any", "all"):
             return self._tested(state, frame, self.truth(v, state), kind == "any")
         elif kind == "next":
@@ -208,6 +212,13 @@ class Generators:
             return frame.locals[_DEFAULT]
         if kind == "sum":
             return self.summed(total, state)
+        if kind in ("max", "min"):
+            some = frame.locals[SOME]
+            if isinstance(some, Const) and not some.v:
+                raise Deopt(f"{kind}() of no value")
+            if not isinstance(some, Const):
+                self.fail_rows(self.m_and(state.mask, some.id, False), f"{kind}() of no value")
+            return total
         if kind == "join":
             separator = frame.locals[_SEPARATOR]
             if not isinstance(separator, Const):
@@ -220,6 +231,23 @@ class Generators:
         if kind in _KINDS and isinstance(total, Tup):
             return Tup(total.items, _KINDS[kind])
         return total
+
+    # ---- max() and min() ----
+
+    def _larger(self, total, some, v, kind, state):
+        """The first of those that are largest; total means nothing where there was none yet."""
+        if type_of(v) not in (NUMBER, FLOAT) or (not isinstance(some, Const) and type_of(v) != NUMBER):
+            raise Deopt(f"{kind}() of such values")
+        if isinstance(some, Const) and not some.v:
+            return v
+        if type_of(total) != type_of(v):
+            raise Deopt(f"{kind}() of values of several types")
+        better = self.compare(">" if kind == "max" else "<", v, total, state)
+        if not isinstance(some, Const):
+            better = self.either(better, self.negate(some))
+        if isinstance(better, Const):
+            return v if better.v else total
+        return self.select(better.id, v, total)
 
     # ---- sum() ----
 

@@ -6,7 +6,7 @@ import types
 from vivarium._lift.bytecode import OLDER
 from vivarium._lift.classes import is_member
 from vivarium._lift.sequences import is_iterator, is_list
-from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS
+from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS, IsoDate, iso_part
 from vivarium._lift.values import NULL, TEXT, Cell, Const, Deopt, Fork, Frame, Generator, Iter, Made, Method, Reg, Slice, Tup, type_of
 
 _NOTHING = frozenset("RESUME NOP PRECALL MAKE_CELL COPY_FREE_VARS NOT_TAKEN".split())
@@ -248,6 +248,8 @@ class Machine:
             stack.append(self.moment_attribute(name, v, state))
         elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
             stack.append(self.moment_constant(name, v.v))
+        elif isinstance(v, Tup) and v.kind is IsoDate:
+            stack.append(iso_part(v, name))
         elif isinstance(v, Const) and isinstance(v.v, type):
             v = Const(self.class_attribute(v.v, name))
             if method:

@@ -3,7 +3,7 @@
 import types
 
 from vivarium._lift.emit import Parts
-from vivarium._lift.values import NUMBER, TEXT, Const, Deopt, Generator, Kept, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
+from vivarium._lift.values import BOOL, NUMBER, TEXT, Const, Deopt, Generator, Kept, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
 
 END = b"\xff"
 """Behind each text of a list: no text has this byte."""
@@ -175,6 +175,22 @@ class Sequences:
 
     # ---- Lists of texts ----
 
+    def in_parts(self, x, parts, state):
+        """x in parts: between two ends, in a text that starts with one."""
+        x = self.present(x, state)
+        if type_of(x) != TEXT:
+            raise Deopt("in of such a list")
+        separator, ended, _ = parts.about
+        text = self.as_reg(parts.parts[0])
+        if separator != END:
+            places = self.place(separator), len(separator), self.place(END), len(END)
+            text = self.emit("text_replace", TEXT, text, mask=self.m_reg(state.mask), constant=self.numbers("I", *places))
+        whole = self._between(Reg(TEXT, text), () if ended else (END,), state)
+        return Reg(BOOL, self.emit("text_contains", BOOL, whole.id, self._between(x, (END,), state).id, mask=self.m_reg(state.mask)))
+
+    def _between(self, text, behind, state):
+        return self._put_together([Const(END), text, *map(Const, behind)], state)
+
     def growing(self, v, state):
         """A list that a loop may append to: one of texts, whose number depends on the row."""
         if not isinstance(v, Tup) or v.kind is not list or any(type_of(item) != TEXT for item in v.items):
@@ -183,15 +199,19 @@ class Sequences:
 
     def _written_behind(self, text, items, state):
         """The text, and behind it each item with its end."""
+        return self._put_together([text, *(part for item in items for part in (item, Const(END)))], state)
+
+    def _put_together(self, values, state):
+        """Texts, and bytes that no text has."""
         parts = []
-        for v in [text, *(part for item in items for part in (item, Const(END)))]:
+        for v in values:
             if isinstance(v, Const):
                 data = v.v if type(v.v) is bytes else v.v.encode()
                 parts += [(-1, self.place(data), len(data))] if data else []
             else:
                 parts.append((v.id, 0, 0))
         mask = self.m_reg(state.mask)
-        return Reg(TEXT, self.emit("text_concat", TEXT, mask=mask, extra=len(parts), constant=Parts(parts), memo=False)) if parts else text
+        return Reg(TEXT, self.emit("text_concat", TEXT, mask=mask, extra=len(parts), constant=Parts(parts), memo=False)) if parts else Const("")
 
     def keep(self, v, state):
         """A list that gets to be known under another name as well."""
