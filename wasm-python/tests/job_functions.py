@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import enum
-import functools
 import hashlib
 import json
 import math
@@ -35,6 +34,24 @@ class Code(enum.IntEnum):
 class Size(str, enum.Enum):
     SMALL = "small"
     LARGE = "large"
+
+
+class Split(typing.NamedTuple):
+    head: str
+    size: int = 0
+
+
+@dataclasses.dataclass
+class Price:
+    net: float
+    gross: float
+    label: str = "standard"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Person:
+    first: str
+    last: str | None = None
 
 
 class Config:
@@ -197,11 +214,6 @@ def haversine(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
 def haversine_list(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     lat1, lon1, lat2, lon2 = [math.radians(v) for v in (lat1, lon1, lat2, lon2)]
     return math.cos(lat1) + math.cos(lat2) + lon1 + lon2
-
-
-@udf
-def distance(x: float, y: float) -> float:
-    return math.hypot(x, y)
 
 
 @udf
@@ -386,12 +398,6 @@ def re_parts(text: str) -> str:
 
 
 @udf
-def event_total(event: str) -> float:
-    data = json.loads(event)
-    return data.get("price", 0.0) * data.get("quantity", 1)
-
-
-@udf
 def event_user(event: str) -> str:
     try:
         return json.loads(event)["user"]["id"]
@@ -404,16 +410,6 @@ def walrus(text: str) -> int:
     if (n := len(text)) > 10:
         return n
     return -n
-
-
-@functools.lru_cache(maxsize=None)
-def rate_of(country: str) -> float:
-    return 0.19 if country == "de" else 0.2 if country == "fr" else 0.0
-
-
-@udf
-def cached(country: str, amount: float) -> float:
-    return amount * (1 + rate_of(country))
 
 
 @udf
@@ -480,11 +476,6 @@ def camel(text: str) -> str:
 
 
 @udf
-def snake(text: str) -> str:
-    return re.sub(r"([A-Z])", r"_\1", text).lower().lstrip("_")
-
-
-@udf
 def swap_name(name: str) -> str:
     parts = [p.strip() for p in name.split(",")]
     return " ".join(reversed(parts)) if len(parts) == 2 else name
@@ -543,11 +534,6 @@ def yes_no(text: str | None) -> bool:
 
 
 @udf
-def isclose(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-6)
-
-
-@udf
 def rounded_half(x: float) -> int:
     return int(math.floor(x + 0.5))
 
@@ -558,23 +544,8 @@ def power(x: float) -> float:
 
 
 @udf
-def median3(a: float, b: float, c: float) -> float:
-    return sorted([a, b, c])[1]
-
-
-@udf
-def sign(x: float) -> float:
-    return math.copysign(1.0, x)
-
-
-@udf
 def gcd(a: int, b: int) -> int:
     return math.gcd(a, b)
-
-
-@udf
-def lines(text: str) -> int:
-    return len(text.splitlines())
 
 
 @udf
@@ -590,16 +561,6 @@ def hexed(n: int) -> str:
 @udf
 def concat_fields(a: str | None, b: str | None) -> str:
     return "|".join(x for x in [a, b] if x is not None)
-
-
-@udf
-def concat_filter(a: str | None, b: str | None) -> str:
-    return " ".join(filter(None, [a, b]))
-
-
-@udf
-def printed(text: str) -> str:
-    return repr(text) + f"{text!r}"
 
 
 @udf
@@ -647,11 +608,6 @@ def fizz(n: int) -> str:
     if n % 15 == 0: return "FizzBuzz"
     if n % 5 == 0: return "Buzz"
     return "Fizz" if n % 3 == 0 else str(n)
-
-
-@udf
-def from_millis(ms: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc)
 
 
 @udf
@@ -706,3 +662,33 @@ def run_lengths(text: str) -> str:
     if count > 0:
         out.append(f"{last}{count}")
     return "".join(out)
+
+
+@udf
+def named(text: str) -> Split:
+    if not text:
+        return Split("empty")
+    return Split(text[:3], size=len(text))
+
+
+@udf
+def priced(net: float, country: str | None) -> Price | None:
+    if country is None:
+        return None
+    price = Price(net, round(net * 1.19, 2))
+    if price.gross > 1000:
+        return Price(price.net, price.gross, label="large")
+    return price
+
+
+@udf
+def person(name: str) -> Person:
+    first, _, last = name.strip().partition(" ")
+    return Person(first.title(), last or None)
+
+
+@udf
+def unpacked(text: str) -> int:
+    pair = Split(text, len(text))
+    head, size = pair
+    return size + len(pair.head) + pair[1] + len(head)

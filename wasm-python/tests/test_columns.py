@@ -319,6 +319,9 @@ CHANGES = {
     "code of a generator's function": ("def g(y): return sum(k for k in range(3)) + y\ndef h(y): return y", "return g(x)", "g.__code__ = h.__code__"),
     "what a generator reads": ("W = [1, 2]", "return sum(w * x for w in W)", "W[0] = 7"),
     "a table": ("T = {65: 'b'}", "return ord(chr(x + 1).translate(T))", "T[x + 2] = 'q'"),
+    "how a dataclass begins": ("import dataclasses\n@dataclasses.dataclass\nclass C:\n    v: int", "return C(x).v", "C.__init__ = lambda self, v: setattr(self, 'v', -v)"),
+    "how attributes are stored": ("import dataclasses\n@dataclasses.dataclass\nclass C:\n    v: int", "return C(x).v", "C.__setattr__ = lambda self, name, v: object.__setattr__(self, name, -v)"),
+    "a field of a named tuple": ("import typing\nclass C(typing.NamedTuple):\n    v: int", "return C(x).v", "C.v = property(lambda self: 5)"),
     "a cell": ("def make():\n    n = 1\n    def g(y): return y + n\n    def more():\n        nonlocal n\n        n += 1\n    return g, more\ng, more = make()", "return g(x)", "more()"),
 }  # fmt: skip
 

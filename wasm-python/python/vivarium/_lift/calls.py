@@ -106,9 +106,17 @@ class Calls:
         if type(fn) is types.FunctionType and fn in FUNCTIONS and not keywords:
             return self.pattern_function(FUNCTIONS[fn], fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType:
-            return self._inlined(fn, arguments, keywords, state)
+            return self.inlined(fn, arguments, keywords, state)
         if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
-            return self._inlined(fn.__func__, [Const(fn.__self__), *arguments], keywords, state)
+            return self.inlined(fn.__func__, [Const(fn.__self__), *arguments], keywords, state)
+        if fn is object.__setattr__ and len(arguments) == 3 and isinstance(arguments[1], Const) and not keywords:
+            self.store_attribute(state, arguments[0], arguments[1].v, arguments[2])
+            return Const(None)
+        if type(fn) is types.BuiltinFunctionType and fn == tuple.__new__ and len(arguments) == 2 and isinstance(arguments[0], Const):
+            return self.named_tuple(arguments[0].v, arguments[1])
+        made = self.new_object(fn, arguments, keywords, state)
+        if made is not None:
+            return made
         if type(fn) is type and fn in CLASSES:
             return self.moment_class(fn, arguments, keywords, state)
         if fn is decimal.Decimal and not keywords:
@@ -126,7 +134,7 @@ class Calls:
             return folded
         if fn is range:
             return self._range(arguments)
-        if takes(fn) and arguments:
+        if takes(fn) and arguments and (len(arguments) == 1 or fn not in (min, max)):
             return self.take_all(fn, arguments, state)
         if fn in (enumerate, reversed, zip, map):
             return self._iterator_call(fn, arguments, state)
@@ -156,7 +164,7 @@ class Calls:
             raise Deopt(f"{fn.__name__}() raises") from None
         return Const(result)
 
-    def _inlined(self, fn, arguments, keywords, state):
+    def inlined(self, fn, arguments, keywords, state):
         code = fn.__code__
         count = code.co_argcount
         if any(isinstance(v, Generator) or is_iterator(v) for v in (*arguments, *keywords.values())):

@@ -3,6 +3,7 @@
 
 from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number
+from vivarium._lift.objects import is_named
 from vivarium._lift.patterns import is_match
 from vivarium._lift.sequences import is_iterator, is_parts
 from vivarium._lift.structs import is_record
@@ -214,6 +215,8 @@ class Containers:
             return self.index(box, x, state)
         if type_of(box) == BYTES:
             return self.bytes_item(box, x, state)
+        if is_named(box):
+            box = Tup(box.parts)
         if is_parts(box):
             return self.part(box, x, state)
         if is_iterator(box) or (isinstance(box, Tup) and box.kind is View):
@@ -283,6 +286,8 @@ class Containers:
         if isinstance(v, Const) and type(v.v) in (tuple, list):
             self.watch(v.v)
             v = Tup([Const(item) for item in v.v])
+        if is_named(v):
+            v = Tup(v.parts)
         if not isinstance(v, Tup) or len(v.items) != count:
             raise Deopt("unpacking of such a value")
         return reversed(v.items)

@@ -206,6 +206,8 @@ class Generators:
     def result_of_taking(self, frame, state):
         """What the call returns when the generator has ended."""
         kind, total = frame.taker, frame.locals[TOTAL]
+        if kind == "object":
+            return total
         if kind == "next":
             if _DEFAULT not in frame.locals:
                 raise Deopt("next() of a generator that has ended")

@@ -73,6 +73,10 @@ class Guards:
         self._add((_CLASS, cls, name, value), (_CLASS, id(cls), name))
         return value
 
+    def not_of_class(self, cls, name):
+        """That nothing lies under a name there."""
+        self._add((_CLASS, cls, name), (_CLASS, id(cls), name))
+
     def contents(self, box):
         """What a dict, list or set holds."""
         items = tuple(part for item in box.items() for part in item) if type(box) is dict else tuple(box)

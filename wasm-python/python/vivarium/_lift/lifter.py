@@ -25,6 +25,7 @@ from vivarium._lift.machine import Machine
 from vivarium._lift.masks import ALL, Masks
 from vivarium._lift.merge import Merging
 from vivarium._lift.numbers import Numbers
+from vivarium._lift.objects import Objects
 from vivarium._lift.patterns import Patterns
 from vivarium._lift.results import MOST_STATES, Results
 from vivarium._lift.sequences import Sequences
@@ -46,6 +47,7 @@ class Lifter(
     Sequences,
     Generators,
     Structs,
+    Objects,
     Documents,
     Texts,
     Formats,

@@ -5,6 +5,7 @@ import types
 
 from vivarium._lift.bytecode import OLDER
 from vivarium._lift.classes import is_member
+from vivarium._lift.objects import is_named, is_object
 from vivarium._lift.sequences import is_iterator, is_list
 from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS, IsoDate, iso_part
 from vivarium._lift.values import NULL, TEXT, Cell, Const, Deopt, Fork, Frame, Generator, Iter, Made, Method, Reg, Slice, Tup, type_of
@@ -248,6 +249,13 @@ class Machine:
             stack.append(self.moment_attribute(name, v, state))
         elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
             stack.append(self.moment_constant(name, v.v))
+        elif not method and (is_object(v) or is_named(v)):
+            stack.append(self.object_attribute(v, name))
+        elif isinstance(v, Const) and v.v is object and name == "__setattr__":
+            if method:
+                self._push_callable(stack, Const(object.__setattr__))
+            else:
+                stack.append(Const(object.__setattr__))
         elif isinstance(v, Tup) and v.kind is IsoDate:
             stack.append(iso_part(v, name))
         elif isinstance(v, Const) and isinstance(v.v, type):

@@ -3,6 +3,7 @@
 import operator
 
 from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.objects import is_named, is_object
 from vivarium._lift.patterns import is_match
 from vivarium._lift.sequences import is_iterator, is_parts
 from vivarium._lift.structs import is_record
@@ -275,7 +276,7 @@ class Numbers:
     def is_none(self, v):
         if isinstance(v, Const):
             return Const(v.v is None)
-        if isinstance(v, Tup) or is_parts(v):
+        if isinstance(v, Tup) or is_parts(v) or is_object(v) or is_named(v):
             return Const(False)
         if is_record(v):
             return v.parts[0]

@@ -286,10 +286,10 @@ class Times:
         days = self._days(v, type_of(v), state)
         if directive in "Aa":
             names = [name[: 3 if directive == "a" else None] for name in _WEEKDAYS]
-            return self.indexed(names, self._weekday(days, state), state)
+            return self._named(names, self._weekday(days, state), state)
         if directive in "Bb":
             names = [name[: 3 if directive == "b" else None] for name in _MONTHS]
-            return self.indexed(names, self.binary("-", self._date_part("month", days), Const(1), state), state)
+            return self._named(names, self.binary("-", self._date_part("month", days), Const(1), state), state)
         if directive == "y":
             return self.format(self.binary("%", self._date_part("year", days), Const(100), state), Const("02d"), state)
         if directive == "j":
@@ -297,9 +297,12 @@ class Times:
             return self.format(self.binary("+", self.binary("-", days, first, state), Const(1), state), Const("03d"), state)
         hour = self.moment_attribute("hour", v, state) if type_of(v) != DATE else Const(0)
         if directive == "p":
-            return self.indexed(["AM", "PM"], Reg(NUMBER, self.as_reg(self.binary("//", hour, Const(12), state))), state)
+            return self._named(["AM", "PM"], self.binary("//", hour, Const(12), state), state)
         hour = self.binary("+", self.binary("%", self.binary("+", hour, Const(11), state), Const(12), state), Const(1), state)
         return self.format(hour, Const("02d"), state)
+
+    def _named(self, names, number, state):
+        return Const(names[number.v]) if isinstance(number, Const) else self.indexed(names, number, state)
 
     def _weekday(self, days, state):
         """1970-01-01 was a Thursday."""
