@@ -16,6 +16,7 @@ UNKNOWN = {
     "int_sub": _EXACT,
     "int_mul": _EXACT,
     "int_neg": _EXACT,
+    "int_gcd": _EXACT,
     "int_abs": _EXACT,
     "int_pow": _EXACT,
     "int_shl": "a result beyond 64 bits, or a negative shift",
