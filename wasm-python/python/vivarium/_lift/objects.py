@@ -64,7 +64,8 @@ class Objects:
     def store_attribute(self, state, made, name, v):
         """self.name = v in the __init__ of a dataclass, to which alone the object is known."""
         frame = state.frames[-1]
-        if not is_object(made) or type(name) is not str or frame.taker != "object" or frame.locals[TOTAL] is not made or not isinstance(v, (Const, Made, Reg, Tup)):
+        new = is_object(made) and frame.taker == "object" and frame.locals[TOTAL] is made
+        if not new or type(name) is not str or not isinstance(v, (Const, Made, Reg, Tup)):
             raise Deopt(f"an attribute {name} that is stored")
         cls, names = made.about
         lying = found_in(cls, name)
