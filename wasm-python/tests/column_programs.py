@@ -527,6 +527,8 @@ class Function:
                 lambda: f"{self.joiner()}.join([c.lower() for c in {self.iterable()}])",
                 lambda: f"{self.joiner()}.join(c + d for c, d in zip({self.iterable()}, {self.var('s')}))",
                 lambda: f"{self.joiner()}.join({self.iterable()})",
+                lambda: f"{self.joiner()}.join({e('s')}.{r.choice(['split()', 'split(chr(65))', 'split(chr(32), 2)'])}[{r.choice(['1:', ':-1', '-2:', ':1', '1:-1'])}])",
+                lambda: f"{{'A': 'x', 'AIR': '', 'é': 'ß'}}.get({e('s')}, {self.const('s')})",
                 lambda: f"{e('s')}.{r.choice(['partition', 'rpartition'])}({r.choice(['A', 'é', ' ', 'aa'])!r})[{r.randrange(3)}]",
                 lambda: f"{e('s')}.{r.choice(['split()', 'split(chr(65), 1)', 'rsplit(chr(65), 1)', 'split(chr(32), 2)'])}[{r.choice(['0', '1', '-1', self.var('i')])}]",
                 lambda: f"{e('s')}.{r.choice(['casefold()', 'center(9)', 'center(6, chr(42))', 'translate(TABLE)', 'translate(LETTERS)'])}",

@@ -692,3 +692,55 @@ def unpacked(text: str) -> int:
     pair = Split(text, len(text))
     head, size = pair
     return size + len(pair.head) + pair[1] + len(head)
+
+
+@udf
+def abbreviated(text: str) -> str:
+    words = text.split()
+    if len(words) < 2:
+        return text
+    return words[0] + " " + ".".join(w[0] for w in words[1:]) + "."
+
+
+@udf
+def family_first(name: str) -> str:
+    *first, last = name.split()
+    return f"{last}, {' '.join(first)}"
+
+
+@udf
+def graded(grade: str) -> int:
+    points = {"A": 4, "B": 3, "C": 2}
+    return points[grade] if grade in points else points.get(grade.upper(), -1)
+
+
+@udf
+def in_groups(text: str) -> str:
+    return "-".join(text[i : i + 4] for i in range(0, len(text), 4))
+
+
+@udf
+def readable_size(size: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"
+
+
+@udf
+def no_leading_zeros(text: str) -> str:
+    while text.startswith("0"):
+        text = text[1:]
+    return text or "0"
+
+
+@udf
+def with_local_functions(x: int) -> int:
+    factor = 2
+
+    def scaled(y):
+        return y * factor if y > 3 else y
+
+    factor = 3
+    return scaled(x) + (lambda y: y + factor)(x)

@@ -146,6 +146,8 @@ OPERATIONS = [
     ("'%d-W%02d' % a.isocalendar()[:2]", "d", "s"), ("str(a.isocalendar())[:4]", "d", "s"), ("a.isocalendar() < (2000, b, c)", "dii", "b"), *((f"a in b.split({k})", "ss", "b") for k in ("", "','", "'A'", "'aa'", "' ', 1")), ("'A' in a.split()", "s", "b"), ("a in [w for w in b.split()]", "ss", "b"),
     *((f"{fn}({way})", "s", "i") for fn in ("max", "min") for way in ("len(w) for w in a.split()", "map(ord, a)", "ord(c) for c in a", "ord(c) for c in a if c.isdigit()", "(ord(c), 1) for c in a")), *((f"{fn}(x * 2 for x in (a, b, c))", "fff", "f") for fn in ("max", "min")), ("max(c for c in a)", "s", "s"),
     ("max(D1.values()) + len(D1.keys())", "s", "f"), ("D1.keys()[0]", "s", "s"), ("list(D3.values()) == [10, -20, a]", "i", "b"), ("D3.values() == [a]", "i", "b"), ("1 if D1.items() else 2", "s", "i"),
+    *((f"'|'.join(a.{way}[{part}])", "s", "s") for way in ("split()", "split(',')", "split('A')", "rsplit(' ', 2)") for part in ("1:", ":2", ":-1", "-2:", "1:-1", "2:1", ":", "0:9", "-3:-1")), ("a.split()[1:][0]", "s", "s"), ("len(a.split('A')[1:])", "s", "i"), ("a.split()[b:]", "si", "s"),
+    ("{'A': 1, 'é': 2}.get(a, b)", "si", "i"), ("{'A': 1, 'é': 2}[a]", "s", "i"), ("{'A': 1, 'x': 2.5}.get(a)", "s", "f"), ("a in {'A': 1, 'AIR': 2}", "s", "b"), ("{1: 'a', 2: 'b'}.get(a, 'c')", "i", "s"), ("{1: 'a', 2: 'b'}[a]", "i", "s"), ("a in {1: 'a', 5: b}", "is", "b"), ("{}.get(a, 1)", "s", "i"), ("{'A': b}.get(a, 1)", "si", "i"),
     ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
 ]
 

@@ -33,7 +33,7 @@
     /* letters.c */                                                                                                               \
     X(text_isascii) X(text_reverse) X(text_to_ord) X(ord_to_text) X(text_translate)                                               \
     /* parts.c */                                                                                                                 \
-    X(text_words) X(text_divide)                                                                                                  \
+    X(text_words) X(text_divide) X(parts_slice)                                                                                   \
     /* codecs.c, digests.c, digits.c */                                                                                           \
     X(bytes_to_base64) X(bytes_from_base64) X(bytes_from_hex) X(bytes_translate) X(bytes_digest) X(bytes_checksum)                \
     X(digits_check) X(digits_value) X(digits_mod)                                                                                 \

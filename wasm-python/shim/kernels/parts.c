@@ -96,3 +96,30 @@ void vv_k_text_divide(const vv_op *op, vv_block *block) {
         to[i] = (vv_text){copy, (uint32_t)(out - copy)};
     }
 }
+
+/* The place behind so many parts; not beyond the end. */
+static uint32_t behind_parts(vv_text text, int64_t count) {
+    uint32_t at = 0;
+    for (; count > 0 && at < text.size; count--) {
+        while (at < text.size && text.at[at] != END) at++;
+        if (at < text.size) at++;
+    }
+    return at;
+}
+
+/* a[start:stop] of a list, which are the constant's halves. */
+void vv_k_parts_slice(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    const int64_t first = (int32_t)op->constant, last = (int32_t)(op->constant >> 32);
+    block->ascii[op->to] = 0;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i)) continue;
+        int64_t count = 0;
+        for (uint32_t k = 0; k < x[i].size; k++) count += x[i].at[k] == END;
+        const uint32_t start = behind_parts(x[i], first < 0 ? first + count : first), stop = behind_parts(x[i], last < 0 ? last + count : last);
+        if (stop > start) to[i] = (vv_text){x[i].at + start, stop - start};
+    }
+}

@@ -366,7 +366,7 @@ class Calls:
     def _method(self, name, v, arguments, keywords, state):
         v = self.present(v, state)
         if is_record(v) and not keywords:
-            return self.record_method(name, v, arguments)
+            return self.record_method(name, v, arguments, state)
         if isinstance(v, Const) and type(v.v) is re.Pattern and not keywords:
             return self.pattern_method(name, v.v, [self.present(argument, state) for argument in arguments], state)
         if is_document(v) and not keywords:

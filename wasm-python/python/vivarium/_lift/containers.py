@@ -59,6 +59,8 @@ class Containers:
     def contains(self, x, box, state):
         if type_of(box) in (TEXT, TEXT + "?"):
             return self._text_contains(x, self.present(box, state), state)
+        if is_record(box) and self.mapping_of(box) is not None and isinstance(x, Reg):
+            box = Const(self.mapping_of(box))
         if is_record(box) and isinstance(x, Const) and type(x.v) is str:
             return Const(x.v in self.present(box, state).about)
         if is_parts(box):
@@ -200,6 +202,8 @@ class Containers:
 
     def get_item(self, box, x, state):
         box = self.present(box, state)
+        if is_record(box) and self.mapping_of(box) is not None and isinstance(x, Reg):
+            return self.get_item(Const(self.mapping_of(box)), x, state)
         if is_record(box):
             return self.field(box, x)
         if is_document(box):
@@ -217,6 +221,8 @@ class Containers:
             return self.bytes_item(box, x, state)
         if is_named(box):
             box = Tup(box.parts)
+        if is_parts(box) and isinstance(x, Slice) and x.start is not None:
+            return self.parts_between(box, x.start, x.stop, state)
         if is_parts(box):
             return self.part(box, x, state)
         if is_iterator(box) or (isinstance(box, Tup) and box.kind is View):

@@ -72,6 +72,7 @@ class Lifter(
         self.codes = {}
         self.keywords = ()
         self.patterns = {}
+        self.mappings = {}
         self.whole = {}  # by register: (what digits or bytes the int is made of, how they are read)
         self.documents = False  # whether there may be values of JSON
         self.returns = []

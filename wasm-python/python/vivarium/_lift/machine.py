@@ -361,6 +361,10 @@ class Machine:
     def do_unpack_sequence(self, state, frame, stack, instruction):
         stack.extend(self.unpacked(stack.pop(), instruction.arg, state))
 
+    def do_unpack_ex(self, state, frame, stack, instruction):
+        v = self.present(stack.pop(), state)
+        stack.extend(reversed(self.unpacked_with_rest(v, instruction.arg & 0xFF, instruction.arg >> 8, state)))
+
     def _build(self, state, stack, count, kind):
         items = [stack.pop() for _ in range(count)][::-1]
         cells = kind is tuple and all(isinstance(item, Cell) for item in items)

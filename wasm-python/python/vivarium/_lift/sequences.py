@@ -1,9 +1,10 @@
 """Sequences whose length depends on the row: characters of a text, parts of it, and what is made of them for a loop."""
 
+import struct
 import types
 
 from vivarium._lift.emit import Parts
-from vivarium._lift.values import BOOL, NUMBER, TEXT, Const, Deopt, Generator, Kept, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
+from vivarium._lift.values import BOOL, NONE, NUMBER, TEXT, Const, Deopt, Generator, Kept, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
 
 END = b"\xff"
 """Behind each text of a list: no text has this byte."""
@@ -122,6 +123,39 @@ class Sequences:
             place = self._place_within(parts, place, state)
         return self._part_of(parts, place, state)
 
+    def parts_between(self, parts, start, stop, state):
+        """parts[start:stop] of constants: they lie side by side, so that nothing is copied."""
+        bounds = []
+        for v, absent in ((start, 0), (stop, 2**31 - 1)):
+            number = absent if type_of(v) == NONE else v.v if isinstance(v, Const) and type(v.v) is int else None
+            if number is None or not -1000 <= number < 2**31:
+                raise Deopt("a slice by such a value")
+            bounds.append(number)
+        constant = struct.unpack("<q", struct.pack("<ii", *bounds))[0]
+        text, mask = self._with_ends(parts, state), self.m_reg(state.mask)
+        return listed(Reg(TEXT, self.emit("parts_slice", TEXT, self.as_reg(text), mask=mask, constant=constant)))
+
+    def _with_ends(self, parts, state):
+        """The text that has an end behind each part."""
+        separator, ended, _ = parts.about
+        text = self.as_reg(parts.parts[0])
+        if separator != END:
+            places = self.place(separator), len(separator), self.place(END), len(END)
+            text = self.emit("text_replace", TEXT, text, mask=self.m_reg(state.mask), constant=self.numbers("I", *places))
+        return Reg(TEXT, text) if ended else self._put_together([Reg(TEXT, text), Const(END)], state)
+
+    def unpacked_with_rest(self, v, before, behind, state):
+        """first, *rest = v: the values in order."""
+        if isinstance(v, Tup) and len(v.items) >= before + behind:
+            end = len(v.items) - behind
+            return [*v.items[:before], Tup(v.items[before:end], list), *v.items[end:]]
+        if not is_parts(v):
+            raise Deopt("unpacking of such a value")
+        few = self.compare("<", self.length_of(v, state), Const(before + behind), state)
+        self.fail_rows(self.m_and(state.mask, few.id), "unpacking of another number of parts")
+        rest = self.parts_between(v, Const(before), Const(-behind if behind else None), state)
+        return [*(self.part(v, Const(k), state) for k in range(before)), rest, *(self.part(v, Const(k - behind), state) for k in range(behind))]
+
     def _place_within(self, parts, place, state):
         """From the start; where there is no such part, the rows are the interpreter's."""
         length = self.length_of(parts, state)
@@ -180,16 +214,9 @@ class Sequences:
         x = self.present(x, state)
         if type_of(x) != TEXT:
             raise Deopt("in of such a list")
-        separator, ended, _ = parts.about
-        text = self.as_reg(parts.parts[0])
-        if separator != END:
-            places = self.place(separator), len(separator), self.place(END), len(END)
-            text = self.emit("text_replace", TEXT, text, mask=self.m_reg(state.mask), constant=self.numbers("I", *places))
-        whole = self._between(Reg(TEXT, text), () if ended else (END,), state)
-        return Reg(BOOL, self.emit("text_contains", BOOL, whole.id, self._between(x, (END,), state).id, mask=self.m_reg(state.mask)))
-
-    def _between(self, text, behind, state):
-        return self._put_together([Const(END), text, *map(Const, behind)], state)
+        whole = self._put_together([Const(END), self._with_ends(parts, state)], state)
+        sought = self._put_together([Const(END), x, Const(END)], state)
+        return Reg(BOOL, self.emit("text_contains", BOOL, whole.id, sought.id, mask=self.m_reg(state.mask)))
 
     def growing(self, v, state):
         """A list that a loop may append to: one of texts, whose number depends on the row."""
