@@ -43,6 +43,7 @@ enum {
     GUARD_ABSENT,   /* dict, key */
     GUARD_CONTENTS, /* dict, list or set; tuple of its items, of a dict's keys and values in turn */
     GUARD_CALL,     /* callable without arguments; tuple of (name, value) each, of attributes of what it returns */
+    GUARD_CLASS,    /* class, name, what lies under it in the class or in one it is made of (left out: nothing) */
 };
 
 /* Whether sys.monitoring watches this code alone; watching all of it changes `instrumentation`. */
@@ -122,6 +123,8 @@ static bool guard_holds(PyObject *guard) {
     case GUARD_ABSENT: return PyDict_GetItemWithError(object, PyTuple_GET_ITEM(guard, 2)) == NULL;
     case GUARD_CONTENTS: return same_contents(object, PyTuple_GET_ITEM(guard, 2));
     case GUARD_CALL: return same_attributes(object, PyTuple_GET_ITEM(guard, 2));
+    case GUARD_CLASS:
+        return _PyType_Lookup((PyTypeObject *)object, PyTuple_GET_ITEM(guard, 2)) == (PyTuple_GET_SIZE(guard) == 3 ? NULL : PyTuple_GET_ITEM(guard, 3));
     default: return false;
     }
 }
@@ -169,6 +172,7 @@ static bool guard_is_sound(PyObject *guard) {
     case GUARD_ABSENT: return size == 3 && PyDict_CheckExact(object);
     case GUARD_CONTENTS: return size == 3 && PyTuple_CheckExact(PyTuple_GET_ITEM(guard, 2));
     case GUARD_CALL: return size == 3 && attributes_are_sound(PyTuple_GET_ITEM(guard, 2));
+    case GUARD_CLASS: return size <= 4 && PyType_Check(object) && PyUnicode_CheckExact(PyTuple_GET_ITEM(guard, 2));
     default: return false;
     }
 }

@@ -19,6 +19,7 @@ WORDS = ["", "A", "N", "O", "R", "AIR", "MAIL", " air ", "rail\n", "\tShip", "\x
 WORDS += ["0", "42", " -7 ", "+5", "1_000", "3.14", "1e5", "-0", "-0.0", ".5", "5.", ".", "nan", "inf", "é", "Straße", "ＡＩＲ", "ﬀ", "İ"]
 WORDS += ["\u00a0air\u00a0", "日本語テキストです", "😀😀", "a" * 8, "a" * 9, "b" * 17, "A.B,C;D", "1" * 21, "٣", "0x10", "aXbXc", "MAILMAIL"]
 WORDS += ["2024-02-29", "2023-02-29", "1999-12-31 23:59:59", "2024-01-02T03:04:05", "2024-01-02 03:04:05.678", "0001-01-01", "9999-12-31"]
+WORDS += ["QUJD", "YQ==", "QR==", "YQ=", "====", "-_8=", "Y Q=", "deadBEEF", "f", "FFFFFFFFFFFFFFFF", "7fffffffffffffff", "1_0", "0b11"]
 WORDS += ["2024-1-2", "2024-01-02 3:04:05", "20240102", "2024-W01-1", "2024-01-02 03:04", "2024-01-02T03:04:05Z", "2024-01-02  03:04:05", "2024-13-01"]
 WORDS += ["\x85", "\0", "a\0b", "AIR\0", "00000000", "12345678", "123456789", "u=a://x", "555-1234", "aé", "éa", "aaaaaaé", "x\u3000", "￿", "\U00010000"]
 
@@ -40,12 +41,15 @@ PYTHON = {"i": "int", "f": "float", "b": "bool", "s": "str", "d": "datetime.date
 PYTHON |= {"w": "datetime.timedelta", "c": "datetime.time", "y": "bytes", "D": "decimal.Decimal", "r": "dict"}
 
 PRELUDE = """
+import base64
+import binascii
 import datetime
 import decimal
 import hashlib
 import json
 import math
 import re
+import zlib
 from decimal import Decimal
 from datetime import timedelta
 from math import sqrt as root
@@ -61,6 +65,8 @@ D5 = {"A": 1, "AIR": 2.5, "x": None, "R": -3, "é": 1e300}
 D6 = {1: "one", 2: 2, 5: None}
 T1, T2, T3 = ("a", "é", "", "long text"), [1, -2, 3], (0.5, -0.0)
 S1 = {"A", "AIR", "é", "x", "12"}
+TABLE = str.maketrans({"A": "a", "é": "e", "I": None, "x": "xyz", "日": 66, " ": "_"})
+LETTERS = str.maketrans("abc", "ABé", "R,")
 K = 7
 DAY, HOURS = timedelta(days=1), timedelta(hours=-5, microseconds=3)
 START, STAMP, NOON = datetime.date(2020, 2, 29), datetime.datetime(2000, 1, 1, 12, 30), datetime.time(12)
@@ -78,6 +84,20 @@ def maybe(s):
     if len(s) > 3:
         return None
     return s.strip()
+
+def steps(n):
+    k = 0
+    while True:
+        k += 1
+        if k * k > n or k > 20:
+            return k
+
+def place(s, n):
+    for k in range(len(s)):
+        for j in range(n % 3):
+            if s[k] == "A" and j == 1:
+                return k + j
+    return -n
 
 def make(n):
     return lambda x: x * n + n
@@ -157,6 +177,9 @@ MOMENTS = {
     "y": ["b''", "b'A'", "b'\\xff\\0'"],
 }
 """Constants by kind."""
+
+
+HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
 def pattern(r, depth=0, bounded=False):
@@ -283,7 +306,10 @@ class Function:
             record = f"{{'c': {self.var('s')}, 'a': {self.var('i')}, 'd': {self.var('D')}, 'b': {self.var('f')}}}"
             choices += [lambda: record, lambda: f"({e('i')}, {e('f')}, None, {e('D')})", lambda: record]
         if kind == "y":
-            choices += [lambda: f"{e('s')}.encode()", lambda: f"({e('y')} + {e('y')})"]
+            choices += [lambda: f"{e('s')}.encode()", lambda: f"({e('y')} + {e('y')})", lambda: f"hashlib.{r.choice(HASHES)}({e('y')}).digest()"]
+            choices += [lambda: f"base64.{r.choice(['b64encode', 'urlsafe_b64encode', 'b64decode', 'urlsafe_b64decode'])}({e('y')})"]
+            choices += [lambda: f"{e('y')}[{r.choice(['', '1', '-3'])}:{r.choice(['', '4', '-1', self.var('i')])}]", lambda: f"binascii.hexlify({e('y')})"]
+            choices += [lambda: f"bytes.fromhex({e('s')})", lambda: f"{e('s')}.encode('ascii')"]
         return r.choice(choices)()
 
     def bool_expr(self, e):
@@ -302,6 +328,10 @@ class Function:
                 lambda: f"({self.const('s')} in {e('s')})",
                 lambda: f"{e('s')}.{r.choice(tests)}",
                 lambda: f"({e('i')} in {r.choice(['(1, 2, 5)', 'D3', 'L2', '{0, 3}', '(1.0, 2, True)'])})",
+                lambda: f"({e('s')} in {e('s')}.{r.choice(['split()', 'split(chr(65))', 'rsplit(chr(65), 1)'])})",
+                lambda: f"{r.choice(['any', 'all'])}({self.character()} for c in {self.var('s')})",
+                lambda: f"any({e('i')} > k for k in (1, {self.var('i')}, 5))",
+                lambda: f"({self.pair(e)} {r.choice(['<', '<=', '==', '!=', '>', '>='])} {self.pair(e)})",
                 lambda: f"D4.get({e('s')}, {self.const('b')})",
                 lambda: f"(maybe({e('s')}) is {r.choice(['', 'not '])}None)",
                 lambda: f"isinstance({e(r.choice('ifsb'))}, {r.choice(['int', 'str', '(int, float)', 'bool'])})",
@@ -365,18 +395,66 @@ class Function:
                 lambda: f"{r.choice(['twice', 'thrice'])}({e('i')})",
                 lambda: f"({r.choice(['twice', 'thrice'])} if {e('b')} else {r.choice(['twice', 'helper'])})({e('i')})",
                 lambda: f"math.{r.choice(['floor', 'ceil'])}({e('f')})",
+                lambda: f"sum({r.choice(['1', 'ord(c)', 'k'])} for k, c in enumerate({self.iterable()}) if {self.character()})",
+                lambda: f"sum(int(c) for c in {self.var('s')} if c.isdigit())",
+                lambda: f"sum({e('i')} * k for k in (1, -2, {self.var('i')}))",
+                lambda: f"next(({r.choice(['k', 'ord(c)'])} for k, c in enumerate({self.var('s')}) if {self.character()}), {self.const('i')})",
+                lambda: f"len({e('s')}.{r.choice(['split()', 'split(None)', 'split(chr(65), 1)', 'rsplit(chr(65), 2)'])})",
+                lambda: f"len([c for c in {self.iterable()} if {self.character()}])",
+                lambda: f"ord({e('s')})",
+                lambda: f"{r.choice(['max', 'min'])}({r.choice(['ord(c[0])', 'len(c)'])} for c in {self.iterable()} if {self.character()})",
+                lambda: f"{e(r.choice('dtz'))}.isocalendar()[{r.randrange(3)}]",
+                lambda: f"{e('s')}.rfind({r.choice(['a', 'A', 'é'])!r})",
+                lambda: f"math.gcd({e('i')}, {e('i')})",
+                lambda: f"(steps({e('i')}) + {self.var('i')})",
+                lambda: f"(place({e('s')}, {e('i')}) + {self.var('i')})",
                 lambda: f"{e('s')}.{r.choice(['find', 'count', 'index'])}({r.choice(['a', 'A', 'IR', 'é', 'aa'])!r})",
                 lambda: f"({e('b')} + {e('b')} * K)",
                 lambda: f"divmod({e('i')}, {e('i')})[{r.choice('01')}]",
                 lambda: f"T2[{e('i')}]",
                 lambda: f"len({e('s')}.split({r.choice([' ', ',', 'A', 'é'])!r}))",
                 lambda: f"int({r.choice(['max', 'min'])}({e('i')}, {e('f')}))",
+                lambda: f"zlib.{r.choice(['crc32', 'adler32'])}({e('y')})",
+                lambda: f"int(hashlib.{r.choice(HASHES)}({e('y')}).hexdigest(){r.choice(['', '[:8]', '[:16]'])}, 16) {self.divided()}",
+                lambda: f"int({e('s')}, {r.choice(['2', '8', '16'])})",
+                lambda: f"int.from_bytes({e('y')}{r.choice(['', '[:8]', '[-3:]'])}, {r.choice(['big', 'little'])!r}) {self.divided()}",
+                lambda: f"{e('y')}[{r.choice(['0', '-1', self.var('i')])}]",
             ]
         )()
 
     def small(self, e):
         """A number of bits to shift by: not so many that the interpreter runs out of memory."""
         return self.r.choice(["0", "1", "3", "40", "min(" + e("i") + ", 70)"])
+
+    def character(self):
+        """A condition of a character or a word, c."""
+        return self.r.choice(["c.isdigit()", "c in 'AIR'", "c != 'A'", "c.isalpha()", "c > 'B'", "c == c.upper()", "len(c) == 1"])
+
+    def iterable(self):
+        """Of texts."""
+        ways = ["{}", "{}", "{}.split()", "{}.split(',')", "reversed({})", "map(str.upper, {})", "list({})"]
+        return self.r.choice(ways).format(self.var("s"))
+
+    def pair(self, e):
+        return f"({e('i')}, {e('s')})"
+
+    def spec(self, kind):
+        """A format of values of that kind."""
+        r = self.r
+        align = r.choice(["", "<", ">", "^", "*^", "->"])
+        width = r.choice(["", "3", "12"]) if not align else r.choice(["3", "12"])
+        if kind == "s":
+            return align + width + r.choice(["", "", ".3", "s"])
+        if not align and r.random() < 0.3:
+            return r.choice(["", "+", " "]) + r.choice(["05", "012"]) + r.choice({"i": ["", "d", "x"], "f": [".2f", ".1%"]}[kind])
+        return align + r.choice(["", "+", " "]) + width + r.choice({"i": ["", "d", ",", "_d", "x", "X", "b", "o", ".1f"], "f": [",.2f", ".0f", ".3%", "_.1f", "f"]}[kind])
+
+    def joiner(self):
+        return repr(self.r.choice(["", "-", ", ", "é"]))
+
+    def divided(self):
+        """What becomes of an int that may be large."""
+        return self.r.choice(["", "% 100", "% 1000003", "& 1023", "% 2 ** 40", "// 3", "% " + self.var("i")])
 
     def rest(self):
         return "(" + self.var("i") + " % 5)"
@@ -444,6 +522,26 @@ class Function:
                 lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",
                 lambda: f"{e(r.choice('dtzc'))}.isoformat()",
                 lambda: f"str({e('D')})",
+                lambda: f"hashlib.{r.choice(HASHES)}({e('y')}).hexdigest()",
+                lambda: f"{self.joiner()}.join(c for c in {self.iterable()} if {self.character()})",
+                lambda: f"{self.joiner()}.join([c.lower() for c in {self.iterable()}])",
+                lambda: f"{self.joiner()}.join(c + d for c, d in zip({self.iterable()}, {self.var('s')}))",
+                lambda: f"{self.joiner()}.join({self.iterable()})",
+                lambda: f"{self.joiner()}.join({e('s')}.{r.choice(['split()', 'split(chr(65))', 'split(chr(32), 2)'])}[{r.choice(['1:', ':-1', '-2:', ':1', '1:-1'])}])",
+                lambda: f"{{'A': 'x', 'AIR': '', 'é': 'ß'}}.get({e('s')}, {self.const('s')})",
+                lambda: f"{e('s')}.{r.choice(['partition', 'rpartition'])}({r.choice(['A', 'é', ' ', 'aa'])!r})[{r.randrange(3)}]",
+                lambda: f"{e('s')}.{r.choice(['split()', 'split(chr(65), 1)', 'rsplit(chr(65), 1)', 'split(chr(32), 2)'])}[{r.choice(['0', '1', '-1', self.var('i')])}]",
+                lambda: f"{e('s')}.{r.choice(['casefold()', 'center(9)', 'center(6, chr(42))', 'translate(TABLE)', 'translate(LETTERS)'])}",
+                lambda: f"{e('s')}[::-1]",
+                lambda: f"chr({r.choice([e('i'), e('i') + ' % 70000'])})",
+                lambda: f"{r.choice(['hex', 'bin', 'oct'])}({e('i')})",
+                lambda: f"format({e('i')}, {self.spec('i')!r})",
+                lambda: f"format({e('f')}, {self.spec('f')!r})",
+                lambda: f"format({e('s')}, {self.spec('s')!r})",
+                lambda: f"('%{r.choice(['', '-', '0', '+', ' '])}{r.choice(['', '7'])}{r.choice(['d', 'x'])}|%{r.choice(['', '-'])}9s' % ({e('i')}, {self.var('s')}))",
+                lambda: f"'{{1:>8}}{{0}}{{x:.1f}}'.format({e('i')}, {e('s')}, x={e('f')})",
+                lambda: f"re.split({r.choice(['A', '[,;]', r'[^a-z]+'])!r}, {e('s')})[{r.choice(['0', '1', '-1'])}]",
+                lambda: f"{e('y')}.{r.choice(['hex()', 'decode()', 'decode(errors=chr(97))', 'decode(%r)' % 'latin-1'])}",
                 lambda: f"re.sub({pattern(r)[0]!r}, {r.choice(['', '-', 'xyz'])!r}, {e('s')})",
                 lambda: self.matched(e),
                 lambda: self.matched(e),
@@ -451,7 +549,7 @@ class Function:
                 lambda: f"json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, 0)']) % r.choice('abcx')}",
                 lambda: f"str(json.loads({self.document(e)}){r.choice(['[%r]', '.get(%r)', '.get(%r, True)']) % r.choice('abcx')})",
                 lambda: f"str({e(r.choice('dtzc'))})",
-                lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S'])!r})",
+                lambda: f"{e(r.choice('dtz'))}.strftime({r.choice(['%Y-%m-%d', '%d.%m.%Y %H:%M', 'y%Y%S', '%A %b', '%j.%y', '%I %p'])!r})",
                 lambda: f'f"{{{self.var(r.choice("dtz"))}:%Y/%m/%d}}"',
             ]
         )()
@@ -496,6 +594,8 @@ class Function:
             line = p + f"{a}, {b} = {r.choice([self.expr('s') + '.split(' + repr(r.choice([' ', 'A', 'é'])) + ')', '(' + self.expr('s') + ', ' + self.expr('s') + ')'])}"
             self.vars[a] = self.vars[b] = "s"
             return [line]
+        if k < 0.53:
+            return self.listing(depth)
         if k < 0.72:
             lines = [p + f"if {self.expr('b')}:"] + self.scoped(lambda: self.block(depth + 1, r.randint(1, 2)))
             if r.random() < 0.3:
@@ -513,6 +613,25 @@ class Function:
             return self.loop(depth)
         lines = [p + "try:"] + self.scoped(lambda: self.block(depth + 1, 2))
         return lines + [p + f"except {r.choice(['Exception', 'ValueError', '(KeyError, ZeroDivisionError)'])}:"] + self.scoped(lambda: self.block(depth + 1, 1))
+
+    def listing(self, depth):
+        """A list that grows, and the text that is made of it."""
+        r, p = self.r, "    " * depth
+        a, b = f"v{self.fresh}", f"v{self.fresh + 1}"
+        self.fresh += 2
+        made = r.choice(["[]", "[]", f"[{self.expr('s', 2)}]", f"[c for c in {self.iterable()}]"])
+        item = r.choice(["c", "c.lower()", self.expr("s", 3), "str(len(c))"])
+        lines = [p + f"{a} = {made}"]
+        if r.random() < 0.7:
+            lines += [p + f"for c in {self.iterable()}:", p + f"    if {self.character()}:", p + f"        {a}.append({item})"]
+            lines += [p + "    else:", p + f"        {r.choice(['break', a + '.append(c)', 'continue'])}"] if r.random() < 0.4 else []
+        else:
+            lines += [p + f"if {self.expr('b', 2)}:", p + f"    {a}.append({self.expr('s', 2)})"]
+        lines += [p + f"{a}2 = {a}"] if r.random() < 0.1 else []
+        lines += [p + f"{a}.append({self.expr('s', 2)})"] if r.random() < 0.3 else []
+        result = r.choice([f"{self.joiner()}.join({a})", f"str(len({a}))", f"{a}[-1]", f"'y' if 'A' in {a} else 'n'", f"'y' if {a} else 'n'"])
+        self.vars[b] = "s"
+        return [*lines, p + f"{b} = {result}"]
 
     def constant_loop(self, depth):
         r, p = self.r, "    " * depth

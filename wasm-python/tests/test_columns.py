@@ -1,11 +1,14 @@
 """Functions as columns: what they give is what the interpreter gives, whatever changes under them; column_programs.py makes the functions
 that nobody would think of."""
 
+import re
 import sys
+import time
 import types
 
 import column_programs
 import column_runs
+import native_guest
 import pyarrow as pa
 import pytest
 from column_runs import run
@@ -108,6 +111,43 @@ OPERATIONS = [
     ("a", "r", "r"), ("a['a']", "r", "i"), ("a['b'] * 2", "r", "f"), ("a['c']", "r", "s"), ("a.get('d')", "r", "D"), ("a['x']", "r", "i"), ("a.get('x', 7)", "r", "i"), ("'a' in a", "r", "b"),
     ("{'a': a['a'] + 1, 'b': a['b'], 'c': a['c'], 'd': a['d']}", "r", "r"), ("(a['a'], b, None, a.get('d'))", "rf", "r"), ("{'a': b, 'b': b}", "ri", "r"), ("a if b else None", "rb", "r"),
     ("a if a['a'] else {'d': None, 'a': b, 'b': 0, 'c': 'x'}", "ri", "r"), ("{'a': 1, 'b': a['a'], 'c': a['c'].upper(), 'd': 3}", "r", "r"), ("a is None", "r", "b"),
+    *((f"hashlib.{name}(a).hexdigest()", "y", "s") for name in column_programs.HASHES), *((f"hashlib.{name}(a.encode()).digest()", "s", "y") for name in column_programs.HASHES),
+    *((f"hashlib.{name}(({' + '.join('a' * 20)}).encode()).hexdigest()", "s", "s") for name in column_programs.HASHES), ("hashlib.md5(a, usedforsecurity=False).hexdigest()", "y", "s"),
+    *((f"int(hashlib.md5(a.encode()).hexdigest(){part}, 16) {then}", "s", "i") for part in ("", "[:8]", "[:15]", "[:16]") for then in ("", "% 10", "% 1000003", "& 255", "% 2**55", "% 2**61", "+ 1")),
+    *((f"int(a, {base})", "s", "i") for base in (2, 8, 16, 10, 36)), ("int(a, base=16) % 7", "s", "i"), ("int(a, 16) // 7", "s", "i"),
+    *((f"int.from_bytes(a{part}, {order}) {then}", "y", "i") for part in ("", "[:8]", "[-4:]") for order in ("'big'", "'little'", "byteorder='big'", "'big', signed=True") for then in ("", "% 97", "& 1023")),
+    *((f"{fn}(a)", "y", "i") for fn in ("zlib.crc32", "binascii.crc32", "zlib.adler32")), ("zlib.crc32(a, 7)", "y", "i"), ("zlib.crc32(a.encode()) % 16", "s", "i"),
+    *((f"base64.{fn}(a)", kind, "y") for fn in ("b64encode", "urlsafe_b64encode", "b64decode", "urlsafe_b64decode", "standard_b64decode", "b32encode") for kind in "ys"), ("base64.b64decode(a, validate=True)", "y", "y"),
+    ("base64.b64encode(a.encode('utf-8')).decode('ascii')", "s", "s"), ("base64.b64decode(base64.b64encode(a)).decode(errors='replace')", "y", "s"), ("base64.b64encode(a, b'-_')", "y", "y"),
+    *((f"binascii.{fn}(a)", kind, "y") for fn in ("hexlify", "unhexlify") for kind in "ys"), ("bytes.fromhex(a)", "s", "y"), ("bytes.fromhex(a.hex())", "y", "y"), ("binascii.b2a_base64(a)", "y", "y"),
+    *((f"a[{part}]", "y", "y") for part in ("1:", ":3", "-2:", ":-1", "2:5", "9:")), *((f"a[{part}]", "y", "i") for part in ("0", "-1", "5")), ("a[b]", "yi", "i"), ("a[:b]", "yi", "y"), ("a[1:b]", "yi", "y"),
+    *((f"a.{way}({encoding})", kind, other) for way, kind, other in (("encode", "s", "y"), ("decode", "y", "s")) for encoding in ("'ascii'", "'utf_8'", "'latin-1', 'ignore'", "errors='replace'", "'utf-16'")),
+    ("a.translate(bytes.maketrans(b'aA', b'xy'))", "y", "y"), ("isinstance(a, bytes)", "y", "b"), ("hashlib.md5(a)", "s", "s"), ("hashlib.new('md5', a).hexdigest()", "y", "s"),
+    *((f"a.{way}({k!r})[{i}]", "s", "s") for way in ("partition", "rpartition") for k in ("A", "aa", "é", "IR") for i in range(3)), *((f"a.{way}", "s", "i") for way in ("rfind('A')", "rfind('aa')", "rindex('é')")),
+    *((f"a.{way}[{i}]", "s", "s") for way in ("split()", "split(None)", "split('A', 1)", "split('aa', maxsplit=2)", "rsplit('A', 1)", "rsplit('aa', 2)", "rsplit('é')", "split(sep=',')", "split(' ', 8)") for i in (0, 1, -1, -2)),
+    *((f"len(a.{way})", "s", "i") for way in ("split()", "split('a', 1)", "rsplit('a', 3)")), *((f"{k!r}.join(a.{way})", "s", "s") for k in ("", "-", "éé") for way in ("split()", "split('A')", "rsplit('A', 1)", "split(' ')")),
+    ("a.split()[b]", "si", "s"), ("a.split('A')[b % 5 - 2]", "si", "s"), ("a.split() or b", "ss", "s"), ("1 if a.split() else 2", "s", "i"), ("a.casefold()", "s", "s"), ("a.center(9)", "s", "s"), ("a.center(8, '*')", "s", "s"),
+    *((f"a.{way}()", "s", "b") for way in ("isascii", "isdecimal", "isnumeric")), ("a.translate(TABLE)", "s", "s"), ("a.translate(LETTERS)", "s", "s"), ("a[::-1]", "s", "s"), ("ord(a)", "s", "i"), ("chr(a)", "i", "s"), ("chr(a % 70000)", "i", "s"),
+    *((f"{fn}(a)", "i", "s") for fn in ("hex", "oct", "bin")), ("math.gcd(a, b)", "ii", "i"), ("math.pow(a, b)", "ff", "f"), ("pow(a, 3)", "i", "i"), ("a * 3", "s", "s"), ("0 * a", "s", "s"),
+    *((f"format(a, {spec!r})", "i", "s") for spec in "d , _ x X b o 5 05 +d +05d <7 >7 ^7 *^8 ^+7, x>12,d .2f ,.1f % 08x >#x =7 n".split(" ")), *((f"f'{{a:{spec}}}'", "f", "s") for spec in ("10.2f", ",.2f", "<9.1f", "^9.1f", "+.2f", " .0f", "09.2f", ".1%", ".0%", "+12,.3f", "f", "F", ">25", "_.2f", ".3", "e", "012,.2f")),
+    *((f"format(a, {spec!r})", "s", "s") for spec in ("5", "<5", ">6", "^6", "*^7", ".2", ">4.2", "s", "05", "+", "é>5", "é")), *((f"'%{spec}' % a", "i", "s") for spec in ("5d", "05d", "-5d", "+d", "i", "x", "04X", "5s", "-9s", ".3d", "f", "6.2f", "% d", "-05d", "c", "o")),
+    *((f"'%{spec}' % a", "f", "s") for spec in ("8.2f", "-8.2f|", "+.1f", "f", "5s", "d", "08.3f", "g", "%%", "s%%")), *((f"'{form}'.format(a, b)", "si", "s") for form in ("{1}{0}", "{0:>7}|{1:,}", "{{{}}}{}", "{0}{0}", "{}", "{2}", "{!s}{!r}", "{:5}{:05d}")), ("'{x}-{y:.1f}'.format(x=a, y=b)", "sf", "s"),
+    *((f"re.split({pattern!r}, a)[{i}]", "s", "s") for pattern in ("A", "[,; ]", "[0-9]+", "(A)", "x*") for i in (0, 1, -1)), ("len(re.split('[A-Z]', a))", "s", "i"), ("any(a is None or b for x in (1, 2))", "ib", "b"),
+    *((f"{way}({test} for c in a)", "s", "b") for way in ("any", "all") for test in ("c.isdigit()", "c == 'A'", "c in 'AIR'", "c > '5'")), *((f"sum({item} for c in a{test})", "s", "i") for item in ("1", "ord(c)", "int(c)", "c == 'A'") for test in ("", " if c.isdigit()", " if c in 'A0'")),
+    *((f"{k!r}.join({item} for c in a{test})", "s", "s") for k in ("", "-", "éé") for item in ("c", "c.upper()", "c + c", "str(ord(c))") for test in ("", " if c.isdigit()", " if c != 'A'")), *((f"{k!r}.join([{item} for c in a{test}])", "s", "s") for k in ("", "-") for item in ("c", "c.upper()") for test in ("", " if c != 'A'")),
+    *((f"{k!r}.join({way})", "s", "s") for k in ("", ", ") for way in ("a", "reversed(a)", "reversed(a.split())", "map(str.upper, a.split())", "[w[0] for w in a.split()]", "(w.strip() for w in a.split(','))", "sorted(a)", "[a, 'x', a]", "list(a)", "tuple(a)")),
+    *((f"sum({way})", "s", "i") for way in ("map(int, a)", "map(len, a.split())", "[1 for c in a]", "(k for k, c in enumerate(a) if c == 'A')", "(k * ord(c) for k, c in enumerate(a, 1))", "(k * int(c) for k, c in zip((3, 1, 2), a))", "(int(c) * (1 + k % 2) for k, c in enumerate(reversed(a)))")),
+    *((f"{way}", "sii", "i") for way in ("sum(x * w for x, w in zip((b, c, 7), (1, 2, 3)))", "sum([b, c, 5])", "sum((b, c), 1)", "next((k for k, x in enumerate(a) if x == 'A'), -1)", "next((x for x in (b, c) if x > 3), None)", "next(x for x in (b, c) if x > 3)", "max(x for x in (b, c))", "sum(b * k for k in range(3))", "sum(k for k in range(b % 50))", "(lambda x: x + b)(c)")),
+    *((f"sum({way})", "fff", "f") for way in ("[a, b, c]", "(a, b, c, a)", "x * 0.1 for x in (a, b, c)", "x for x in (a, b, c) if x > 0", "(a, 1, b)", "(1, a, b)", "(a, True, b)", "[a]", "(a * 1e16, b, -a * 1e16)")), *((f"sum({way})", "fi", "f") for way in ("(b, a)", "(a, b)")),
+    *((f"(a, b) {op} (c, 'A')", "isi", "b") for op in COMPARISONS), *((f"(a, b) {op} (b, a)", "ff", "b") for op in ("<", "==")), ("(a, 1) == (b,)", "ii", "b"), ("[a] == [b]", "ii", "b"), ("(a,) == [b]", "ii", "b"), ("['x', 'y', 'z'][a]", "i", "s"), ("(a, b)[c % 2]", "iii", "i"),
+    ("len(list(a))", "s", "i"), ("list(a)[b]", "si", "s"), ("len([c for c in a if c.isalpha()])", "s", "i"), ("[c for c in a if c.isdigit()][0]", "s", "s"), ("[x * 2 for x in (a, b)][1]", "ii", "i"), ("len([x for x in (a, b) if x > 2])", "ii", "i"), ("[w for w in a.split() if len(w) > 1 for c in w][-1]", "s", "s"),
+    *((f"len({way})", "s", "i") for way in ("map(str, a)", "zip(a)", "enumerate(a)", "reversed(a)")), ("bool(zip(a))", "s", "b"), ("str(map(str, a))[:4]", "s", "s"), ("sum(c in b for c in a)", "ss", "i"), ("''.join(c for c in a if c in b)", "ss", "s"), ("any(w == b for w in a.split())", "ss", "b"),
+    *((f"a.strftime({form!r})", kind, "s") for kind in "dtz" for form in ("%A %a", "%d. %B %Y", "%b%y", "%j", "%I:%M %p", "%%A", "%y%%", "%U")), ("f'{a:%A}'", "d", "s"), *((f"a.isocalendar(){part}", kind, "i") for kind in "dtz" for part in ("[0]", "[1]", "[2]", ".week", ".year", ".weekday", "[3]")),
+    ("'%d-W%02d' % a.isocalendar()[:2]", "d", "s"), ("str(a.isocalendar())[:4]", "d", "s"), ("a.isocalendar() < (2000, b, c)", "dii", "b"), *((f"a in b.split({k})", "ss", "b") for k in ("", "','", "'A'", "'aa'", "' ', 1")), ("'A' in a.split()", "s", "b"), ("a in [w for w in b.split()]", "ss", "b"),
+    *((f"{fn}({way})", "s", "i") for fn in ("max", "min") for way in ("len(w) for w in a.split()", "map(ord, a)", "ord(c) for c in a", "ord(c) for c in a if c.isdigit()", "(ord(c), 1) for c in a")), *((f"{fn}(x * 2 for x in (a, b, c))", "fff", "f") for fn in ("max", "min")), ("max(c for c in a)", "s", "s"),
+    ("max(D1.values()) + len(D1.keys())", "s", "f"), ("D1.keys()[0]", "s", "s"), ("list(D3.values()) == [10, -20, a]", "i", "b"), ("D3.values() == [a]", "i", "b"), ("1 if D1.items() else 2", "s", "i"),
+    *((f"'|'.join(a.{way}[{part}])", "s", "s") for way in ("split()", "split(',')", "split('A')", "rsplit(' ', 2)") for part in ("1:", ":2", ":-1", "-2:", "1:-1", "2:1", ":", "0:9", "-3:-1")), ("a.split()[1:][0]", "s", "s"), ("len(a.split('A')[1:])", "s", "i"), ("a.split()[b:]", "si", "s"),
+    ("{'A': 1, 'é': 2}.get(a, b)", "si", "i"), ("{'A': 1, 'é': 2}[a]", "s", "i"), ("{'A': 1, 'x': 2.5}.get(a)", "s", "f"), ("a in {'A': 1, 'AIR': 2}", "s", "b"), ("{1: 'a', 2: 'b'}.get(a, 'c')", "i", "s"), ("{1: 'a', 2: 'b'}[a]", "i", "s"), ("a in {1: 'a', 5: b}", "is", "b"), ("{}.get(a, 1)", "s", "i"), ("{'A': b}.get(a, 1)", "si", "i"),
     ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
 ]
 
@@ -269,6 +309,21 @@ CHANGES = {
     "code": ("def g(y): return y\ndef h(y): return y * 2", "return g(x)", "g.__code__ = h.__code__"),
     "defaults": ("def g(y, z=1): return y + z", "return g(x)", "g.__defaults__ = (5,)"),
     "a called function": ("def g(y): return y", "return g(x)", "g = lambda y: -y"),
+    "a constant of a class": ("class C:\n    K = 1", "return x + C.K", "C.K += 1"),
+    "a constant of a class that is another type": ("class C:\n    K = 1", "return x // C.K", "C.K = 1.0"),
+    "a class that comes in front": ("class B:\n    K = 1\nclass C(B): pass", "return x + C.K", "C.K = 5"),
+    "a function of a class": ("class C:\n    @staticmethod\n    def f(x): return x + 1", "return C.f(x)", "C.f = lambda x: -x"),
+    "a member of an enum": ("import enum\nclass C(enum.Enum):\n    K = 1", "return x + C.K.value", "C.K._value_ = 5"),
+    "what a member of an enum is equal to": ("import enum\nclass C(enum.IntEnum):\n    K = 1", "return 1 if x == C.K else 2", "C.__eq__ = lambda self, other: True"),
+    "its own code": ("def g(x): return -x", "return x + 1", "fn.__code__ = g.__code__"),
+    "its own defaults and code": ("def g(x, y=5): return x * y", "return x + 1", "fn.__defaults__ = (5,); fn.__code__ = g.__code__"),
+    "a built-in name in its own module": ("", "return len(str(x))", "globals()['str'] = lambda x: 'xyz'"),
+    "code of a generator's function": ("def g(y): return sum(k for k in range(3)) + y\ndef h(y): return y", "return g(x)", "g.__code__ = h.__code__"),
+    "what a generator reads": ("W = [1, 2]", "return sum(w * x for w in W)", "W[0] = 7"),
+    "a table": ("T = {65: 'b'}", "return ord(chr(x + 1).translate(T))", "T[x + 2] = 'q'"),
+    "how a dataclass begins": ("import dataclasses\n@dataclasses.dataclass\nclass C:\n    v: int", "return C(x).v", "C.__init__ = lambda self, v: setattr(self, 'v', -v)"),
+    "how attributes are stored": ("import dataclasses\n@dataclasses.dataclass\nclass C:\n    v: int", "return C(x).v", "C.__setattr__ = lambda self, name, v: object.__setattr__(self, name, -v)"),
+    "a field of a named tuple": ("import typing\nclass C(typing.NamedTuple):\n    v: int", "return C(x).v", "C.v = property(lambda self: 5)"),
     "a cell": ("def make():\n    n = 1\n    def g(y): return y + n\n    def more():\n        nonlocal n\n        n += 1\n    return g, more\ng, more = make()", "return g(x)", "more()"),
 }  # fmt: skip
 
@@ -376,6 +431,14 @@ def fn(x):
     assert "five" in str(errors)
 
 
+def test_a_return_out_of_a_loop_ends_the_call_that_it_is_in():
+    function = written("@udf(input_types=['string', 'int64', 'int64'], result_type='int64')\ndef fn(s, a, b):\n    return place(s, a) * 3 + steps(b) + a\n")
+    function.types = ["string", "int64", "int64"]
+    r = column_programs.random.Random(1)
+    columns = [["BAA", "A", "", "BBBA"] * 200, [r.randrange(-9, 9) for _ in range(800)], [r.randrange(-9, 500) for _ in range(800)]]
+    assert column_runs.compare(function, columns) is None
+
+
 class DamagedCode(types.SimpleNamespace):
     __hash__ = object.__hash__
 
@@ -385,7 +448,7 @@ class Damaged:
 
     def __init__(self, fn, raw):
         code = fn.__code__
-        names = ("co_consts", "co_names", "co_varnames", "co_cellvars", "co_freevars", "co_flags", "co_argcount", "co_kwonlyargcount")
+        names = ("co_consts", "co_names", "co_varnames", "co_cellvars", "co_freevars", "co_flags", "co_argcount", "co_kwonlyargcount", "co_name")
         self.__code__ = DamagedCode(co_code=bytes(raw), co_lines=code.co_lines, co_firstlineno=1, **{n: getattr(code, n) for n in names})
         self.__defaults__ = self.__kwdefaults__ = self.__closure__ = None
         self.__globals__, self.__builtins__ = fn.__globals__, fn.__builtins__
@@ -395,26 +458,64 @@ BYTECODE = [b"", b"\x00", bytes(range(256)), b"\x97\x00" * 5000, b"d\x00" * 3000
 
 
 @pytest.mark.parametrize("raw", BYTECODE)
-def test_any_bytecode_is_at_worst_not_lifted(raw):
+def test_any_bytecode_is_at_worst_not_lifted(guest, raw):
     from vivarium import _lift
 
     assert _lift.Candidate(Damaged(lambda x: x + 1, raw), (), [("int64", False)], "int64")() is None
 
 
-def test_bytecode_that_was_damaged():
-    """Bytes of good functions changed at random: there is no program, or one; nothing crashes or hangs."""
+def test_instructions_without_what_they_take(guest):
+    """Each instruction alone, and behind one value, with small and large arguments."""
+    import opcode
+
     from vivarium import _lift
 
+    load = bytes([opcode.opmap["LOAD_FAST"], 0])
+    for op in range(256):
+        for argument in (0, 1, 2, 5, 8, 255):
+            for before in (b"", load, load * 3):
+                raw = before + bytes([op, argument]) + bytes([0, 0]) * 10
+                for ending in (b"", load + bytes([opcode.opmap["RETURN_VALUE"], 0])):
+                    _lift.Candidate(Damaged(lambda x: [x for x in (x, len)], raw + ending), (), [("int64", False)], "int64")()
+
+
+def run_damaged(guest, function, fn):
+    """Lifts other code than the function's own, and runs what it became, if anything: what the rows are does not matter."""
+    from vivarium import _lift, _runtime
+
+    arguments = [native_guest.pa_type(type) for type in function.types]
+    handle, spelled = guest.bind(function.name, arguments, "null")
+    try:
+        bound = _runtime._bound[handle]
+        program = _lift.Candidate(fn, (), bound.columns.arguments, bound.columns.result)()
+        if program is None:
+            return 0
+        bound.function.lifter, bound.function.columns_mode = (lambda: program), _lift.MODES["force"]
+        guest.invoke(handle, column_runs.arrays(function, function.columns(300)), native_guest.pa_type(spelled))
+        return 1
+    finally:
+        guest.control(op="drop", handle=handle)
+
+
+def test_bytecode_that_was_damaged(guest, monkeypatch):
+    """Bytes of good functions changed at random: there is no program, or one, which runs; nothing crashes or hangs."""
+    from vivarium._lift.guards import Guards
+
+    monkeypatch.setattr(Guards, "code", lambda self, fn: None)  # it is no function
     r = column_programs.random.Random(5)
+    ran = 0
     for seed in range(150):
         function = column_programs.Function(seed)
         space = {}
         exec(column_programs.PRELUDE + function.source, space)
+        guest.load(column_programs.PRELUDE + function.source)
         fn = space[function.name]
-        raw = bytearray(fn.__code__.co_code)
-        for _ in range(r.randint(1, 6)):
-            raw[r.randrange(len(raw))] = r.randrange(256)
-        _lift.Candidate(Damaged(fn, raw), (), [(type, True) for type in function.types], function.result)()
+        for _ in range(4):
+            raw = bytearray(fn.__code__.co_code)
+            for _ in range(r.randint(1, 6)):
+                raw[r.randrange(len(raw))] = r.randrange(256)
+            ran += run_damaged(guest, function, Damaged(fn, raw))
+    assert ran > 20
 
 
 @pytest.mark.parametrize(
@@ -431,7 +532,7 @@ def test_bytecode_that_was_damaged():
     ],
     ids=["branches", "variables", "depth", "power", "folded power", "repetition", "recursive list", "loops"],
 )
-def test_extremes_are_lifted_in_no_time(source):
+def test_extremes_are_lifted_in_no_time(guest, source):
     from vivarium import _lift
     from vivarium.types import DataType
 
@@ -440,6 +541,53 @@ def test_extremes_are_lifted_in_no_time(source):
         source = source.replace("10 ** 10 ** 8", "int('1' * 4000) ** 3000")
     exec(source, space)
     _lift.explain(space["fn"], [(DataType("int64"), False)], DataType("int64"))
+
+
+EXTREMES = {
+    "many branches": "def fn(x):\n    y = ''\n" + "".join(f"    if x > '{k}': y += '{k}'\n" for k in range(10000)) + "    return y\n",
+    "255 parameters": "def fn(x, " + ", ".join(f"a{k}=x0" for k in range(254)) + "):\n    return x + a253\n",
+    "deep nesting": "def fn(x):\n" + "".join("    " * (k + 1) + f"if x > '{k}':\n" for k in range(90)) + "    " * 91 + "return x\n    return ''\n",
+    "deep calls": "".join(f"def f{k}(x): return f{k + 1}(x)\n" for k in range(50)) + "def f50(x): return x\ndef fn(x): return f0(x)\n",
+    "wide calls": "def f0(x): return x\n" + "".join(f"def f{k + 1}(x): return f{k}(x) + f{k}(x)\n" for k in range(20)) + "def fn(x): return f20(x)\n",
+    "a large text": "def fn(x): return x + HUGE\n",
+    "a large text that is searched": "def fn(x): return x if x in HUGE else HUGE.replace('x', x)\n",
+    "a loop over a large text": "def fn(x): return ''.join(c for c in HUGE if c == x)\n",
+    "a large table": "def fn(x): return x.translate(MANY)\n",
+    "a large dict": "def fn(x): return 'x' if x in MANY else MANY.get(x, x)\n",
+    "a large tuple": "def fn(x): return ''.join(x for k in NUMBERS)\n",
+    "loops of generators": "def fn(x): return x * sum(a + b + c for a in SOME for b in SOME for c in SOME)\n",
+    "generators in generators": "def fn(x): return str(sum(sum(sum(sum(1 for d in c) for c in b) for b in a) for a in x))\n",
+    "loops in loops": "def fn(x):\n" + "".join("    " * (k + 1) + f"for c{k} in x:\n" for k in range(15)) + "    " * 16 + "x += 'a'\n    return x\n",
+    "a filtered list": "def fn(x): return x[len([w for w in SOME if w > len(x)])]\n",
+    "any of many": "def fn(x): return 'a' if any(str(w) in x for w in SOME) else 'b'\n",
+    "a wide format": "def fn(x): return f'{x:999999999}' + '%999999999s' % x + '{:999999999}'.format(x)\n",
+    "a wide format of a constant": "def fn(x):\n    y = 5\n    return f'{y:999999999}' + '%999999999d' % y + format(y, '999999999d') + x\n",
+    "padding": "def fn(x):\n    y = 'a'\n    return x.zfill(10**9) + y.center(10**9) + y * 10**9\n",
+    "growing constants": "def fn(x):\n    y = 'a' * 4000\n    y = y.replace('a', 'b' * 4000).replace('b', 'c' * 4000)\n    return x + y\n",
+    "a large modulus": "def fn(x): return str(int(x, 16) % LARGE)\n",
+    "a recursive list": "def fn(x): return x.join(SELF) + str(x in SELF) + ''.join(SELF[0][0][0])\n",
+    "a loop over a recursive list": "def fn(x): return str(sum(1 for k in SELF for j in k for i in j)) + x\n",
+    "many splits": "def fn(x):\n" + "    x = ' '.join(x.split())\n" * 300 + "    return x\n",
+    "a generator that calls itself": "def fn(x): return ''.join(fn(c) for c in x)\n",
+    "an inner function that calls itself": "def fn(x):\n    def f(y): return f(y[1:]) if y else ''\n    return f(x)\n",
+    "expensive patterns": "def fn(x): return re.split('(?:(?:a{1,9}){1,9}){1,9}b', x)[0] + re.sub('(?:(?:a|b){1,40}){1,40}', 'x', x)\n",
+}
+"""Functions of a text: sources that a lifter might take forever for."""
+
+
+@pytest.mark.parametrize("what", EXTREMES)
+def test_extremes_of_text_are_lifted_in_no_time(guest, what):
+    from vivarium import _lift
+    from vivarium.types import DataType
+
+    space = {"HUGE": "x" * 10**7, "MANY": {k: "y" for k in range(10**6)}, "NUMBERS": tuple(range(10**6)), "SOME": list(range(64)), "re": re}
+    space |= {"LARGE": 1 << 100000, "SELF": [], "x0": ""}
+    space["SELF"].append(space["SELF"])
+    exec(EXTREMES[what], space)
+    started = time.monotonic()
+    lifted, why, _ = _lift.explain(space["fn"], [(DataType("string"), False)], DataType("string"))
+    assert time.monotonic() - started < 5
+    assert lifted or not why.startswith("the lifter failed"), why
 
 
 def test_methods_of_objects(guest):

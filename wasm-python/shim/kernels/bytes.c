@@ -7,6 +7,35 @@ void vv_k_bytes_length(const vv_op *op, vv_block *block) {
     VV_UNROLL for VV_ROWS(i) to[i] = x[i].size;
 }
 
+/* a[b], or a[constant] */
+void vv_k_bytes_item(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    const int64_t *places = op->b < 0 ? NULL : block->slots[op->b];
+    int64_t *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    for VV_ROWS(i) {
+        to[i] = 0;
+        if (!VV_ACTIVE(i)) continue;
+        const int64_t size = x[i].size, place = places != NULL ? places[i] : op->constant;
+        if (place < -size || place >= size) block->fail[i] = 1;
+        else to[i] = x[i].at[place < 0 ? place + size : place];
+    }
+}
+
+/* Text as ASCII, or ASCII as text; what is beyond is encoded otherwise, or not at all. */
+void vv_k_bytes_ascii(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    block->ascii[op->to] = 1;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i)) continue;
+        if (vv_is_ascii(x[i])) to[i] = x[i];
+        else block->fail[i] = 1;
+    }
+}
+
 static inline bool continues(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
 /* The bytes of the code point at the start, of so many that there are; 0 when it is none. */

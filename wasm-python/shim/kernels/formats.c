@@ -26,6 +26,59 @@ void vv_k_int_to_text(const vv_op *op, vv_block *block) {
     }
 }
 
+/* hex(), oct() and bin(), or formats of those. extra: the base; the constant: 1: with its prefix, 2: with capital letters. */
+void vv_k_int_in_base(const vv_op *op, vv_block *block) {
+    const char *digits = op->constant & 2 ? "0123456789ABCDEF" : "0123456789abcdef";
+    const int bits = op->extra == 16 ? 4 : op->extra == 8 ? 3 : 1;
+    const int64_t *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    block->ascii[op->to] = 1;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i)) continue;
+        uint8_t *start = vv_room(67), *end = start;
+        if (start == NULL) {
+            block->fail[i] = 1;
+            continue;
+        }
+        uint64_t rest = x[i] < 0 ? 0 - (uint64_t)x[i] : (uint64_t)x[i];
+        int count = 1;
+        while (count * bits < 64 && rest >> count * bits != 0) count++;
+        if (x[i] < 0) *end++ = '-';
+        if (op->constant & 1) *end++ = '0', *end++ = bits == 4 ? 'x' : bits == 3 ? 'o' : 'b';
+        for (int k = count - 1; k >= 0; k--) *end++ = (uint8_t)digits[rest >> k * bits & (uint64_t)(op->extra - 1)];
+        vv_room_used(end);
+        to[i] = (vv_text){start, (uint32_t)(end - start)};
+    }
+}
+
+/* A number's text with the constant, a byte, between groups of three digits in front of its point. */
+void vv_k_text_grouped(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    block->ascii[op->to] = 1;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i)) continue;
+        const uint32_t first = x[i].size > 0 && x[i].at[0] == '-';
+        uint32_t last = first;
+        while (last < x[i].size && x[i].at[last] != '.') last++;
+        uint8_t *start = vv_room((size_t)x[i].size + last / 3), *end = start;
+        if (start == NULL) {
+            block->fail[i] = 1;
+            continue;
+        }
+        for (uint32_t k = 0; k < x[i].size; k++) {
+            if (k > first && k < last && (last - k) % 3 == 0) *end++ = (uint8_t)op->constant;
+            *end++ = x[i].at[k];
+        }
+        vv_room_used(end);
+        to[i] = (vv_text){start, (uint32_t)(end - start)};
+    }
+}
+
 /* repr: the interpreter's own function. */
 void vv_k_float_to_text(const vv_op *op, vv_block *block) {
     const double *x = block->slots[op->a];

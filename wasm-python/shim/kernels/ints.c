@@ -155,3 +155,19 @@ void vv_k_int_to_float_exact(const vv_op *op, vv_block *block) {
     const uint8_t *mask = vv_mask(op, block);
     for VV_ROWS(i) VV_FAIL_IF(i, beyond_double(x[i]));
 }
+
+void vv_k_int_gcd(const vv_op *op, vv_block *block) {
+    const int64_t *x = block->slots[op->a], *y = block->slots[op->b];
+    int64_t *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    for VV_ROWS(i) {
+        uint64_t u = x[i] < 0 ? 0 - (uint64_t)x[i] : (uint64_t)x[i], v = y[i] < 0 ? 0 - (uint64_t)y[i] : (uint64_t)y[i];
+        while (VV_ACTIVE(i) && v != 0) {
+            const uint64_t rest = u % v;
+            u = v;
+            v = rest;
+        }
+        to[i] = (int64_t)u;
+        VV_FAIL_IF(i, u > INT64_MAX);
+    }
+}

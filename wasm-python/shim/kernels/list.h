@@ -8,7 +8,7 @@
     X(set_number) X(set_bool) X(set_text) X(set_decimal) X(copy_number) X(copy_bool) X(copy_text) X(copy_decimal)                 \
     /* ints.c */                                                                                                                  \
     X(int_add) X(int_sub) X(int_mul) X(int_floordiv) X(int_mod) X(int_neg) X(int_abs) X(int_and) X(int_or) X(int_xor)             \
-    X(int_shl) X(int_shr) X(int_pow) X(int_div) X(int_max) X(int_min)                                                             \
+    X(int_shl) X(int_shr) X(int_pow) X(int_div) X(int_max) X(int_min) X(int_gcd)                                                           \
     X(int_lt) X(int_le) X(int_eq) X(int_ne) X(int_gt) X(int_ge) X(int_truth) X(int_to_float) X(int_to_float_exact)                \
     /* floats.c */                                                                                                                \
     X(float_add) X(float_sub) X(float_mul) X(float_div) X(float_floordiv) X(float_mod) X(float_pow) X(float_neg) X(float_abs)     \
@@ -25,11 +25,18 @@
     /* lookup.c */                                                                                                                \
     X(find_text) X(find_int) X(take_number) X(take_bool) X(take_text)                                                             \
     /* formats.c */                                                                                                               \
-    X(int_to_text) X(float_to_text) X(float_fixed) X(text_to_int) X(text_to_float)                                                               \
+    X(int_to_text) X(float_to_text) X(float_fixed) X(text_to_int) X(text_to_float) X(int_in_base) X(text_grouped) \
     /* times.c */                                                                                                                 \
     X(int_within) X(date_part) X(day_of_date) X(moment_to_text) X(text_to_moment)                                                 \
     /* bytes.c */                                                                                                                 \
-    X(bytes_length) X(bytes_decode) X(bytes_hex)                                                                                  \
+    X(bytes_length) X(bytes_item) X(bytes_ascii) X(bytes_decode) X(bytes_hex)                                                     \
+    /* letters.c */                                                                                                               \
+    X(text_isascii) X(text_reverse) X(text_to_ord) X(ord_to_text) X(text_translate)                                               \
+    /* parts.c */                                                                                                                 \
+    X(text_words) X(text_divide) X(parts_slice)                                                                                   \
+    /* codecs.c, digests.c, digits.c */                                                                                           \
+    X(bytes_to_base64) X(bytes_from_base64) X(bytes_from_hex) X(bytes_translate) X(bytes_digest) X(bytes_checksum)                \
+    X(digits_check) X(digits_value) X(digits_mod)                                                                                 \
     /* decimals.c */                                                                                                              \
     X(decimal_add) X(decimal_sub) X(decimal_mul) X(decimal_neg) X(decimal_abs) X(decimal_lt) X(decimal_le) X(decimal_eq)          \
     X(decimal_ne) X(decimal_gt) X(decimal_ge) X(decimal_truth) X(int_to_decimal) X(decimal_widen) X(decimal_narrow)               \

@@ -26,16 +26,17 @@ void vv_k_text_contains(const vv_op *op, vv_block *block) {
     }
 }
 
-/* a.split(constant)[extra] */
+/* a.split(constant)[extra], or [b], which is not negative. */
 void vv_k_text_part(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a], separator = vv_constant_text(block, op->constant);
+    const int64_t *places = op->b < 0 ? NULL : block->slots[op->b];
     vv_text *to = block->slots[op->to];
     const uint8_t *mask = vv_mask(op, block);
     block->ascii[op->to] = block->ascii[op->a];
     for VV_ROWS(i) {
         to[i] = VV_EMPTY;
         if (!VV_ACTIVE(i)) continue;
-        int64_t wanted = op->extra, start = 0, found;
+        int64_t wanted = places != NULL ? places[i] : op->extra, start = 0, found;
         if (wanted < 0) {
             wanted++;
             for (found = place_of(x[i], separator, 0); found >= 0; wanted++) found = place_of(x[i], separator, (uint32_t)found + separator.size);
@@ -50,12 +51,19 @@ void vv_k_text_part(const vv_op *op, vv_block *block) {
     }
 }
 
+static int64_t last_place_of(vv_text text, vv_text constant) {
+    for (int64_t at = (int64_t)text.size - constant.size; at >= 0; at--)
+        if (vv_same(text.at + at, constant.at, constant.size)) return at;
+    return -1;
+}
+
+/* extra: 1: the last one. */
 void vv_k_text_find(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a], constant = vv_constant_text(block, op->constant);
     int64_t *to = block->slots[op->to];
     const uint8_t *mask = vv_mask(op, block);
     for VV_ROWS(i) {
-        to[i] = VV_ACTIVE(i) ? place_of(x[i], constant, 0) : -1;
+        to[i] = !VV_ACTIVE(i) ? -1 : op->extra ? last_place_of(x[i], constant) : place_of(x[i], constant, 0);
         if (to[i] > 0 && !block->ascii[op->a]) to[i] = vv_points(x[i].at, (uint32_t)to[i]);
     }
 }

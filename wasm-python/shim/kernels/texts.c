@@ -58,16 +58,16 @@ static inline int64_t clipped(int64_t end, int64_t length) {
     return end > length ? length : end;
 }
 
-/* a[b:c]. extra: bit 0: the start is the constant's low half, bit 1: the stop is its high half. */
+/* a[b:c]. extra: bit 0: the start is the constant's low half, bit 1: the stop is its high half, bit 2: of bytes. */
 void vv_k_text_slice(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a];
     vv_text *restrict to = block->slots[op->to];
     const uint8_t *mask = vv_mask(op, block);
-    const bool ascii = block->ascii[op->a];
+    const bool ascii = block->ascii[op->a], bytewise = ascii || op->extra & 4;
     const int64_t *starts = op->extra & 1 ? NULL : block->slots[op->b], *stops = op->extra & 2 ? NULL : block->slots[op->c];
     const int64_t first = (int32_t)op->constant, last = (int32_t)(op->constant >> 32);
     block->ascii[op->to] = ascii;
-    if (ascii && starts == NULL && stops == NULL && first >= 0 && last >= 0) {
+    if (bytewise && starts == NULL && stops == NULL && first >= 0 && last >= 0) {
         VV_UNROLL for VV_ROWS(i) {
             uint32_t size = x[i].size, start = first < size ? (uint32_t)first : size, stop = last < size ? (uint32_t)last : size;
             to[i].at = x[i].at + start;
@@ -78,7 +78,7 @@ void vv_k_text_slice(const vv_op *op, vv_block *block) {
     for VV_ROWS(i) {
         to[i] = VV_EMPTY;
         if (!VV_ACTIVE(i)) continue;
-        const bool bytes = ascii || vv_is_ascii(x[i]);
+        const bool bytes = bytewise || vv_is_ascii(x[i]);
         int64_t length = bytes ? x[i].size : vv_points(x[i].at, x[i].size);
         int64_t start = clipped(starts != NULL ? starts[i] : first, length), stop = clipped(stops != NULL ? stops[i] : last, length);
         if (stop <= start) continue;
@@ -276,7 +276,8 @@ void vv_k_text_repeat(const vv_op *op, vv_block *block) {
     }
 }
 
-/* To a width, the constant's low half, with the byte above it, which is ASCII. extra: 0: ljust, 1: rjust, 2: zfill. */
+/* To a width, the constant's low half, with the byte above it, which is ASCII. 
+ * extra: 0: ljust, 1: rjust, 2: zfill, 3: the format "^", 4: center. */
 void vv_k_text_pad(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a];
     vv_text *to = block->slots[op->to];
@@ -294,11 +295,13 @@ void vv_k_text_pad(const vv_op *op, vv_block *block) {
             block->fail[i] = 1;
             continue;
         }
+        /* center() and the format differ in where the odd one goes. */
+        const uint32_t left = op->extra == 0 ? 0 : op->extra == 3 ? missing / 2 : op->extra == 4 ? missing / 2 + (missing & width & 1) : missing;
         const uint32_t sign = op->extra == 2 && x[i].size > 0 && (x[i].at[0] == '-' || x[i].at[0] == '+');
         if (sign) *end++ = x[i].at[0];
-        if (op->extra == 0) vv_put(end, x[i].at, x[i].size);
-        memset(op->extra == 0 ? end + x[i].size : end, filler, missing);
-        if (op->extra != 0) vv_put(end + missing, x[i].at + sign, x[i].size - sign);
+        memset(end, filler, left);
+        vv_put(end + left, x[i].at + sign, x[i].size - sign);
+        memset(end + left + x[i].size - sign, filler, missing - left);
         to[i] = (vv_text){copy, x[i].size + missing};
     }
 }

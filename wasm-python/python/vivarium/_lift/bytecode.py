@@ -8,6 +8,19 @@ from vivarium._lift.values import NotLifted
 OLDER = sys.version_info < (3, 12)
 KNOWN = sys.version_info[:2] in ((3, 11), (3, 13))
 
+GENERATOR = 0x20
+VARIADIC = GENERATOR | 0x80 | 0x100 | 0x200 | 0x04 | 0x08
+"""Flags of code: generators; these, coroutines, *args and **kwargs."""
+
+TOTAL = "<total>"
+"""What a call has so far of the values of a generator that runs within it, as a variable: _lift/generators.py."""
+
+SOME = "<some>"
+"""Whether there was any value, where that matters."""
+
+DEEPEST = 8
+"""Calls within calls."""
+
 MOST_INSTRUCTIONS = 2000
 MOST_LOOPS = 16
 
@@ -23,7 +36,7 @@ _LOCAL = frozenset(
     "LOAD_FAST STORE_FAST LOAD_FAST_CHECK LOAD_DEREF LOAD_CLOSURE DELETE_FAST STORE_DEREF LOAD_FAST_AND_CLEAR".split()
 )
 _LOCALS = frozenset("LOAD_FAST_LOAD_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST".split())
-_READS = frozenset("LOAD_FAST LOAD_FAST_CHECK LOAD_CLOSURE DELETE_FAST LOAD_FAST_AND_CLEAR".split())
+_READS = frozenset("LOAD_FAST LOAD_FAST_CHECK LOAD_DEREF LOAD_CLOSURE DELETE_FAST LOAD_FAST_AND_CLEAR".split())
 _ENDS = frozenset("RETURN_VALUE RETURN_CONST RAISE_VARARGS RERAISE JUMP_FORWARD JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT".split())
 _RAISES = frozenset("RAISE_VARARGS RERAISE LOAD_ASSERTION_ERROR".split())
 
@@ -82,6 +95,7 @@ class Code:
 
     def __init__(self, code):
         self.code = code
+        self.cells = frozenset(code.co_cellvars + code.co_freevars)
         self.ins, at, jumps = _decode(code)
         self.target = {number: at[offset] for number, offset in jumps}
         self.leaders = set(self.target.values())
@@ -129,8 +143,10 @@ class Code:
                 use[k] = frozenset((value,))
             elif name == "LOAD_FAST_LOAD_FAST":
                 use[k] = frozenset(value)
-            elif name == "STORE_FAST":
+            elif name in ("STORE_FAST", "STORE_DEREF"):
                 define[k] = frozenset((value,))
+            elif name == "YIELD_VALUE":
+                define[k] = frozenset((TOTAL, SOME))
             elif name == "STORE_FAST_STORE_FAST":
                 define[k] = frozenset(value)
             elif name == "STORE_FAST_LOAD_FAST":
@@ -148,7 +164,19 @@ class Code:
             return True
 
         self._backwards(step)
-        return define, live
+        for k, name in self._appended():
+            define[k] |= {name}
+        kept = frozenset(self.code.co_cellvars)  # inner functions may read them
+        return define, [names | kept for names in live] if kept else live
+
+    def _appended(self):
+        """(instruction, variable) of calls of append(): they change it."""
+        for k, instruction in enumerate(self.ins[:-1]):
+            following = self.ins[k + 1]
+            if following.name in ("LOAD_ATTR", "LOAD_METHOD") and following.value == "append":
+                value = instruction.value[-1] if instruction.name in _LOCALS else instruction.value
+                if instruction.name in _LOCALS or instruction.name in _LOCAL:
+                    yield k, value
 
     def _loops(self):
         """The first instruction of each loop, and the last that jumps back to it."""

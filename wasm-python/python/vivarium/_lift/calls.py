@@ -6,9 +6,13 @@ import math
 import re
 import types
 
+from vivarium._lift.bytecode import DEEPEST, VARIADIC
+from vivarium._lift.digests import is_digest
 from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.generators import takes
 from vivarium._lift.patterns import FUNCTIONS, is_match
+from vivarium._lift.sequences import is_iterator, is_list, is_parts
 from vivarium._lift.structs import is_record
 from vivarium._lift.times import CLASSES, MOMENTS
 from vivarium._lift.values import (
@@ -23,11 +27,15 @@ from vivarium._lift.values import (
     Deopt,
     Fork,
     Frame,
+    Generator,
+    Inner,
+    Iter,
+    Kept,
     Made,
     Method,
+    Once,
     RangeIter,
     Reg,
-    Split,
     Tup,
     exponent_of,
     is_plain,
@@ -57,16 +65,17 @@ FLOAT_FUNCTIONS = {
 }
 """By number: shim/kernels/floats.c."""
 
-_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
+_OF_SCALARS = (abs, min, max, round, int, float, str, bool, len, ord, chr, hex, oct, bin, *FLOAT_FUNCTIONS, math.floor, math.ceil, math.trunc)
 _OF_SCALARS += (math.isnan, math.isinf, math.isfinite)
 _OF_CONTAINERS = (len, min, max, sum, any, all, sorted, tuple, list, set, frozenset)
-_CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool}
+_CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool, BYTES: bytes}
 _BUILTIN_CLASSES = (int, float, str, bool, complex, bytes, bytearray, tuple, list, dict, set, frozenset, object, type(None))
 
-VARIADIC = 0x20 | 0x80 | 0x100 | 0x200 | 0x04 | 0x08
-"""Flags of code: generators, coroutines, *args and **kwargs."""
+_BASES = {hex: 16, oct: 8, bin: 2}
 
-_DEEPEST = 8
+_BINARY_CLASSES = (int, bytes)
+"""Whose methods may be called by the class."""
+
 _UNROLLED = 32
 
 
@@ -78,25 +87,44 @@ def _builtin(fn):
 class Calls:
     def call(self, f, arguments, keywords, state):
         """The value; or the Frame to run."""
-        if not all(isinstance(v, (Const, Made, Reg, Tup, RangeIter, Split)) for v in arguments):
+        if not all(isinstance(v, (Const, Made, Reg, Tup, RangeIter, Generator, Iter)) for v in arguments):
             raise Deopt("a call with such arguments")
+        if isinstance(f, Inner):
+            return self.inner_call(f, arguments, keywords, state)
+        if any(isinstance(v, Iter) for v in arguments):
+            raise Deopt("a call with an iterator")
         if isinstance(f, Method):
             return self._method(f.name, arguments[0], arguments[1:], keywords, state)
         if not isinstance(f, Const):
             raise Deopt("a call of such a value")
         fn = f.v
+        found = self.digest_function(fn, arguments, keywords, state)
+        if found is not None:
+            return found
         if fn is json.loads and not keywords:
             return self.document(fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType and fn in FUNCTIONS and not keywords:
             return self.pattern_function(FUNCTIONS[fn], fn, [self.present(v, state) for v in arguments], state)
         if type(fn) is types.FunctionType:
-            return self._inlined(fn, arguments, keywords, state)
+            return self.inlined(fn, arguments, keywords, state)
         if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
-            return self._inlined(fn.__func__, [Const(fn.__self__), *arguments], keywords, state)
+            return self.inlined(fn.__func__, [Const(fn.__self__), *arguments], keywords, state)
+        if fn is object.__setattr__ and len(arguments) == 3 and isinstance(arguments[1], Const) and not keywords:
+            self.store_attribute(state, arguments[0], arguments[1].v, arguments[2])
+            return Const(None)
+        if type(fn) is types.BuiltinFunctionType and fn == tuple.__new__ and len(arguments) == 2 and isinstance(arguments[0], Const):
+            return self.named_tuple(arguments[0].v, arguments[1])
+        made = self.new_object(fn, arguments, keywords, state)
+        if made is not None:
+            return made
         if type(fn) is type and fn in CLASSES:
             return self.moment_class(fn, arguments, keywords, state)
         if fn is decimal.Decimal and not keywords:
             return self.new_decimal([self.present(v, state) for v in arguments])
+        if type(fn) is types.MethodDescriptorType and fn.__objclass__ is str and arguments and type_of(self.present(arguments[0], state)) == TEXT:
+            return self._method(fn.__name__, arguments[0], arguments[1:], keywords, state)
+        if len(arguments) == 1 and ((fn is int and set(keywords) == {"base"}) or (fn is enumerate and set(keywords) == {"start"})):
+            arguments, keywords = [*arguments, *keywords.values()], {}
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
@@ -106,6 +134,10 @@ class Calls:
             return folded
         if fn is range:
             return self._range(arguments)
+        if takes(fn) and arguments and (len(arguments) == 1 or fn not in (min, max)):
+            return self.take_all(fn, arguments, state)
+        if fn in (enumerate, reversed, zip, map):
+            return self._iterator_call(fn, arguments, state)
         return self._builtin_call(fn, [self.present(v, state) for v in arguments], state)
 
     def _folded(self, fn, arguments):
@@ -114,8 +146,8 @@ class Calls:
         for v in arguments:
             if isinstance(v, Const):
                 values.append(v.v)
-            elif isinstance(v, Tup) and all(isinstance(item, Const) for item in v.items):
-                values.append((tuple if v.kind is range else v.kind)(item.v for item in v.items))
+            elif isinstance(v, Tup) and v.kind is not Once and all(isinstance(item, Const) for item in v.items):
+                values.append((list if v.kind in (list, Kept) else tuple)(item.v for item in v.items))
             else:
                 return None
         containers = [value for value in values if type(value) in CONTAINERS]
@@ -132,10 +164,12 @@ class Calls:
             raise Deopt(f"{fn.__name__}() raises") from None
         return Const(result)
 
-    def _inlined(self, fn, arguments, keywords, state):
+    def inlined(self, fn, arguments, keywords, state):
         code = fn.__code__
         count = code.co_argcount
-        if code.co_flags & VARIADIC or code.co_cellvars or code.co_kwonlyargcount or len(state.frames) > _DEEPEST:
+        if any(isinstance(v, Generator) or is_iterator(v) for v in (*arguments, *keywords.values())):
+            raise Deopt("a call with an iterator")
+        if code.co_flags & VARIADIC or code.co_kwonlyargcount or len(state.frames) > DEEPEST:
             raise Deopt(f"a call of {fn.__name__}()")
         if any(frame.code.code is code for frame in state.frames):
             raise Deopt("recursion")
@@ -145,12 +179,31 @@ class Calls:
             raise Deopt("a call that raises")
         self.guards.code(fn)
         given.update(keywords)
+        given = {name: self.keep(v, state) for name, v in given.items()}
         defaults = fn.__defaults__ or ()
         for name, value in zip(names[max(count - len(defaults), 0) :], defaults[max(len(defaults) - count, 0) :]):
             given.setdefault(name, Const(value))
         if len(given) != count:
             raise Deopt("a call that raises")
         return Frame(self.code_of(code), fn, 0, given, [])
+
+    def _iterator_call(self, fn, arguments, state):
+        count = len(arguments)
+        if fn is enumerate and count == 2:
+            return self.enumerated(*arguments, state)
+        if fn is enumerate and count == 1:
+            return self.enumerated(arguments[0], Const(0), state)
+        if fn is reversed and count == 1:
+            return self.turned(arguments[0], state)
+        if fn is zip and count:
+            return self.zipped(arguments, state)
+        if fn is map and count == 2 and isinstance(arguments[0], Const):
+            return self.mapped(arguments[0].v, arguments[1], state)
+        raise Deopt(f"{fn.__name__}() of such values")
+
+    def smallest(self, numbers):
+        """Of ints, as min() has it."""
+        return self._extreme(min, numbers, [NUMBER] * len(numbers), None) if len(numbers) > 1 else numbers[0]
 
     def _range(self, arguments):
         if not 1 <= len(arguments) <= 3 or any(type_of(v) != NUMBER for v in arguments):
@@ -173,12 +226,28 @@ class Calls:
         if fn is len and count == 1:
             if ts[0] == TEXT:
                 return Reg(NUMBER, self.emit("text_length", NUMBER, self.as_reg(x), mask=mask))
+            if ts[0] == BYTES and isinstance(x, Const):
+                return Const(len(x.v))
             if ts[0] == BYTES:
                 return Reg(NUMBER, self.emit("bytes_length", NUMBER, self.as_reg(x)))
+            if is_iterator(x):
+                raise Deopt("len() of an iterator")
             if isinstance(x, Tup):
                 return Const(len(x.items))
-            if isinstance(x, Split):
-                return self.part_count(x, state)
+            if is_parts(x):
+                return self.length_of(x, state)
+        if (fn is ord and ts == [TEXT]) or (fn is chr and ts == [NUMBER]):
+            return self.character(fn, x, state)
+        if fn in _BASES and ts == [NUMBER]:
+            return self.in_base(x, _BASES[fn], 1, state)
+        if fn is format:
+            return self.formatted(arguments, state)
+        if fn is pow and count == 2:
+            return self.binary("**", *arguments, state)
+        if fn is math.pow and count == 2 and all(t in (NUMBER, FLOAT, BOOL) for t in ts):
+            return self.binary("**", *map(self.to_float, arguments), state)
+        if fn is math.gcd and ts == [NUMBER, NUMBER]:
+            return Reg(NUMBER, self.emit("int_gcd", NUMBER, *map(self.as_reg, arguments), mask=mask))
         if fn is divmod and count == 2:
             return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
         if fn is abs and ts == [NUMBER]:
@@ -193,6 +262,8 @@ class Calls:
             return self._extreme(fn, arguments, ts, state)
         if fn is round:
             return self._round(arguments, ts, mask)
+        if fn is int and count == 2 and ts[0] == TEXT:
+            return self.based_int(x, arguments[1], state)
         if count == 1 and fn in (int, float, str, bool):
             return self._converted(fn, x, ts[0], mask, state)
         if fn is isinstance and count == 2 and ts[0] in _CLASSES:
@@ -288,34 +359,40 @@ class Calls:
 
     def has_methods(self, v):
         """Whether methods of the constant may be called."""
-        if type(v.v) in (str, dict, re.Pattern) or (type(v.v) is type and v.v in CLASSES):
+        if type(v.v) in (str, dict, re.Pattern) or (type(v.v) is type and (v.v in CLASSES or v.v in _BINARY_CLASSES)):
             return True
         return type_of(v) in (BYTES, *MOMENTS) or exponent_of(type_of(v)) is not None
 
     def _method(self, name, v, arguments, keywords, state):
         v = self.present(v, state)
         if is_record(v) and not keywords:
-            return self.record_method(name, v, arguments)
+            return self.record_method(name, v, arguments, state)
         if isinstance(v, Const) and type(v.v) is re.Pattern and not keywords:
             return self.pattern_method(name, v.v, [self.present(argument, state) for argument in arguments], state)
         if is_document(v) and not keywords:
             return self.document_method(name, v, arguments, state)
         if is_match(v) and not keywords:
             return self.match_method(name, v, arguments, state)
+        if name == "append" and is_list(v) and not keywords:
+            return self.append(v, arguments, state)
+        if is_digest(v) and not keywords:
+            return self.digest_method(name, v, arguments, state)
+        if isinstance(v, Const) and type(v.v) is type and v.v in _BINARY_CLASSES:
+            return self.binary_class_method(v.v, name, [self.present(argument, state) for argument in arguments], keywords, state)
         if isinstance(v, Const) and type(v.v) is type:
             return self.moment_class_method(name, v.v, arguments, keywords, state)
         if exponent_of(type_of(v)) is not None:
             return self.decimal_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if type_of(v) in MOMENTS:
             return self.moment_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
+        if type_of(v) == BYTES:
+            return self.bytes_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
+        if type_of(v) == TEXT and name == "encode":
+            return self.encoded(v, arguments, keywords, state)
+        if type_of(v) == TEXT:
+            return self.text_method(name, v, arguments, state, keywords)
         if keywords:
             raise Deopt(f"{name}() with keywords")
         if isinstance(v, Const) and type(v.v) is dict:
             return self.dict_method(name, v.v, arguments, state)
-        if type_of(v) == BYTES:
-            return self.bytes_method(name, v, arguments, state)
-        if type_of(v) == TEXT and name == "encode":
-            return self.encoded(v, arguments)
-        if type_of(v) == TEXT:
-            return self.text_method(name, v, arguments, state)
         raise Deopt(f"{name}() of such a value")

@@ -3,10 +3,13 @@
 
 from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number
+from vivarium._lift.objects import is_named
 from vivarium._lift.patterns import is_match
+from vivarium._lift.sequences import is_iterator, is_parts
 from vivarium._lift.structs import is_record
 from vivarium._lift.values import (
     BOOL,
+    BYTES,
     CONTAINERS,
     FLOAT,
     NONE,
@@ -20,8 +23,8 @@ from vivarium._lift.values import (
     RangeIter,
     Reg,
     Slice,
-    Split,
     Tup,
+    View,
     is_plain,
     is_scalar,
     type_of,
@@ -56,8 +59,12 @@ class Containers:
     def contains(self, x, box, state):
         if type_of(box) in (TEXT, TEXT + "?"):
             return self._text_contains(x, self.present(box, state), state)
+        if is_record(box) and self.mapping_of(box) is not None and isinstance(x, Reg):
+            box = Const(self.mapping_of(box))
         if is_record(box) and isinstance(x, Const) and type(x.v) is str:
             return Const(x.v in self.present(box, state).about)
+        if is_parts(box):
+            return self.in_parts(x, box, state)
         items = self._items(box)
         constant = all(isinstance(item, Const) for item in items)
         if any(isinstance(item, Const) and (not is_scalar(item.v) or _is_nan(item.v)) for item in items):
@@ -188,13 +195,15 @@ class Containers:
         if arguments or name not in ("keys", "values", "items"):
             raise Deopt(f"dict.{name}()")
         if name == "items":
-            return Tup([Tup([Const(key), Const(value)]) for key, value in mapping.items()], list)
-        return Tup([Const(v) for v in (mapping.keys() if name == "keys" else mapping.values())], list)
+            return Tup([Tup([Const(key), Const(value)]) for key, value in mapping.items()], View)
+        return Tup([Const(v) for v in (mapping.keys() if name == "keys" else mapping.values())], View)
 
     # ---- Items ----
 
     def get_item(self, box, x, state):
         box = self.present(box, state)
+        if is_record(box) and self.mapping_of(box) is not None and isinstance(x, Reg):
+            return self.get_item(Const(self.mapping_of(box)), x, state)
         if is_record(box):
             return self.field(box, x)
         if is_document(box):
@@ -203,14 +212,26 @@ class Containers:
             return self.match_group(box, x, state)
         x = self.present(x, state)
         if type_of(box) == TEXT:
+            if isinstance(x, Slice) and x.start is None:
+                return self.reversed_text(box, state)
             if isinstance(x, Slice):
                 return self.slice(box, Slice(self.present(x.start, state), self.present(x.stop, state)), state)
             return self.index(box, x, state)
-        if isinstance(box, Split):
+        if type_of(box) == BYTES:
+            return self.bytes_item(box, x, state)
+        if is_named(box):
+            box = Tup(box.parts)
+        if is_parts(box) and isinstance(x, Slice) and x.start is not None:
+            return self.parts_between(box, x.start, x.stop, state)
+        if is_parts(box):
             return self.part(box, x, state)
+        if is_iterator(box) or (isinstance(box, Tup) and box.kind is View):
+            raise Deopt("an item of such a value")
         if isinstance(box, Tup):
             if isinstance(x, Const) and type(x.v) is int and -len(box.items) <= x.v < len(box.items):
                 return box.items[x.v]
+            if isinstance(x, Reg) and all(isinstance(item, Const) and is_scalar(item.v) for item in box.items):
+                return self.indexed(tuple(item.v for item in box.items), x, state)
             raise Deopt("an item of a tuple by such an index")
         if not isinstance(box, Const) or type(box.v) not in (tuple, list, dict):
             raise Deopt("an item of such a value")
@@ -225,7 +246,7 @@ class Containers:
         if not isinstance(x, Reg):
             raise Deopt("an item by such a key")
         if type(box.v) is not dict:
-            return self._indexed(box.v, x, state)
+            return self.indexed(box.v, x, state)
         keys = self._keys(box.v, x)
         if len({type(box.v[key]) for key in keys}) > 1:
             values, rest = self._by_type(x, box.v, keys, state)
@@ -237,7 +258,7 @@ class Containers:
         self.fail_rows(self.m_and(state.mask, found.id, False), "a key that is not there")
         return self._take(number, [box.v[key] for key in keys])
 
-    def _indexed(self, values, place, state):
+    def indexed(self, values, place, state):
         """The item of a constant sequence."""
         if place.t != NUMBER or not values:
             raise Deopt("an item by such a key")
@@ -251,24 +272,28 @@ class Containers:
 
     # ---- Iteration ----
 
-    def iterator(self, v, header):
-        if isinstance(v, Tup) and len(v.items) <= _MOST_TURNS:
-            return Iter(v.items, 0, header)
-        if isinstance(v, Const) and type(v.v) in (tuple, list, dict) and len(v.v) <= _MOST_TURNS:
-            self.watch(v.v)
-            return Iter([Const(item) for item in v.v], 0, header)
-        if isinstance(v, RangeIter) and v.header is None:
-            return RangeIter(v.cur, v.stop, v.step, header)
-        raise Deopt("iteration over such a value")
+    def iterator(self, v, header, state):
+        if isinstance(v, RangeIter):
+            return RangeIter(v.cur, v.stop, v.step, header, v.over)
+        if isinstance(v, Iter):
+            return Iter(v.items, v.at, header)
+        v = self.sequence(v, state)
+        if not isinstance(v, Tup):
+            return RangeIter(Const(0), self.length_of(v, state), Const(1), header, v)
+        if len(v.items) > _MOST_TURNS:
+            raise Deopt("iteration over many values")
+        return Iter(v.items, 0, header)
 
     def unpacked(self, v, count, state):
-        if isinstance(v, Split):
-            wrong = self.compare("!=", self.part_count(v, state), Const(count), state)
+        if is_parts(v) or (is_iterator(v) and not isinstance(v, Tup)):
+            wrong = self.compare("!=", self.length_of(v, state), Const(count), state)
             self.fail_rows(self.m_and(state.mask, wrong.id), "unpacking of another number of parts")
-            return [self.part(v, Const(k), state) for k in reversed(range(count))]
+            return [self.item_of(v, Const(k), state) for k in reversed(range(count))]
         if isinstance(v, Const) and type(v.v) in (tuple, list):
             self.watch(v.v)
             v = Tup([Const(item) for item in v.v])
+        if is_named(v):
+            v = Tup(v.parts)
         if not isinstance(v, Tup) or len(v.items) != count:
             raise Deopt("unpacking of such a value")
         return reversed(v.items)

@@ -35,8 +35,10 @@ _PURE = frozenset(
     float_truth bool_and bool_and_not bool_or bool_xor bool_not bool_to_int select_number select_bool select_text select_decimal
     text_truth text_eq text_ne text_lt text_le text_gt text_ge text_is text_length text_slice text_upper text_lower text_strip text_concat
     text_contains text_find text_count text_starts text_ends text_replace text_isdigit text_isalpha
+    text_words text_divide parts_slice text_grouped text_reverse text_translate text_isascii int_in_base int_gcd
     text_isalnum text_isspace text_isupper text_islower text_title text_capitalize text_pad
     find_text find_int take_number take_bool take_text int_to_text date_part moment_to_text bytes_length bytes_hex
+    bytes_to_base64 bytes_translate bytes_digest bytes_checksum digits_value digits_mod
     pattern_find pattern_group pattern_mark pattern_replace
     """.split()
 )

@@ -4,7 +4,7 @@ import sys
 
 from vivarium._lift.values import Deopt, NotLifted
 
-_CODE, _CELL, _ITEM, _ABSENT, _CONTENTS, _CALL = range(6)
+_CODE, _CELL, _ITEM, _ABSENT, _CONTENTS, _CALL, _CLASS = range(7)
 
 
 def check_nothing_watches():
@@ -59,6 +59,23 @@ class Guards:
         if type(variables) is not dict or name not in variables:
             raise Deopt(f"the attribute {name}")
         return self._item(variables, name)
+
+    def item(self, namespace, name):
+        """The value of a name in an object's dict."""
+        if name not in namespace:
+            raise Deopt(f"the attribute {name}")
+        return self._item(namespace, name)
+
+    def of_class(self, cls, name, value):
+        """What lies under a name in a class, or in one that it is made of."""
+        if value is None:
+            raise Deopt(f"the attribute {name}")
+        self._add((_CLASS, cls, name, value), (_CLASS, id(cls), name))
+        return value
+
+    def not_of_class(self, cls, name):
+        """That nothing lies under a name there."""
+        self._add((_CLASS, cls, name), (_CLASS, id(cls), name))
 
     def contents(self, box):
         """What a dict, list or set holds."""

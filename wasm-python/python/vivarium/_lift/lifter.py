@@ -8,12 +8,16 @@ States of different types stay apart, so that a value has one type everywhere. W
 import heapq
 
 from vivarium._lift.binary import Binary
-from vivarium._lift.bytecode import KNOWN, Code
-from vivarium._lift.calls import VARIADIC, Calls
+from vivarium._lift.bytecode import KNOWN, VARIADIC, Code
+from vivarium._lift.calls import Calls
+from vivarium._lift.classes import Classes
 from vivarium._lift.containers import Containers
 from vivarium._lift.emit import Emitter
+from vivarium._lift.formats import Formats
+from vivarium._lift.generators import Generators
 from vivarium._lift.guards import Guards, check_nothing_watches
 from vivarium._lift.decimals import Decimals
+from vivarium._lift.digests import Digests
 from vivarium._lift.documents import Documents
 from vivarium._lift.inputs import MOST_PLACES, Inputs
 from vivarium._lift.loops import Loops
@@ -21,8 +25,10 @@ from vivarium._lift.machine import Machine
 from vivarium._lift.masks import ALL, Masks
 from vivarium._lift.merge import Merging
 from vivarium._lift.numbers import Numbers
+from vivarium._lift.objects import Objects
 from vivarium._lift.patterns import Patterns
 from vivarium._lift.results import MOST_STATES, Results
+from vivarium._lift.sequences import Sequences
 from vivarium._lift.structs import Structs
 from vivarium._lift.texts import Texts
 from vivarium._lift.times import Times
@@ -36,12 +42,18 @@ class Lifter(
     Machine,
     Loops,
     Calls,
+    Classes,
     Containers,
+    Sequences,
+    Generators,
     Structs,
+    Objects,
     Documents,
     Texts,
+    Formats,
     Patterns,
     Binary,
+    Digests,
     Times,
     Decimals,
     Numbers,
@@ -60,8 +72,11 @@ class Lifter(
         self.codes = {}
         self.keywords = ()
         self.patterns = {}
+        self.mappings = {}
+        self.whole = {}  # by register: (what digits or bytes the int is made of, how they are read)
         self.documents = False  # whether there may be values of JSON
         self.returns = []
+        self.bottom = 1  # the number of frames that a state has whose return is one of `returns`: of a loop, that of the call it is in
         self.reasons = {}  # (Code, number of an instruction, why), in order
         self.here = (None, 0)
         self.depth = self.steps = 0

@@ -4,6 +4,7 @@ import heapq
 
 from vivarium._lift.emit import Loop, form
 from vivarium._lift.masks import Mask
+from vivarium._lift.sequences import is_growing, kept
 from vivarium._lift.values import (
     BOOL,
     NULL,
@@ -11,6 +12,7 @@ from vivarium._lift.values import (
     Const,
     Deopt,
     Frame,
+    Inner,
     Iter,
     Made,
     Method,
@@ -24,7 +26,8 @@ from vivarium._lift.values import (
 
 _DEEPEST = 3
 _RANGE = "<range>"
-"""The name among a loop's variables under which its range has the next number. No variable is called that."""
+"""The name among a loop's variables under which its range has the next number. No variable is called that. What is on the stack has its
+place as a name."""
 
 
 def _is_constant(iterator):
@@ -52,8 +55,12 @@ class _Body:
 
     def dense(self, v, carried):
         """The value for the rows in the loop."""
+        if carried and is_growing(v):  # a list of texts, of which each turn may make another one
+            return v.of([self.dense(v.parts[0], True)])
         if isinstance(v, Made) and not carried:
             return v.of([self.dense(part, False) for part in v.parts])
+        if isinstance(v, Tup) and not carried:
+            return Tup([self.dense(item, False) for item in v.items], v.kind)
         if isinstance(v, Const):
             if not carried or not is_columnar(v.v) or v.v is None:
                 return v
@@ -74,27 +81,33 @@ class _Body:
         body = state.copy()
         frame = body.frames[-1]
         for name in list(frame.locals):
-            if name not in self.code.live[self.head]:
+            if name not in self.code.live[self.head] and name[:1] != "<":
                 del frame.locals[name]
                 continue
-            frame.locals[name] = self.dense(frame.locals[name], name in self.changed)
-            if name in self.changed:
+            changes = name in self.changed
+            v = self.lifter.growing(frame.locals[name], state) if changes else kept(frame.locals[name])
+            frame.locals[name] = self.dense(v, changes)
+            if changes:
                 self.slots[name] = frame.locals[name]
-        frame.stack[:] = [self._on_stack(v, ranged and v is frame.stack[-1]) for v in frame.stack]
+        appends = any(instruction.name == "LIST_APPEND" for instruction in self.code.ins[self.head : self.end + 1])
+        frame.stack[:] = [self._on_stack(v, k, ranged and k == len(frame.stack) - 1, appends) for k, v in enumerate(frame.stack)]
         body.mask = Mask("reg", self.loop.running)
         return body
 
-    def _on_stack(self, v, own):
+    def _on_stack(self, v, place, own, appends):
         if isinstance(v, RangeIter):
             current = self.dense(v.cur, own)
             if own:
                 self.slots[_RANGE] = current
-            return RangeIter(current, self.dense(v.stop, False), v.step, v.header)
+            return RangeIter(current, self.dense(v.stop, False), v.step, v.header, v.over and self.dense(v.over, False))
         if isinstance(v, Iter) and _is_constant(v):
             return v
-        if v is NULL or isinstance(v, Method):
+        if v is NULL or isinstance(v, (Method, Inner)):
             return v
-        if isinstance(v, (Const, Reg)):
+        if appends and (is_growing(v) or (isinstance(v, Tup) and v.kind is list)):  # the list of a comprehension
+            self.slots[place] = self.dense(self.lifter.growing(v, self.outer), True)
+            return self.slots[place]
+        if isinstance(v, (Const, Made, Reg, Tup)):
             return self.dense(v, False)
         raise Deopt("such a value in a loop")
 
@@ -112,8 +125,11 @@ class _Body:
         self.loop.again = lifter.m_reg(merged.mask)
         carried = []
         for name, slot in self.slots.items():
+            v = self._of(merged, name)
+            if is_growing(slot):
+                slot, v = slot.parts[0], v.parts[0]
             if isinstance(slot, Reg):
-                new = lifter.as_reg(self._of(merged, name))
+                new = lifter.as_reg(v)
                 if new != slot.id:
                     carried.append((new, slot))
         changing = {slot.id for _, slot in carried}
@@ -124,11 +140,15 @@ class _Body:
 
     def _of(self, state, name):
         frame = state.frames[-1]
+        if isinstance(name, int):
+            return frame.stack[name]
         return frame.stack[-1].cur if name == _RANGE else frame.locals.get(name)
 
     def _keeps_type(self, slot, v):
         if isinstance(slot, Const):
             return isinstance(v, Const) and v.v is slot.v
+        if is_growing(slot):
+            return v is not None and type_of(v) == type_of(slot)
         return v is not None and type_of(v) == slot.t
 
     def leave(self, mask, values):
@@ -146,7 +166,7 @@ class _Body:
                 taken.append((v.id, register))
                 return Reg(v.t, register)
             if isinstance(v, RangeIter):
-                return RangeIter(outward(v.cur), outward(v.stop), v.step, v.header)
+                return v.of(outward)
             if isinstance(v, Made):
                 return v.of([outward(part) for part in v.parts])
             if isinstance(v, Tup):
@@ -174,7 +194,7 @@ class _Body:
             outside, values = self.leave(state.mask, [*frame.locals.values(), *frame.stack])
             behind = self.outer.copy()
             variables = dict(zip(names, values))
-            behind.frames[-1] = Frame(frame.code, frame.fn, frame.at, variables, values[len(names) :])
+            behind.frames[-1] = Frame(frame.code, frame.fn, frame.at, variables, values[len(names) :], frame.taker)
             found.append((behind, outside))
         return found
 
@@ -210,20 +230,17 @@ class Loops:
             state.mask = Mask("reg", outside)
             self.push(state)
         for outside, v in returned:
-            if body.depth == 1:
+            if body.depth == self.bottom:
                 self.returns.append((Mask("reg", outside), v))
                 continue
             state = body.outer.copy()
-            state.frames.pop()
-            state.frames[-1].stack.append(v)
-            state.frames[-1].at += 1
             state.mask = Mask("reg", outside)
-            self.push(state)
+            self.resume(state, v)
 
     def _lift_body(self, body, inside, ranged):
         """(states behind the loop, [(rows, value)] that the function returned in it), as they are outside."""
-        saved = self.memo, self.masks, self.returns, self.queue, self.heap
-        self.memo, self.masks, self.returns, self.queue, self.heap = {}, {}, [], {}, []
+        saved = self.memo, self.masks, self.returns, self.bottom, self.queue, self.heap
+        self.memo, self.masks, self.returns, self.bottom, self.queue, self.heap = {}, {}, [], body.depth, {}, []
         self.depth += 1
         try:
             if ranged:
@@ -241,7 +258,7 @@ class Loops:
                 returned.append((outside, v))
             return behind, returned
         finally:
-            self.memo, self.masks, self.returns, self.queue, self.heap = saved
+            self.memo, self.masks, self.returns, self.bottom, self.queue, self.heap = saved
             self.depth -= 1
 
     def _next_number(self, body, state):
@@ -259,8 +276,8 @@ class Loops:
         following = self.binary("+", iterator.cur, iterator.step, state)
         # The slot itself is written to at the end of the turn.
         number = Reg(NUMBER, self.emit("copy_number", NUMBER, iterator.cur.id, memo=False))
-        frame.stack[-1] = RangeIter(following, iterator.stop, iterator.step, iterator.header)
-        frame.stack.append(number)
+        frame.stack[-1] = RangeIter(following, iterator.stop, iterator.step, iterator.header, iterator.over)
+        frame.stack.append(number if iterator.over is None else self.item_of(iterator.over, number, state))
         frame.at += 1
 
     def _wait_over(self, body, group):

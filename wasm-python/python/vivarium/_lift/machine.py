@@ -4,8 +4,11 @@ import functools
 import types
 
 from vivarium._lift.bytecode import OLDER
-from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS
-from vivarium._lift.values import NULL, TEXT, Const, Deopt, Fork, Frame, Iter, Made, Method, Reg, Slice, Tup, type_of
+from vivarium._lift.classes import is_member
+from vivarium._lift.objects import is_named, is_object
+from vivarium._lift.sequences import is_iterator, is_list
+from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS, IsoDate, iso_part
+from vivarium._lift.values import NULL, TEXT, Cell, Const, Deopt, Fork, Frame, Generator, Iter, Made, Method, Reg, Slice, Tup, type_of
 
 _NOTHING = frozenset("RESUME NOP PRECALL MAKE_CELL COPY_FREE_VARS NOT_TAKEN".split())
 _TESTS = {"IF_FALSE": False, "IF_TRUE": True, "IF_NONE": True, "IF_NOT_NONE": False}
@@ -42,6 +45,11 @@ class Machine:
             return self._return(state, Const(instruction.value) if name == "RETURN_CONST" else stack.pop())
         if name == "FOR_ITER":
             return self._for_iter(state)
+        if name == "YIELD_VALUE":
+            return self.do_yield_value(state, frame, stack, instruction)
+        if name == "UNPACK_SEQUENCE" and isinstance(stack[-1], Generator):
+            state.frames.append(self.unpacked_generator(stack.pop(), instruction.arg, state))
+            return state
         if name in ("CALL", "CALL_KW"):
             result = self._call(state, instruction)
             if isinstance(result, Frame):
@@ -116,12 +124,21 @@ class Machine:
         return self.push(state)
 
     def _return(self, state, v):
-        state.frames.pop()
-        if not state.frames:
+        frame = state.frames[-1]
+        return self.give_back(state, v if frame.taker is None else self.result_of_taking(frame, state))
+
+    def give_back(self, state, v):
+        """Ends the call that the state is in."""
+        if len(state.frames) == self.bottom:
             self.returns.append((state.mask, v))
             return None
+        return self.resume(state, v)
+
+    def resume(self, state, v):
+        """Goes on behind a call; what a generator was unpacked to is unpacked now."""
+        ended = state.frames.pop()
         state.frames[-1].stack.append(v)
-        state.frames[-1].at += 1
+        state.frames[-1].at += ended.taker != "unpacked"
         return self.push(state)  # all returns of a call meet here
 
     def _for_iter(self, state):
@@ -147,9 +164,21 @@ class Machine:
     # ---- Variables ----
 
     def _local(self, frame, name):
+        if name in frame.code.cells:
+            return Cell(name)
         if name not in frame.locals:
             raise Deopt("a variable without a value")
         return frame.locals[name]
+
+    def _store(self, state, frame, name, v):
+        if isinstance(v, Generator) or is_iterator(v):
+            raise Deopt("an iterator that is kept")
+        if any(v is other for held in state.frames for other in held.locals.values()):
+            v = self.keep(v, state)
+        if v is NULL:  # a comprehension has ended, whose variable had no value before
+            frame.locals.pop(name, None)
+        else:
+            frame.locals[name] = v
 
     def do_load_fast(self, state, frame, stack, instruction):
         stack.append(self._local(frame, instruction.value))
@@ -160,24 +189,30 @@ class Machine:
         stack.extend(self._local(frame, name) for name in instruction.value)
 
     def do_store_fast(self, state, frame, stack, instruction):
-        frame.locals[instruction.value] = stack.pop()
+        self._store(state, frame, instruction.value, stack.pop())
 
     def do_store_fast_store_fast(self, state, frame, stack, instruction):
         for name in instruction.value:
-            frame.locals[name] = stack.pop()
+            self._store(state, frame, name, stack.pop())
 
     def do_store_fast_load_fast(self, state, frame, stack, instruction):
-        frame.locals[instruction.value[0]] = stack.pop()
+        self._store(state, frame, instruction.value[0], stack.pop())
         stack.append(self._local(frame, instruction.value[1]))
 
     def do_load_const(self, state, frame, stack, instruction):
         stack.append(Const(instruction.value))
 
     def do_load_deref(self, state, frame, stack, instruction):
-        names, name = frame.code.code.co_freevars, instruction.value
-        if name not in names or not frame.fn.__closure__:
-            raise Deopt("a variable of an inner function")
-        stack.append(Const(self.guards.cell(frame.fn.__closure__[names.index(name)])))
+        stack.append(self.in_cell(frame, instruction.value))
+
+    def in_cell(self, frame, name):
+        """The value of a variable that inner functions share with the function around them."""
+        if name in frame.locals:
+            return frame.locals[name]
+        names = frame.code.code.co_freevars
+        if name not in names or frame.code.code is not frame.fn.__code__ or not frame.fn.__closure__:
+            raise Deopt("a variable without a value")
+        return Const(self.guards.cell(frame.fn.__closure__[names.index(name)]))
 
     def do_push_null(self, state, frame, stack, instruction):
         stack.append(NULL)
@@ -196,18 +231,41 @@ class Machine:
         name = instruction.value
         method = instruction.name == "LOAD_METHOD" or (not OLDER and instruction.arg & 1)
         v = stack.pop()
-        if isinstance(v, Const) and type(v.v) is types.ModuleType:
+        if isinstance(v, Const) and v.v is str and isinstance(vars(str).get(name), types.MethodDescriptorType):
+            v = Const(vars(str)[name])
+            if method:
+                self._push_callable(stack, v)
+            else:
+                stack.append(v)
+        elif isinstance(v, Const) and type(v.v) is types.ModuleType:
             v = Const(self.guards.attribute(v.v, name))
             if method:
                 self._push_callable(stack, v)
             else:
                 stack.append(v)
-        elif method and (isinstance(v, (Made, Reg)) or (isinstance(v, Const) and self.has_methods(v))):
+        elif method and (isinstance(v, (Made, Reg)) or (is_list(v) and name == "append") or (isinstance(v, Const) and self.has_methods(v))):
             stack.extend((Method(name), v))
         elif type_of(v) in MOMENTS or (isinstance(v, Reg) and v.t in MOMENTS):
             stack.append(self.moment_attribute(name, v, state))
         elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
             stack.append(self.moment_constant(name, v.v))
+        elif not method and (is_object(v) or is_named(v)):
+            stack.append(self.object_attribute(v, name))
+        elif isinstance(v, Const) and v.v is object and name == "__setattr__":
+            if method:
+                self._push_callable(stack, Const(object.__setattr__))
+            else:
+                stack.append(Const(object.__setattr__))
+        elif isinstance(v, Tup) and v.kind is IsoDate:
+            stack.append(iso_part(v, name))
+        elif isinstance(v, Const) and isinstance(v.v, type):
+            v = Const(self.class_attribute(v.v, name))
+            if method:
+                self._push_callable(stack, v)
+            else:
+                stack.append(v)
+        elif isinstance(v, Const) and is_member(v.v):
+            stack.append(Const(self.member_attribute(v.v, name)))
         else:
             raise Deopt(f"the attribute {name}")
 
@@ -261,6 +319,10 @@ class Machine:
         stack.append(self.get_item(x, Slice(start, stop), state))
 
     def do_build_slice(self, state, frame, stack, instruction):
+        if instruction.arg == 3 and all(isinstance(v, Const) for v in stack[-3:]) and [v.v for v in stack[-3:]] == [None, None, -1]:
+            del stack[-3:]
+            stack.append(Slice(None, None))
+            return
         if instruction.arg != 2:
             raise Deopt("a slice with a step")
         stop, start = stack.pop(), stack.pop()
@@ -294,22 +356,27 @@ class Machine:
     # ---- Containers and text ----
 
     def do_get_iter(self, state, frame, stack, instruction):
-        stack.append(self.iterator(stack.pop(), frame.at + 1))
+        stack.append(self.iterator(stack.pop(), frame.at + 1, state))
 
     def do_unpack_sequence(self, state, frame, stack, instruction):
         stack.extend(self.unpacked(stack.pop(), instruction.arg, state))
 
-    def _build(self, frame, stack, count, kind):
+    def do_unpack_ex(self, state, frame, stack, instruction):
+        v = self.present(stack.pop(), state)
+        stack.extend(reversed(self.unpacked_with_rest(v, instruction.arg & 0xFF, instruction.arg >> 8, state)))
+
+    def _build(self, state, stack, count, kind):
         items = [stack.pop() for _ in range(count)][::-1]
-        if not all(isinstance(item, (Const, Made, Reg, Tup)) for item in items):
+        cells = kind is tuple and all(isinstance(item, Cell) for item in items)
+        if not cells and (not all(isinstance(item, (Const, Made, Reg, Tup)) for item in items) or any(map(is_iterator, items))):
             raise Deopt("a container of such values")
-        stack.append(Tup(items, kind))
+        stack.append(Tup([self.keep(item, state) for item in items], kind))
 
     def do_build_tuple(self, state, frame, stack, instruction):
-        self._build(frame, stack, instruction.arg, tuple)
+        self._build(state, stack, instruction.arg, tuple)
 
     def do_build_list(self, state, frame, stack, instruction):
-        self._build(frame, stack, instruction.arg, list)
+        self._build(state, stack, instruction.arg, list)
 
     def do_list_extend(self, state, frame, stack, instruction):
         v = stack.pop()

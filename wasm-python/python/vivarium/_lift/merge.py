@@ -1,7 +1,7 @@
 """States of one place and of the same types become one: masks by or, values by select."""
 
 from vivarium._lift.emit import form, slot_kind
-from vivarium._lift.values import BOOL, NONE, Const, Deopt, Iter, Made, RangeIter, Reg, Slice, Split, Tup, is_columnar, is_scalar, type_of
+from vivarium._lift.values import BOOL, NONE, Const, Deopt, Generator, Iter, Made, RangeIter, Reg, Slice, Tup, is_columnar, is_scalar, type_of
 
 
 class Merging:
@@ -67,15 +67,16 @@ class Merging:
             if x is y:
                 return x
             if isinstance(x, RangeIter):
-                return RangeIter(choose(x.cur, y.cur), choose(x.stop, y.stop), x.step, x.header)
+                over = x.over and choose(x.over, y.over)
+                return RangeIter(choose(x.cur, y.cur), choose(x.stop, y.stop), x.step, x.header, over)
             if isinstance(x, Iter):
                 return Iter([choose(p, q) for p, q in zip(x.items, y.items)], x.at, x.header)
             if isinstance(x, Slice):
                 return Slice(choose(x.start, y.start), choose(x.stop, y.stop))
             if isinstance(x, Made):
                 return x.of([choose(p, q) for p, q in zip(x.parts, y.parts)])
-            if isinstance(x, Split):
-                return Split(choose(x.text, y.text), x.separator)
+            if isinstance(x, Generator):
+                return Generator(x.code, {name: choose(v, y.variables[name]) for name, v in x.variables.items()})
             if not isinstance(x, (Const, Reg, Tup)):
                 return x
             if isinstance(x, Const) and not is_columnar(x.v):

@@ -3,7 +3,9 @@
 import operator
 
 from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.objects import is_named, is_object
 from vivarium._lift.patterns import is_match
+from vivarium._lift.sequences import is_iterator, is_parts
 from vivarium._lift.structs import is_record
 from vivarium._lift.times import MOMENTS
 from vivarium._lift.values import (
@@ -16,6 +18,7 @@ from vivarium._lift.values import (
     TEXT,
     Const,
     Deopt,
+    Kept,
     Reg,
     Tup,
     exponent_of,
@@ -171,6 +174,9 @@ class Numbers:
             if isinstance(y, Const) and 0 <= y.v <= 64 and isinstance(x, Reg):
                 return Reg(NUMBER, self.emit("int_pow", NUMBER, x.id, constant=y.v, mask=self.m_reg(state.mask)))
             raise Deopt("** of ints")
+        rest = self.rest_of_whole(op, x, y, state)
+        if rest is not None:
+            return rest
         a, b, constant = self._operands(x, y, check_number)
         if op == "/":
             return Reg(FLOAT, self.emit("int_div", FLOAT, a, b, constant=constant, mask=self.m_reg(state.mask)))
@@ -203,6 +209,7 @@ class Numbers:
     # ---- Comparison ----
 
     def compare(self, op, x, y, state):
+        x, y = (self.plain_member(v, f"__{_COMPARISONS[op][0]}__") for v in (x, y))
         tx, ty = type_of(x), type_of(y)
         if any(isinstance(v, Const) and not is_columnar(v.v) for v in (x, y)):
             raise Deopt("a comparison of such constants")
@@ -216,6 +223,8 @@ class Numbers:
             except Exception:
                 raise Deopt("a comparison that raises") from None
         tx, ty = type_of(x), type_of(y)
+        if isinstance(x, Tup) and isinstance(y, Tup):
+            return self._compare_tuples(op, x, y, state)
         if tx in MOMENTS or ty in MOMENTS:
             return self.moment_compare(op, x, y, state)
         if exponent_of(tx) is not None or exponent_of(ty) is not None:
@@ -232,6 +241,30 @@ class Numbers:
         a, b, constant = self._operands(x, y, bits)
         return Reg(BOOL, self.emit(kind + _COMPARISONS[op][0], BOOL, a, b, constant=constant))
 
+    def _compare_tuples(self, op, x, y, state):
+        """By the first items that differ. Of NaN, the same object is equal in tuples: floats are the interpreter's."""
+        same_kind = (x.kind is tuple) == (y.kind is tuple) and x.kind in (tuple, list, Kept) and y.kind in (tuple, list, Kept)
+        if not same_kind or len(x.items) != len(y.items) or any(type_of(v) not in (BOOL, NUMBER, TEXT) for v in x.items + y.items):
+            raise Deopt(f"{op} of such values")
+        order = op if op in ("==", "!=") else op[0]
+        result = Const(op in ("<=", "==", ">="))
+        for v, w in list(zip(x.items, y.items))[::-1]:
+            same = self.compare("==", v, w, state)
+            if op == "==":
+                result = self.both(same, result)
+            elif op == "!=":
+                result = self.either(self.negate(same), result)
+            else:
+                result = self.either(self.compare(order, v, w, state), self.both(same, result))
+        return result
+
+    def both(self, x, y):
+        if isinstance(x, Const):
+            return y if x.v else Const(False)
+        if isinstance(y, Const):
+            return x if y.v else Const(False)
+        return Reg(BOOL, self.emit("bool_and", BOOL, x.id, y.id))
+
     def negate(self, v):
         if isinstance(v, Const):
             return Const(not v.v)
@@ -243,7 +276,7 @@ class Numbers:
     def is_none(self, v):
         if isinstance(v, Const):
             return Const(v.v is None)
-        if isinstance(v, Tup):
+        if isinstance(v, Tup) or is_parts(v) or is_object(v) or is_named(v):
             return Const(False)
         if is_record(v):
             return v.parts[0]
@@ -259,8 +292,12 @@ class Numbers:
                 raise Deopt("the truth of such a constant")
             self.watch(v.v)
             return Const(bool(v.v))
+        if is_iterator(v):
+            raise Deopt("the truth of an iterator")
         if isinstance(v, Tup):
             return Const(bool(v.items))
+        if is_parts(v):
+            return Const(True) if not v.about[1] else self.truth(self.length_of(v, state), state)
         if is_match(v):
             return v.parts[0]
         if is_record(v) and v.about:

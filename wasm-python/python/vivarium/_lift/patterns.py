@@ -5,6 +5,7 @@ import re._constants as codes
 import re._parser
 import struct
 
+from vivarium._lift.sequences import END
 from vivarium._lift.values import BOOL, NUMBER, TEXT, Const, Deopt, Made, Reg, Tup, type_of
 
 _MATCH, _ONE, _GREEDY, _LAZY, _SPLIT, _JUMP, _MARK, _AT = range(8)
@@ -26,7 +27,7 @@ _MOST_INSTRUCTIONS = 300
 _MOST_GROUPS = 30
 _ANY_NUMBER = int(codes.MAXREPEAT)
 
-FUNCTIONS = {re.search: "search", re.match: "match", re.fullmatch: "fullmatch", re.sub: "sub"}
+FUNCTIONS = {re.search: "search", re.match: "match", re.fullmatch: "fullmatch", re.sub: "sub", re.split: "split"}
 _WAYS = ("search", "match", "fullmatch")
 
 
@@ -207,6 +208,8 @@ class Patterns:
         return self.pattern_method(name, pattern, arguments[1:], state)
 
     def pattern_method(self, name, pattern, arguments, state):
+        if name == "split" and len(arguments) == 1:
+            return self._split_by(pattern, arguments[0], state)
         if name == "sub" and len(arguments) == 2:
             return self._substituted(pattern, *arguments, state)
         if name not in _WAYS or len(arguments) != 1 or type_of(arguments[0]) != TEXT:
@@ -229,6 +232,15 @@ class Patterns:
         place = self.place(struct.pack("<i", len(by)) + by)
         register = self.emit("pattern_replace", TEXT, self.as_reg(text), mask=self.m_reg(state.mask), extra=place, constant=constant)
         return Reg(TEXT, register)
+
+    def _split_by(self, pattern, text, state):
+        """Without groups, what is between matches: each match becomes the byte that no text has."""
+        made, constant = self._compiled(pattern)
+        if made.least == 0 or pattern.groups or type_of(text) != TEXT:
+            raise Deopt("split() with such arguments")
+        place = self.place(struct.pack("<i", 1) + END)
+        register = self.emit("pattern_replace", TEXT, self.as_reg(text), mask=self.m_reg(state.mask), extra=place, constant=constant)
+        return Made("parts", (END, False, False), [Reg(TEXT, register)])
 
     # ---- Matches ----
 

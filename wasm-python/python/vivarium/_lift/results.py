@@ -1,6 +1,7 @@
 """What a function returns, as values of the result's column or, of a struct, of its fields'."""
 
 from vivarium._lift.inputs import is_struct, result_of
+from vivarium._lift.objects import is_named, is_object
 from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, Const, Deopt, Frame, Made, NotLifted, Reg, State, Tup, exponent_of, type_of
 
 MOST_STATES = 64
@@ -41,6 +42,8 @@ class Results:
         names = [field.name for field in self.result.fields]
         if isinstance(v, Made) and v.kind == "record" and sorted(v.about) == sorted(names):
             return [v.parts[1 + v.about.index(name)] for name in names]
+        if is_object(v) or is_named(v):
+            return self.fields_of_object(v, self.result)
         if isinstance(v, Tup) and v.kind is tuple and len(v.items) == len(names):
             return v.items
         raise Deopt("a result of another type than the declared one")

@@ -1,9 +1,10 @@
-"""Text: operators, slices, methods and f-strings."""
+"""Text: operators, slices and methods."""
 
-import re
 import struct
 
 from vivarium._lift.emit import Parts
+from vivarium._lift.formats import values_of_percent
+from vivarium._lift.sequences import is_parts, split
 from vivarium._lift.times import MOMENTS
 from vivarium._lift.values import (
     BOOL,
@@ -14,22 +15,31 @@ from vivarium._lift.values import (
     TEXT,
     Const,
     Deopt,
+    Generator,
     Reg,
     Slice,
-    Split,
     Tup,
     exponent_of,
     is_scalar,
     type_of,
 )
 
-_FOLDED = frozenset("upper lower strip lstrip rstrip title capitalize startswith endswith replace find count isdigit isalpha".split())
+_FOLDED = frozenset(
+    "upper lower strip lstrip rstrip title capitalize casefold startswith endswith replace find count isdigit isalpha isalnum".split()
+)
 """Methods of constants that are called while lifting."""
 
 _CLASSES = ("isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower")
-_PADS = ("ljust", "rjust", "zfill")
+_OF_ASCII = {"isdecimal": "isdigit", "isnumeric": "isdigit"}
+"""Methods that are another one for ASCII."""
+_PADS = {"ljust": 0, "rjust": 1, "zfill": 2, "center": 4}
 _STRIPS = {"strip": 3, "lstrip": 1, "rstrip": 2}
 _MOST_TEXT = 4096
+_MOST_DIVISIONS = 8
+"""Of split() with a number: shim/kernels/parts.c."""
+
+_MOST_TIMES = 16
+"""Of a text that is repeated by writing it out."""
 
 
 class Texts:
@@ -39,65 +49,26 @@ class Texts:
             return self.concat([x, y], state)
         if op == "*" and ty == TEXT:
             x, y, tx, ty = y, x, ty, tx
+        if op == "*" and isinstance(y, Const) and type(y.v) is int and y.v <= _MOST_TIMES:
+            return self.concat([x] * max(y.v, 0), state)
         if op == "*" and isinstance(x, Const) and ty == NUMBER and 0 < len(x.v) <= _MOST_TEXT:
             mask = self.m_reg(state.mask)
             return Reg(TEXT, self.emit("text_repeat", TEXT, y.id, mask=mask, constant=self.text(x.v)))
         if op == "%" and isinstance(x, Const):
-            return self._percent(x.v, y.items if isinstance(y, Tup) and y.kind is tuple else [y], state)
+            return self.percent(x.v, values_of_percent(y), state)
         raise Deopt(f"{op} of such values")
 
-    def _percent(self, form, values, state):
-        """form % values, for %s, %d and %.2f."""
-        values, parts = list(values), []
-        for k, piece in enumerate(re.split(r"(%%|%s|%d|%\.[0-9]f|%)", form)):
-            if k % 2 == 0 or piece == "%%":
-                parts.append(Const("%" if k % 2 else piece))
-                continue
-            if piece == "%" or not values:
-                raise Deopt("formatting with % in such a way")
-            v = self.present(values.pop(0), state)
-            t = type_of(v)
-            if piece == "%s" or (piece == "%d" and t == NUMBER):
-                parts.append(self.to_str(v, state))
-            elif t == FLOAT and piece != "%d":
-                parts.append(self.format(v, Const(piece[1:]), state))
-            else:
-                raise Deopt("formatting with % in such a way")
-        if values:
-            raise Deopt("formatting with % in such a way")
-        return self.concat(parts, state)
-
-    def _braces(self, form, values, state):
-        """form.format(*values), for {} alone."""
-        pieces = form.split("{}")
-        if any("{" in piece or "}" in piece for piece in pieces) or len(pieces) != len(values) + 1:
-            raise Deopt("format() in such a way")
-        parts = [Const(pieces[0])]
-        for v, piece in zip(values, pieces[1:]):
-            parts += [self.to_str(v, state), Const(piece)]
-        return self.concat(parts, state)
-
     def _joined(self, separator, v, state):
-        if not isinstance(v, Tup) or v.kind not in (tuple, list):
-            raise Deopt("join() of such a value")
+        if is_parts(v):
+            return self.joined_parts(separator, v, state)
+        if not isinstance(v, Generator):
+            v = self.sequence(v, state)
+        if not isinstance(v, Tup):
+            return self.joined(separator, v, state)
         items = [self.present(item, state) for item in v.items]
         if any(type_of(item) != TEXT for item in items):
             raise Deopt("join() of such values")
         return self.concat([part for item in items for part in (separator, item)][1:], state)
-
-    # ---- split() ----
-
-    def part(self, split, place, state):
-        if not isinstance(place, Const) or type(place.v) is not int or abs(place.v) > 1000:
-            raise Deopt("a part by such an index")
-        constant = self.text(split.separator)
-        mask = self.m_reg(state.mask)
-        return Reg(TEXT, self.emit("text_part", TEXT, self.as_reg(split.text), mask=mask, extra=place.v, constant=constant))
-
-    def part_count(self, split, state):
-        mask = self.m_reg(state.mask)
-        found = self.emit("text_count", NUMBER, self.as_reg(split.text), mask=mask, constant=self.text(split.separator))
-        return Reg(NUMBER, self.emit("int_add", NUMBER, found, constant=1, mask=mask))
 
     def text_compare(self, op, name, x, y, state):
         tx, ty = type_of(x), type_of(y)
@@ -146,7 +117,9 @@ class Texts:
         constant = struct.unpack("<q", struct.pack("<ii", *bounds))[0]
         constants = (registers[0] < 0) | (registers[1] < 0) << 1
         mask = self.m_reg(state.mask)
-        return Reg(TEXT, self.emit("text_slice", TEXT, self.as_reg(text), *registers, mask=mask, extra=constants, constant=constant))
+        t = type_of(text)
+        constants |= (t == BYTES) << 2
+        return Reg(t, self.emit("text_slice", t, self.as_reg(text), *registers, mask=mask, extra=constants, constant=constant))
 
     def index(self, text, place, state):
         mask = self.m_reg(state.mask)
@@ -158,7 +131,7 @@ class Texts:
             raise Deopt("such an index of a text")
         return Reg(TEXT, self.emit("text_index", TEXT, self.as_reg(text), place.id, mask=mask))
 
-    # ---- str() and f-strings ----
+    # ---- str() ----
 
     def to_str(self, v, state):
         v = self.present(v, state)
@@ -179,30 +152,6 @@ class Texts:
             raise Deopt("str of such a value")
         name = "int_to_text" if t == NUMBER else "float_to_text"
         return Reg(TEXT, self.emit(name, TEXT, v.id, mask=self.m_reg(state.mask)))
-
-    def format(self, v, spec, state):
-        v = self.present(v, state)
-        if not isinstance(spec, Const) or type(spec.v) is not str:
-            raise Deopt("a format that is not constant")
-        if isinstance(v, Const):
-            if not is_scalar(v.v) or len(spec.v) > 5:
-                raise Deopt("a format of such a constant")
-            try:
-                text = format(v.v, spec.v)
-            except Exception:
-                raise Deopt("a format that raises") from None
-            if len(text) > _MOST_TEXT:
-                raise Deopt("a large constant")
-            return Const(text)
-        t = type_of(v)
-        if t in MOMENTS and spec.v:
-            return self.moment_formatted(v, spec, state)
-        if spec.v == "" or (spec.v == "d" and t == NUMBER) or (spec.v == "s" and t == TEXT):
-            return self.to_str(v, state)
-        fixed = len(spec.v) == 3 and spec.v[0] == "." and spec.v[1] in "0123456789" and spec.v[2] == "f"
-        if t == FLOAT and fixed:
-            return Reg(TEXT, self.emit("float_fixed", TEXT, v.id, mask=self.m_reg(state.mask), extra=int(spec.v[1])))
-        raise Deopt(f"the format {spec.v[:20]}")
 
     # ---- Methods ----
 
@@ -229,13 +178,17 @@ class Texts:
             raise Deopt("a large constant")
         return Const(result)
 
-    def text_method(self, name, text, arguments, state):
+    def text_method(self, name, text, arguments, state, keywords=None):
+        if name == "format" and isinstance(text, Const):
+            return self.braces(text.v, arguments, keywords or {}, state)
+        if keywords and name in ("split", "rsplit") and set(keywords) <= {"sep", "maxsplit"} and len(arguments) + len(keywords) <= 2:
+            arguments = [*arguments, *([keywords.pop("sep", Const(None))] if not arguments else []), *keywords.values()]
+        elif keywords:
+            raise Deopt(f"{name}() with keywords")
         if isinstance(text, Const) and all(isinstance(v, Const) for v in arguments):
             return self.folded_method(text.v, name, arguments)
         if name == "join" and len(arguments) == 1:
             return self._joined(text, arguments[0], state)
-        if name == "format" and isinstance(text, Const):
-            return self._braces(text.v, arguments, state)
         text = Reg(TEXT, self.as_reg(text))
         arguments = [self.present(v, state) for v in arguments]
         constants = [v.v if isinstance(v, Const) and type(v.v) is str else None for v in arguments]
@@ -244,16 +197,25 @@ class Texts:
         def emitted(t, kernel, **options):
             return Reg(t, self.emit(kernel, t, text.id, mask=mask, **options))
 
+        name = _OF_ASCII.get(name, name)
         if name in ("upper", "lower", "title", "capitalize") and count == 0:
             return emitted(TEXT, "text_" + name)
         if name in _CLASSES and count == 0:
             return emitted(BOOL, "text_" + name)
-        if name == "split" and count == 1 and constants[0]:
-            return Split(text, constants[0])
+        if name in ("split", "rsplit") and count <= 2:
+            return self._split_text(name, text, arguments, constants, state)
+        if name in ("partition", "rpartition") and count == 1 and constants[0]:
+            return self._partitioned(name == "rpartition", text, constants[0], state)
         if name in _PADS and 1 <= count <= 2 - (name == "zfill") and isinstance(arguments[0], Const) and type(arguments[0].v) is int:
             filler = "0" if name == "zfill" else constants[1] if count == 2 else " "
             if 0 <= arguments[0].v <= 1000 and filler and len(filler) == 1 and filler.isascii():
-                return emitted(TEXT, "text_pad", extra=_PADS.index(name), constant=arguments[0].v | ord(filler) << 32)
+                return self.padded(text, _PADS[name], arguments[0].v, filler, state)
+        if name == "casefold" and count == 0:  # of what is ASCII
+            return emitted(TEXT, "text_lower")
+        if name == "isascii" and count == 0:
+            return emitted(BOOL, "text_isascii")
+        if name == "translate" and count == 1 and isinstance(arguments[0], Const):
+            return self._translated(text, arguments[0].v, state)
         if name in ("removeprefix", "removesuffix") and count == 1 and constants[0]:
             size, front = len(constants[0]), name == "removeprefix"
             there = emitted(BOOL, "text_starts" if front else "text_ends", constant=self.text(constants[0]))
@@ -268,9 +230,9 @@ class Texts:
                 return emitted(TEXT, "text_strip", extra=_STRIPS[name] | 4, constant=self.text(constants[0]))
         if name in ("startswith", "endswith") and count == 1 and constants[0] is not None:
             return emitted(BOOL, "text_starts" if name == "startswith" else "text_ends", constant=self.text(constants[0]))
-        if name in ("find", "index") and count == 1 and constants[0]:
-            place = emitted(NUMBER, "text_find", constant=self.text(constants[0]))
-            if name == "index":
+        if name in ("find", "index", "rfind", "rindex") and count == 1 and constants[0]:
+            place = emitted(NUMBER, "text_find", extra=int(name[0] == "r"), constant=self.text(constants[0]))
+            if name in ("index", "rindex"):
                 missing = self.emit("int_lt", BOOL, place.id, constant=0)
                 self.fail_rows(self.m_and(state.mask, missing), "index() does not find it")
             return place
@@ -280,3 +242,58 @@ class Texts:
             old, new = self.text_place(constants[0]), self.text_place(constants[1])
             return emitted(TEXT, "text_replace", constant=self.numbers("I", *old, *new))
         raise Deopt(f"str.{name}() with such arguments")
+
+    def _split_text(self, name, text, arguments, constants, state):
+        times = arguments[1].v if len(arguments) == 2 and isinstance(arguments[1], Const) else -1
+        blanks = not arguments or type_of(arguments[0]) == NONE
+        if type(times) is not int or (len(arguments) == 2 and not isinstance(arguments[1], Const)) or (not blanks and not constants[0]):
+            raise Deopt(f"str.{name}() with such arguments")
+        if times < 0:
+            return self.words(text, state) if blanks else split(text, constants[0])
+        if blanks or not 1 <= times <= _MOST_DIVISIONS:
+            raise Deopt(f"str.{name}() with such arguments")
+        return self.divided(text, constants[0], times if name == "split" else -times, state)
+
+    def _partitioned(self, last, text, separator, state):
+        mask = self.m_reg(state.mask)
+        place = Reg(NUMBER, self.emit("text_find", NUMBER, text.id, mask=mask, extra=int(last), constant=self.text(separator)))
+        found = self.compare(">=", place, Const(0), state).id
+        before = self.slice(text, Slice(Const(None), place), state)
+        behind = self.slice(text, Slice(self.binary("+", place, Const(len(separator)), state), Const(None)), state)
+        between = self.select(found, Const(separator), Const(""))
+        if last:
+            return Tup([self.select(found, before, Const("")), between, self.select(found, behind, text)])
+        return Tup([self.select(found, before, text), between, self.select(found, behind, Const(""))])
+
+    # ---- Characters ----
+
+    def _translated(self, text, table, state):
+        """By a dict of ordinals, as str.maketrans() makes it."""
+        if type(table) is not dict:
+            raise Deopt("str.translate() by such a table")
+        self.watch(table)
+        if not all(type(key) is int and 0 <= key < 0x110000 for key in table):
+            raise Deopt("str.translate() by such a table")
+        by = {}
+        for key, new in table.items():
+            if type(new) is int and 0 <= new < 0x110000 and not 0xD800 <= new < 0xE000:
+                new = chr(new)
+            if new is not None and (type(new) is not str or len(new) > 100):
+                raise Deopt("str.translate() by such a table")
+            by[key] = self.text_place(new or "")
+        words = [len([key for key in by if key > 127])]
+        for key in range(128):
+            words += by.get(key) or self.text_place(chr(key))
+        for key, place in by.items():
+            words += (key, *place) if key > 127 else ()
+        mask = self.m_reg(state.mask)
+        return Reg(TEXT, self.emit("text_translate", TEXT, text.id, mask=mask, constant=self.numbers("I", *words)))
+
+    def reversed_text(self, text, state):
+        """text[::-1]"""
+        return Reg(TEXT, self.emit("text_reverse", TEXT, self.as_reg(text), mask=self.m_reg(state.mask)))
+
+    def character(self, fn, v, state):
+        """ord() or chr()"""
+        t, kernel = (NUMBER, "text_to_ord") if fn is ord else (TEXT, "ord_to_text")
+        return Reg(t, self.emit(kernel, t, self.as_reg(v), mask=self.m_reg(state.mask)))

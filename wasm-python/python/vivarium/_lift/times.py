@@ -1,8 +1,14 @@
 """Dates, times, datetimes and timedeltas."""
 
 import datetime
+import re
 
-from vivarium._lift.values import CLOCK, DATE, NUMBER, SPAN, STAMP, TEXT, ZONED, Const, Deopt, Reg, held, is_scalar, type_of
+from vivarium._lift.values import CLOCK, DATE, NUMBER, SPAN, STAMP, TEXT, ZONED, Const, Deopt, Reg, Tup, held, is_scalar, type_of
+
+_NAMED = re.compile("(%[AaBbyjpI])")
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+_ISO_PARTS = ("year", "week", "weekday")
 
 MOMENTS = (DATE, STAMP, ZONED, CLOCK, SPAN)
 
@@ -35,6 +41,17 @@ _DIRECTIVES = {"Y": _YEAR, "m": _MONTH, "d": _DAY_OF_MONTH, "H": _HOUR, "M": _MI
 
 CLASSES = (datetime.date, datetime.datetime, datetime.time, datetime.timedelta)
 CLASSES_WITH_CONSTANTS = (*CLASSES, datetime.timezone)
+
+
+class IsoDate(tuple):
+    """The kind of a Tup that isocalendar() gives."""
+
+
+def iso_part(v, name):
+    """An attribute of it."""
+    if name not in _ISO_PARTS:
+        raise Deopt(f"the attribute {name}")
+    return v.items[_ISO_PARTS.index(name)]
 
 
 def _form(text):
@@ -189,8 +206,10 @@ class Times:
             return self.binary("/", number, Const(_SECOND), state)
         if t in (DATE, STAMP, ZONED):
             days = self._days(v, t, state)
-            if name in ("weekday", "isoweekday"):  # 1970-01-01 was a Thursday
-                weekday = self.binary("%", self.binary("+", days, Const(3), state), Const(7), state)
+            if name == "isocalendar":
+                return self._iso_date(days, state)
+            if name in ("weekday", "isoweekday"):
+                weekday = self._weekday(days, state)
                 return weekday if name == "weekday" else self.binary("+", weekday, Const(1), state)
             if name == "toordinal":
                 return self.binary("+", days, Const(_FIRST_ORDINAL), state)
@@ -251,10 +270,56 @@ class Times:
         """strftime(), and what format() makes of it."""
         if not isinstance(spec, Const) or type(spec.v) is not str or type_of(v) not in (DATE, STAMP, ZONED):
             raise Deopt("a format that is not constant")
-        form, used = _form(spec.v)
-        if type_of(v) == DATE and "f" in used:
-            raise Deopt("such a format of a date")
-        return self._written(v, form.replace(_YEAR, _LATE_YEAR), state)
+        parts = []
+        for k, piece in enumerate(_NAMED.split(spec.v)):
+            if k % 2:
+                parts.append(self._named_part(v, piece[1], state))
+            elif piece:
+                form, used = _form(piece)
+                if type_of(v) == DATE and "f" in used:
+                    raise Deopt("such a format of a date")
+                parts.append(self._written(v, form.replace(_YEAR, _LATE_YEAR), state))
+        return self.concat(parts, state)
+
+    def _named_part(self, v, directive, state):
+        """Of strftime(), what is a name or takes a calculation. The C library's locale is C's."""
+        days = self._days(v, type_of(v), state)
+        if directive in "Aa":
+            names = [name[: 3 if directive == "a" else None] for name in _WEEKDAYS]
+            return self._named(names, self._weekday(days, state), state)
+        if directive in "Bb":
+            names = [name[: 3 if directive == "b" else None] for name in _MONTHS]
+            return self._named(names, self.binary("-", self._date_part("month", days), Const(1), state), state)
+        if directive == "y":
+            return self.format(self.binary("%", self._date_part("year", days), Const(100), state), Const("02d"), state)
+        if directive == "j":
+            first = self._first_of(self._date_part("year", days), state)
+            return self.format(self.binary("+", self.binary("-", days, first, state), Const(1), state), Const("03d"), state)
+        hour = self.moment_attribute("hour", v, state) if type_of(v) != DATE else Const(0)
+        if directive == "p":
+            return self._named(["AM", "PM"], self.binary("//", hour, Const(12), state), state)
+        hour = self.binary("+", self.binary("%", self.binary("+", hour, Const(11), state), Const(12), state), Const(1), state)
+        return self.format(hour, Const("02d"), state)
+
+    def _named(self, names, number, state):
+        return Const(names[number.v]) if isinstance(number, Const) else self.indexed(names, number, state)
+
+    def _weekday(self, days, state):
+        """1970-01-01 was a Thursday."""
+        return self.binary("%", self.binary("+", days, Const(3), state), Const(7), state)
+
+    def _first_of(self, year, state):
+        """The first of January."""
+        one = self.as_reg(Const(1))
+        return Reg(NUMBER, self.emit("day_of_date", NUMBER, self.as_reg(year), one, one, mask=self.m_reg(state.mask)))
+
+    def _iso_date(self, days, state):
+        """isocalendar(): the week belongs to the year that its Thursday is in."""
+        weekday = self._weekday(days, state)
+        thursday = self.binary("+", self.binary("-", days, weekday, state), Const(3), state)
+        year = self._date_part("year", thursday)
+        week = self.binary("//", self.binary("-", thursday, self._first_of(year, state), state), Const(7), state)
+        return Tup([year, self.binary("+", week, Const(1), state), self.binary("+", weekday, Const(1), state)], IsoDate)
 
     def _parsed(self, t, text, form, state):
         text = self.present(text, state)

@@ -51,8 +51,20 @@ class Reg:
         self.t, self.id, self.none, self.about = t, id, none, about
 
 
+class View:
+    """The kind of a Tup that is what keys(), values() and items() of a dict give."""
+
+
+class Once:
+    """The kind of a Tup that is an iterator: who takes its items takes them for good."""
+
+
+class Kept(list):
+    """The kind of a Tup that is a list to which nothing can be appended any more, since it may be known under several names."""
+
+
 class Tup:
-    """A tuple, or a list that nothing changes, of values."""
+    """A tuple or a list of values, or an iterator over them. What is appended to a list makes another one of it."""
 
     __slots__ = ("items", "kind")
 
@@ -70,12 +82,17 @@ class Iter:
 
 
 class RangeIter:
-    """A range, or an iterator over one: a loop that runs while any row does."""
+    """A range, or an iterator over one: a loop that runs while any row does. `over`: the sequence whose items have the numbers, or None."""
 
-    __slots__ = ("cur", "stop", "step", "header")
+    __slots__ = ("cur", "stop", "step", "header", "over")
 
-    def __init__(self, cur, stop, step, header=None):
-        self.cur, self.stop, self.step, self.header = cur, stop, step, header
+    def __init__(self, cur, stop, step, header=None, over=None):
+        self.cur, self.stop, self.step, self.header, self.over = cur, stop, step, header, over
+
+    def of(self, change):
+        """The same of other values."""
+        over = self.over and change(self.over)
+        return RangeIter(change(self.cur), change(self.stop), self.step, self.header, over)
 
 
 class Method:
@@ -94,13 +111,31 @@ class Slice:
         self.start, self.stop = start, stop
 
 
-class Split:
-    """text.split(separator): the parts are made when they are asked for."""
+class Cell:
+    """What an inner function or generator gets a variable of the function around it in."""
 
-    __slots__ = ("text", "separator")
+    __slots__ = ("name",)
 
-    def __init__(self, text, separator):
-        self.text, self.separator = text, separator
+    def __init__(self, name):
+        self.name = name
+
+
+class Inner:
+    """A function or generator expression within the function: its code, and the names of the variables that it has cells of."""
+
+    __slots__ = ("code", "names")
+
+    def __init__(self, code, names=()):
+        self.code, self.names = code, names
+
+
+class Generator:
+    """A generator expression that has not begun: it is on the stack until a call takes it."""
+
+    __slots__ = ("code", "variables")
+
+    def __init__(self, code, variables):
+        self.code, self.variables = code, variables
 
 
 class Made:
@@ -204,11 +239,15 @@ def type_of(v):
     if isinstance(v, Iter):
         return ("iter", v.header, v.at, tuple(type_of(item) for item in v.items))
     if isinstance(v, RangeIter):
-        return ("range", v.header, v.step.v, type_of(v.cur), type_of(v.stop))
+        return ("range", v.header, v.step.v, type_of(v.cur), type_of(v.stop), v.over and type_of(v.over))
     if isinstance(v, Method):
         return ("method", v.name)
-    if isinstance(v, Split):
-        return ("split", v.separator, type_of(v.text))
+    if isinstance(v, Inner):
+        return ("inner", id(v.code), v.names)
+    if isinstance(v, Generator):
+        return ("generator", id(v.code), tuple(sorted((name, type_of(item)) for name, item in v.variables.items())))
+    if isinstance(v, Cell):
+        return ("cell", v.name)
     if isinstance(v, Made):
         return ("made", v.kind, v.about, tuple(type_of(part) for part in v.parts))
     if isinstance(v, Slice):
@@ -217,15 +256,15 @@ def type_of(v):
 
 
 class Frame:
-    """A call: of the function itself, or of one that it calls."""
+    """A call: of the function itself, or of one that it calls. `taker`: of a generator, what takes its values (_lift/generators.py)."""
 
-    __slots__ = ("code", "fn", "at", "locals", "stack")
+    __slots__ = ("code", "fn", "at", "locals", "stack", "taker")
 
-    def __init__(self, code, fn, at, locals, stack):
-        self.code, self.fn, self.at, self.locals, self.stack = code, fn, at, locals, stack
+    def __init__(self, code, fn, at, locals, stack, taker=None):
+        self.code, self.fn, self.at, self.locals, self.stack, self.taker = code, fn, at, locals, stack, taker
 
     def copy(self):
-        return Frame(self.code, self.fn, self.at, dict(self.locals), list(self.stack))
+        return Frame(self.code, self.fn, self.at, dict(self.locals), list(self.stack), self.taker)
 
     def key(self):
         """Its place: unrolled turns of a loop are places of their own, in order."""
@@ -266,7 +305,7 @@ class State:
         for frame in self.frames:
             live = frame.code.live[frame.at]
             for name in list(frame.locals):
-                if name not in live:
+                if name not in live and name[:1] != "<":
                     del frame.locals[name]
 
     def replace(self, old, new):
