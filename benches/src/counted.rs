@@ -27,8 +27,7 @@ const SOURCE: &str = "from vivarium import udf\n\n\
 pub fn image() -> Result<Image> {
     let location = ImageStore::open()?.locate()?;
     // No tick: what it interrupts, how often, depends on the machine's speed.
-    let config =
-        RuntimeConfig { sandboxes: 4, portable: true, tick: Duration::from_secs(3600), ..RuntimeConfig::default() };
+    let config = RuntimeConfig::default().with_sandboxes(4).with_portable(true).with_tick(Duration::from_secs(3600));
     Ok(Image::open(&Runtime::new(config)?, location.directory)?)
 }
 
@@ -85,8 +84,7 @@ async fn calls(
     columns: &[ArrayRef],
     result: &DataType,
 ) -> Result<()> {
-    let mut sandbox =
-        Sandbox::start(&image()?, &SandboxConfig { seed: Some([7; 32]), ..SandboxConfig::default() }).await?;
+    let mut sandbox = Sandbox::start(&image()?, &SandboxConfig::default().with_seed(Some([7; 32]))).await?;
     let handle = bind(&mut sandbox, function, arguments).await?;
     for _ in 0..repetitions {
         black_box(sandbox.invoke(handle, 0, ROWS, columns, result).await?);

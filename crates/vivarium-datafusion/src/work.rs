@@ -141,14 +141,12 @@ impl Call {
 
     fn options(&self) -> TaskOptions {
         // A result for every row is what SQL wants; a declaration that leaves rows out was refused when it was created.
-        TaskOptions {
-            arguments: self.types.arguments.clone(),
-            on_error: self.settings.on_error,
-            instances: self.instances,
-            columns: self.settings.columns(),
-            context: JobContext { job_parameters: self.settings.job_parameters.clone(), ..JobContext::default() },
-            ..TaskOptions::default()
-        }
+        TaskOptions::default()
+            .with_arguments(self.types.arguments.clone())
+            .with_on_error(self.settings.on_error)
+            .with_instances(self.instances)
+            .with_columns(self.settings.columns())
+            .with_context(JobContext::default().with_job_parameters(self.settings.job_parameters.clone()))
     }
 
     /// The function in sandboxes of this query.
@@ -178,7 +176,7 @@ impl Work {
     /// The function's values for rows.
     pub async fn values(&self, rows: &Rows) -> Result<ArrayRef> {
         let evaluated = async { self.task().await?.invoke(&rows.batch, rows.first).await }.await;
-        let Evaluation { result, failures } = evaluated.map_err(|error| self.call.error(error, Some(rows)))?;
+        let Evaluation { result, failures, .. } = evaluated.map_err(|error| self.call.error(error, Some(rows)))?;
         self.call.failed(&failures);
         self.charge()?;
         Ok(result)

@@ -37,6 +37,7 @@ impl JobId {
 
 /// What the operator decides about environments.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct EnvironmentSettings {
     /// Where jobs' base directories are made; one is chosen at random.
     pub temporary_directories: Vec<PathBuf>,
@@ -71,6 +72,17 @@ impl Default for EnvironmentSettings {
         }
     }
 }
+
+crate::setters::setters!(EnvironmentSettings {
+    with_temporary_directories: temporary_directories: Vec<PathBuf>,
+    with_store: store: Option<Arc<Store>>,
+    with_tenant: tenant: TenantId,
+    with_system_environment: system_environment: BTreeMap<String, String>,
+    with_guest: guest: GuestPython,
+    with_limits: limits: MaterializeLimits,
+    with_requirements: requirements: RequirementsSettings,
+    with_progress: progress: OpenProgress,
+});
 
 /// Manages the environment of one job's operator: Flink's interface of the same name.
 ///

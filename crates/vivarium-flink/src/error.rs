@@ -64,7 +64,7 @@ impl From<vivarium_sandbox::Error> for Error {
     fn from(error: vivarium_sandbox::Error) -> Self {
         match error {
             vivarium_sandbox::Error::Guest(error) => {
-                let text = vivarium::PythonError { function: None, row: None, batch: None, error: *error }.traceback();
+                let text = vivarium::PythonError::without_rows(*error).traceback();
                 Self::Python(text.trim_end().to_owned())
             }
             sandbox @ vivarium_sandbox::Error::Limit(_) => Self::Sandbox {

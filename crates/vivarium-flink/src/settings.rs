@@ -8,6 +8,7 @@ use vivarium_sandbox::{Limits, LimitsError};
 /// What the operator of a cluster allows. Written as TOML; `install` leaves one that says how.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// What each sandbox may use.
     pub limits: Limits,
@@ -15,6 +16,7 @@ pub struct Settings {
 
 /// Why the operator's file cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SettingsError {
     /// It cannot be read.
     #[error("the limits in {} cannot be read: {source}", .path.display())]

@@ -89,6 +89,7 @@ impl Error {
 /// A limit and how it was reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
+#[non_exhaustive]
 pub struct LimitError {
     /// The limit.
     pub limit: LimitKind,

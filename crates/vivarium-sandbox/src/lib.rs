@@ -71,6 +71,7 @@ mod runtime;
 mod sandbox;
 mod scheduler;
 mod second_wall;
+mod setters;
 mod share;
 mod snapshot;
 mod state;

@@ -17,6 +17,7 @@ use inherited::Inherited;
 
 /// What Python reads from stdin.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub enum Input {
     /// Nothing: end of file at once.
     #[default]
@@ -39,6 +40,7 @@ impl Input {
 
 /// Where what Python writes to stdout or stderr goes.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub enum Output {
     /// Tracing events of the target `vivarium::python`: at level `INFO` from stdout and `WARN` from stderr, one a line,
     /// with the fields `tenant`, `job`, `task`, `function`, `first_row` and `rows` (the rows of the input that the call was

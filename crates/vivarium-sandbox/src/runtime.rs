@@ -18,6 +18,7 @@ use crate::wasi::HostFileBudget;
 ///
 /// Reserving costs address space, not memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RuntimeConfig {
     /// Sandboxes alive at one time. Default 512: 2 TiB of the 128 TiB of address space a Linux process has.
     pub sandboxes: u32,
@@ -59,6 +60,17 @@ impl Default for RuntimeConfig {
         }
     }
 }
+
+crate::__setters!(RuntimeConfig {
+    with_sandboxes: sandboxes: u32,
+    with_sandbox_memory: sandbox_memory: u64,
+    with_wasm_stack: wasm_stack: u64,
+    with_table_elements: table_elements: u32,
+    with_host_files: host_files: u32,
+    with_cores: cores: usize,
+    with_tick: tick: Duration,
+    with_portable: portable: bool,
+});
 
 /// The WebAssembly engine of this process. Cloning it is cheap and gives the same engine.
 ///

@@ -105,6 +105,7 @@ id!(TaskId, "task id", "Names a task: one parallel subtask of one operator of a 
 /// What all sandboxes of one tenant may use together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TenantLimits {
     /// Linear memory in bytes, counted at its full size although idle instances share most of their pages.
     ///
@@ -151,6 +152,17 @@ impl Default for TenantLimits {
         }
     }
 }
+
+crate::__setters!(TenantLimits {
+    with_memory: memory: u64,
+    with_instances: instances: u32,
+    with_scratch_bytes: scratch_bytes: u64,
+    with_scratch_files: scratch_files: u32,
+    with_log_bytes_per_second: log_bytes_per_second: Option<u64>,
+    with_host_files: host_files: u32,
+    with_cpu_weight: cpu_weight: u32,
+    with_sandbox: sandbox: Option<Limits>,
+});
 
 /// A tenant and what it uses now. Share one object (`Arc`) between all tasks of the tenant.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use common::{Guest, LOOP, column, config};
 use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use vivarium_sandbox::{AUDIT_TARGET, JobId, Sandbox, SandboxConfig, TaskId, Tenant, TenantId, TenantLimits};
+use vivarium_sandbox::{AUDIT_TARGET, JobId, Sandbox, TaskId, Tenant, TenantId, TenantLimits};
 
 type Events = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
 
@@ -44,9 +44,9 @@ impl<S: tracing::Subscriber> Layer<S> for Record {
 /// What is put on record while a function of this guest is called.
 async fn record(guest: Guest) -> Vec<BTreeMap<String, String>> {
     let events = Events::default();
-    let limits = TenantLimits { instances: 1, ..TenantLimits::default() };
+    let limits = TenantLimits::default().with_instances(1);
     let tenant = Tenant::new(TenantId::new("acme").unwrap(), &limits);
-    let config = SandboxConfig { task: tenant.task(JobId::new("job").unwrap(), TaskId::new("7").unwrap()), ..config() };
+    let config = config().with_task(tenant.task(JobId::new("job").unwrap(), TaskId::new("7").unwrap()));
     let call = async {
         let image = guest.image();
         let mut sandbox = Sandbox::start(&image, &config).await.unwrap();

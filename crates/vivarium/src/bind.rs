@@ -63,6 +63,7 @@ pub(crate) struct Argument {
 
 /// Why columns and parameters do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BindError {
     /// No column has the parameter's name.
     #[error(

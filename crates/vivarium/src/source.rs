@@ -19,6 +19,7 @@ enum Source {
 
 /// Why a function file cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// The file is missing, or is not ours to read.
     #[error("the Python file {} cannot be read: {error}", path.display())]

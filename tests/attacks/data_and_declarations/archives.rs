@@ -12,7 +12,7 @@ fn archive(attempt: &Attempt, name: &str, content: &[u8], words: &[&str]) -> Res
     let shipped = Shipped::new(attempt)?;
     let path = shipped.write(name, content)?;
     let archives = vec![PythonArchive::new(path, &format!("{name}#target"))];
-    shipped.refused(PythonDependencyInfo { archives, ..PythonDependencyInfo::default() }, words)
+    shipped.refused(PythonDependencyInfo::default().with_archives(archives), words)
 }
 
 /// A directory of python files, made by `make`, which must be refused.
@@ -25,7 +25,7 @@ fn directory(
     shipped.write("code/module.py", b"x = 1")?;
     make(&shipped).map_err(|error| error.to_string())?;
     let python_files = vec![PythonFile::new(shipped.path("code"), "code")];
-    shipped.refused(PythonDependencyInfo { python_files, ..PythonDependencyInfo::default() }, words)
+    shipped.refused(PythonDependencyInfo::default().with_python_files(python_files), words)
 }
 
 const REHEARSED: &str = "all names, kinds, links and sizes are judged before the first file is written";

@@ -82,7 +82,7 @@ def f(x: int) -> int:
             let batch = RecordBatch::try_from_iter(named).map_err(|error| error.to_string())?;
             let source = "from vivarium import udf\n@udf\ndef f(*x: int) -> int: return len(x)\n";
             let names = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
-            let options = TaskOptions { arguments: Arguments::Columns(names), ..TaskOptions::default() };
+            let options = TaskOptions::default().with_arguments(Arguments::Columns(names));
             let module = attempt.module(source).await.map_err(|error| error.to_string())?;
             let function = module.function("f").map_err(|error| error.to_string())?;
             let result = function.bind(&batch.schema(), options).await.map(|_| String::new());
@@ -161,7 +161,7 @@ def f(x: int) -> int:
     host("lines of many sandboxes, and of ones that are started anew", |attempt| {
         Box::pin(async move {
             const RATE: u64 = 1 << 20;
-            let limits = TenantLimits { log_bytes_per_second: Some(RATE), ..TenantLimits::default() };
+            let limits = TenantLimits::default().with_log_bytes_per_second(Some(RATE));
             let talkative = tenant("talkative", &limits);
             let request = serde_json::json!({"op": "eval", "source": "import os\nfor _ in range(300): os.write(1, b'\\n' * 128)"});
             let started = std::time::Instant::now();

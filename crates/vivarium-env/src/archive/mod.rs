@@ -46,6 +46,7 @@ impl Format {
 
 /// A link that was left out instead of refused: see `is_interpreter_link`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct LeftOut {
     /// The archive's name.
     pub archive: String,

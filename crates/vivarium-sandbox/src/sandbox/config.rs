@@ -17,9 +17,10 @@ use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, Wa
 /// ```
 /// use vivarium_sandbox::{Limits, Output, SandboxConfig};
 ///
-/// let config = SandboxConfig { limits: Limits { memory: 64 << 20, ..Limits::default() }, stdout: Output::Inherit, ..SandboxConfig::default() };
+/// let config = SandboxConfig::default().with_limits(Limits::default().with_memory(64 << 20)).with_stdout(Output::Inherit);
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SandboxConfig {
     /// The task it works for. Default: [`Task::local`].
     pub task: Arc<Task>,
@@ -70,6 +71,22 @@ impl Default for SandboxConfig {
         }
     }
 }
+
+crate::__setters!(SandboxConfig {
+    with_task: task: Arc<Task>,
+    with_limits: limits: Limits,
+    with_environment: environment: Option<Arc<cap_std::fs::Dir>>,
+    with_variables: variables: BTreeMap<String, String>,
+    with_path: path: Vec<String>,
+    with_directory: directory: String,
+    with_snapshot: snapshot: Option<Arc<EnvironmentSnapshot>>,
+    with_stdin: stdin: Input,
+    with_stdout: stdout: Output,
+    with_stderr: stderr: Output,
+    with_terminals: terminals: Terminals,
+    with_host: host: Option<Arc<dyn HostService>>,
+    with_seed: seed: Option<[u8; 32]>,
+});
 
 impl SandboxConfig {
     /// The limits that hold: those asked for, within its tenant's ceiling.

@@ -110,7 +110,7 @@ impl Report {
 
 /// Whether a function runs as columns, with the lines that leave rows to the interpreter.
 fn explained(out: &mut impl Write, explanation: &Explanation, source: &str) -> io::Result<()> {
-    let Explanation { function, columns, why, instead, lines } = explanation;
+    let Explanation { function, columns, why, instead, lines, .. } = explanation;
     let verdict = match columns {
         Some(true) => "runs as columns",
         Some(false) => "does not run as columns",
@@ -183,5 +183,5 @@ fn problem(error: &PythonError) -> Problem {
         Some(exception) => format!("{exception}: {}", error.error.message),
         None => error.error.message.clone(),
     };
-    Problem { function: error.function.clone(), line, message }
+    Problem::new(error.function.clone(), line, message)
 }

@@ -79,9 +79,7 @@ pub fn handles_interrupts(command: &Command) -> bool {
 
 /// The sandbox that the options describe.
 pub fn sandbox_config(options: &SandboxOptions, default_timeout: TimeLimit) -> SandboxConfig {
-    SandboxConfig {
-        limits: options.limits(default_timeout),
-        variables: options.variables.iter().cloned().collect(),
-        ..SandboxConfig::default()
-    }
+    SandboxConfig::default()
+        .with_limits(options.limits(default_timeout))
+        .with_variables(options.variables.iter().cloned().collect())
 }

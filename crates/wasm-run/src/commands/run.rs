@@ -127,20 +127,16 @@ enum Applied {
 impl Applied {
     async fn bind(command: &Run, function: &Function, schema: &SchemaRef, plan: &Plan) -> Result<Self, Error> {
         let arguments = command.args.as_ref().map(|given| given.over(schema));
-        let options = TaskOptions {
-            arguments: arguments.unwrap_or_default(),
-            result_names: command.result_names.clone(),
-            on_error: command.sandbox.on_error.map(OnError::from),
-            instances: Some(plan.instances),
-            context: JobContext {
-                job_parameters: command.job_parameters.iter().cloned().collect(),
-                ..JobContext::default()
-            },
-            columns: plan.columns,
-        };
+        let options = TaskOptions::default()
+            .with_arguments(arguments.unwrap_or_default())
+            .with_result_names(command.result_names.clone())
+            .with_on_error(command.sandbox.on_error.map(OnError::from))
+            .with_instances(Some(plan.instances))
+            .with_context(JobContext::default().with_job_parameters(command.job_parameters.iter().cloned().collect()))
+            .with_columns(plan.columns);
         let aggregate = matches!(function.signature().kind, Kind::Aggregate | Kind::TableAggregate);
         if aggregate || !command.group_by.is_empty() {
-            let group_by = GroupBy { columns: command.group_by.clone(), ..GroupBy::default() };
+            let group_by = GroupBy::default().with_columns(command.group_by.clone());
             Ok(Self::Groups(function.bind_aggregate(schema, &group_by, options).await?))
         } else {
             Ok(Self::Rows(function.bind(schema, options).await?))

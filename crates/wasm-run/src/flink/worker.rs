@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use vivarium::{guest_python, in_environment};
-use vivarium_env::{
-    EnvironmentError, EnvironmentSettings, JobId, PythonEnvironmentManager, RequirementsSettings, Store,
-};
+use vivarium_env::{EnvironmentError, EnvironmentSettings, JobId, PythonEnvironmentManager, Store};
 use vivarium_flink::{JobVariables, Sandboxes, Settings, WorkerOptions};
 use vivarium_guest::{ImageName, ImageStore};
 use vivarium_sandbox::{Image, SandboxConfig};
@@ -80,19 +78,18 @@ async fn prepare(
 ) -> Result<(Sandboxes, Option<PythonEnvironmentManager>), Failure> {
     let image = image(&OutputOptions { quiet: true, ..OutputOptions::default() }).await?;
     let limits = variables.limits(&settings.limits).map_err(failed)?;
-    let config = SandboxConfig { limits, variables: variables.seen(), ..SandboxConfig::default() };
+    let config = SandboxConfig::default().with_limits(limits).with_variables(variables.seen());
     let Some(info) = variables.dependencies().map_err(failed)? else {
         return Ok((Sandboxes { image, config }, None));
     };
     let opened = tokio::task::spawn_blocking(move || {
         let images = ImageStore::open()?.of(image_name()?);
         let guest = guest_python(&images.locate()?.manifest()?)?;
-        let settings = EnvironmentSettings {
-            store: Some(Arc::new(Store::open(images.root().join("environments")).map_err(EnvironmentError::from)?)),
-            requirements: RequirementsSettings::default(),
-            guest,
-            ..EnvironmentSettings::default()
-        };
+        let settings = EnvironmentSettings::default()
+            .with_store(Some(Arc::new(
+                Store::open(images.root().join("environments")).map_err(EnvironmentError::from)?,
+            )))
+            .with_guest(guest);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("flink"));
         manager.open()?;
         let environment = manager.create_environment()?;
