@@ -86,7 +86,8 @@ ifeq ($(PROFILE),release)
 	CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo$$(printf '\037')--remap-path-prefix=$(CURDIR)=/vivarium" \
 	    $(CARGO) build --release --package wasm-run
 endif
-	python3 tools/dist.py --program $(dir $(BIN))$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/wasm-run --data $(DATA) --output target/dist
+	python3 tools/dist.py --program $(dir $(BIN))$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/wasm-run --data $(DATA) --output target/dist \
+	    --level $(if $(filter dev,$(PROFILE)),1,9)
 
 dist-test: dist
 	tests/dist/run.sh target/dist/vivarium-*.tar.gz

@@ -85,7 +85,7 @@ pub use exchange::ExchangeError;
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use host_call::HostService;
-pub use image::{CompileEvent, Image, ImageError, trusted_directory};
+pub use image::{CompileEvent, Image, ImageError, copy_compiled, trusted_directory};
 pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use output::{Capture, Input, Output};

@@ -137,6 +137,15 @@ pub fn trusted_directory(directory: &Path) -> Result<PathBuf, ImageError> {
     trust::check_directory(directory)
 }
 
+/// Copies the machine code beside an image that was installed with a program to a copy of that image, so that it need not be compiled
+/// again. Machine code of another kind of processor or version of wasmtime lies there without being used.
+///
+/// # Errors
+/// [`ImageError::Untrusted`], and when it cannot be read or written. Without machine code there is nothing to do.
+pub fn copy_compiled(from: &Path, to: &Path) -> Result<(), ImageError> {
+    compiled::copy(from, to)
+}
+
 impl Image {
     /// Opens the image in `directory`, compiling it first if this machine has not done so yet.
     ///
