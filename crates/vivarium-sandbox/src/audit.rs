@@ -25,6 +25,7 @@ pub(crate) fn ended(task: &Task, error: &Error) {
         Error::Trap { .. } => ("trap", None),
         Error::Protocol(_) => ("protocol", None),
         Error::Exchange(_) => ("forged", None),
+        #[cfg(feature = "process-sandbox")]
         Error::SecondWall(_) => ("second_wall", None),
         // It ended itself, or never was.
         _ => return,

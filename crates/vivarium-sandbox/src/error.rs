@@ -9,6 +9,7 @@ use crate::guest_error::GuestError;
 use crate::image::ImageError;
 use crate::limits::LimitsError;
 use crate::quantity::{format_duration, format_size};
+#[cfg(feature = "process-sandbox")]
 use crate::second_wall::SecondWallError;
 use crate::snapshot::SnapshotError;
 use crate::wasi;
@@ -63,6 +64,7 @@ pub enum Error {
     Start(#[source] wasmtime::Error),
 
     /// The second wall was asked for and cannot be put up.
+    #[cfg(feature = "process-sandbox")]
     #[error(transparent)]
     SecondWall(#[from] SecondWallError),
 

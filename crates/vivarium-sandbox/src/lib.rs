@@ -11,7 +11,7 @@
 //! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
 //! sandbox gets no network, no file of the host, no variable of its environment; it sees `/env`, a read-only directory,
 //! and `/tmp`, a scratch directory in memory ([`wasi`]). Tenants share the processors in proportion to their weights
-//! ([`TenantLimits::cpu_weight`]). A process may put a [`SecondWall`] around itself.
+//! ([`TenantLimits::cpu_weight`]). A process may put a `SecondWall` around itself.
 //!
 //! Invariants:
 //! * The host owns every deadline. A call returns in time whatever the guest does, and dropping its future stops it.
@@ -19,6 +19,10 @@
 //!   [`Limits`] does not bound.
 //! * An instance serves one task for life, and a damaged one is never used again.
 //! * This crate knows nothing of Python functions, SQL or files of data: batches in, batches out.
+//!
+//! # Features
+//! * `process-sandbox` (default): `SecondWall`, by Landlock and seccomp of Linux. Without it two crates less are compiled, and
+//!   WebAssembly is the only boundary. `wasm-run` always has it.
 //!
 //! # Example
 //! ```no_run
@@ -70,6 +74,7 @@ mod quantity;
 mod runtime;
 mod sandbox;
 mod scheduler;
+#[cfg(feature = "process-sandbox")]
 mod second_wall;
 mod setters;
 mod share;
@@ -93,6 +98,7 @@ pub use pool::{Lease, Pool};
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Answer, Call, ColumnCounts, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
+#[cfg(feature = "process-sandbox")]
 pub use second_wall::{RaisedWall, SecondWall, SecondWallError};
 pub use snapshot::{SnapshotError, snapshot};
 pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};

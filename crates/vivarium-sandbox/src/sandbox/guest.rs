@@ -21,6 +21,7 @@ use crate::host_call::HostCalls;
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+#[cfg(feature = "process-sandbox")]
 use crate::second_wall;
 use crate::state::{Deadline, State, on_tick};
 use crate::tenant::Task;
@@ -394,6 +395,7 @@ async fn metered<F: Future>(
         let start = start.take();
         wait.end(deadline);
         let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
+        #[cfg(feature = "process-sandbox")]
         if let Err(error) = second_wall::enter_thread() {
             return Poll::Ready(Err(error));
         }
