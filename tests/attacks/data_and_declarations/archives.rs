@@ -28,7 +28,7 @@ fn directory(
     shipped.refused(PythonDependencyInfo::default().with_python_files(python_files), words)
 }
 
-const REHEARSED: &str = "all names, kinds, links and sizes are judged before the first file is written";
+const DRY_RUN: &str = "all names, kinds, links and sizes are judged before the first file is written";
 
 pub const CASES: &[Case] = &[
     host("archives of more entries than allowed, hidden at the end", |attempt| {
@@ -40,7 +40,7 @@ pub const CASES: &[Case] = &[
         })
     })
     .so("the environment is refused; nothing of the archive was written")
-    .by(REHEARSED),
+    .by(DRY_RUN),
     host("one entry of a hundred that leaves, repeats, or differs in the case of letters", |attempt| {
         Box::pin(async move {
             for (name, word) in [
@@ -62,7 +62,7 @@ pub const CASES: &[Case] = &[
         })
     })
     .so("the environment is refused; nothing of the archive was written")
-    .by(REHEARSED),
+    .by(DRY_RUN),
     host("links of archives that lead out, by one step or by several", |attempt| {
         Box::pin(async move {
             for target in ["/etc/passwd", "../secret", "../../secret", "d/../../secret"] {

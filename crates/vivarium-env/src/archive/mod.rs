@@ -75,17 +75,17 @@ impl Destination<'_, '_> {
             hasher.update(piece);
         })?;
         self.writer.directory(self.target, None).map_err(|error| self.origin.failed("", error))?;
-        self.rehearse(&copy, format)?;
+        self.dry_run(&copy, format)?;
         self.write_all(copy, format)?;
         Ok(hasher.finalize())
     }
 
     /// Judges all entries before the first one is written.
-    fn rehearse(&mut self, archive: &File, format: Format) -> Result<(), EnvironmentError> {
+    fn dry_run(&mut self, archive: &File, format: Format) -> Result<(), EnvironmentError> {
         let Destination { writer, target, origin, .. } = self;
         let (target, origin) = (*target, *origin);
         let again = archive.try_clone().map_err(|error| origin.damaged(None, error))?;
-        writer.rehearse(|writer| {
+        writer.dry_run(|writer| {
             Destination { writer, target, origin, left_out: &mut Vec::new() }.write_all(again, format)
         })?;
         // Both handles share one position.

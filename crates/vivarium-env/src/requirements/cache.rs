@@ -71,7 +71,7 @@ pub(super) fn find_locked<'a>(
 
 /// Makes a directory `shown` for pip that stands for a directory of packages.
 ///
-/// The directory may be a stranger's, and pip opens what has a wheel's name, whatever it is. So only wheels that were judged are
+/// The directory is untrusted, and pip opens what has a wheel's name, whatever it is. So only wheels that were judged are
 /// there, as links to them; of all other packages pip looks at the names alone, to say why they do not fit, and there is an empty
 /// file for each.
 pub(super) fn show_to_pip(directory: &Path, shown: &Path, limits: &MaterializeLimits) -> Result<(), EnvironmentError> {

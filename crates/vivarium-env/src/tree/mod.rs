@@ -5,7 +5,7 @@
 //!            |
 //!        EntryPath::parse                one relative path of normal components, or a Refusal
 //!            |
-//!        TreeWriter                      names seen so far, limits; archives are rehearsed before they are
+//!        TreeWriter                      names seen so far, limits; archives are first judged in a dry run, then
 //!            |                           written; one directory handle per step:
 //!            |                           openat(O_NOFOLLOW) for each component, O_EXCL for each file
 //!        cap_std::fs::Dir                the environment's base directory

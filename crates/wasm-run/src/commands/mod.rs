@@ -60,7 +60,7 @@ pub fn messages(command: &Command) -> OutputOptions {
     }
 }
 
-/// Whether a command runs in a child process: those that read what strangers made do.
+/// Whether a command runs in a child process: those that read untrusted input do.
 pub fn supervision(command: &Command) -> supervisor::Kind {
     match command {
         Command::Sql(sql) if sql.is_interactive() => supervisor::Kind::Session,

@@ -1,4 +1,4 @@
-//! Where an output goes, opened before anything of a stranger's runs.
+//! Where an output goes, opened before anything untrusted runs.
 //!
 //! ```text
 //!   destination ── a file without a name in the target's folder (O_TMPFILE) ── written ── linked, renamed over the target
