@@ -6,7 +6,7 @@
 //! | `sandbox_refused` | INFO | a sandbox was not started, or waited for in vain: there is no room | `limit`, `error` |
 //!
 //! All have the target [`AUDIT_TARGET`] and the fields `event`, `tenant`, `job` and `task`. `reason` is one of `limit` (then `limit` is its
-//! name), `trap`, `protocol` (the guest broke the contract between host and guest), `forged` (structures that cannot be) and `second_wall`
+//! name), `trap`, `protocol` (the guest broke the contract between host and guest), `forged` (structures that cannot be) and `process_sandbox`
 //! (a thread could not be confined, so that no code ran). `error` is the error, on one line. Names and fields are part of the
 //! interface: they do not change within a major version.
 
@@ -26,7 +26,7 @@ pub(crate) fn ended(task: &Task, error: &Error) {
         Error::Protocol(_) => ("protocol", None),
         Error::Exchange(_) => ("forged", None),
         #[cfg(feature = "process-sandbox")]
-        Error::SecondWall(_) => ("second_wall", None),
+        Error::ProcessSandbox(_) => ("process_sandbox", None),
         // It ended itself, or never was.
         _ => return,
     };

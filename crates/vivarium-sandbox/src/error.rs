@@ -8,9 +8,9 @@ use crate::exchange::ExchangeError;
 use crate::guest_error::GuestError;
 use crate::image::ImageError;
 use crate::limits::LimitsError;
-use crate::quantity::{format_duration, format_size};
 #[cfg(feature = "process-sandbox")]
-use crate::second_wall::SecondWallError;
+use crate::process_sandbox::ProcessSandboxError;
+use crate::quantity::{format_duration, format_size};
 use crate::snapshot::SnapshotError;
 use crate::wasi;
 
@@ -63,10 +63,10 @@ pub enum Error {
     #[error("the sandbox could not be started: {0:#}")]
     Start(#[source] wasmtime::Error),
 
-    /// The second wall was asked for and cannot be put up.
+    /// The process sandbox was asked for and cannot be enforced.
     #[cfg(feature = "process-sandbox")]
     #[error(transparent)]
-    SecondWall(#[from] SecondWallError),
+    ProcessSandbox(#[from] ProcessSandboxError),
 
     /// An earlier call destroyed the sandbox, and no call is answered any more.
     #[error("the sandbox is gone since an earlier call: {reason}")]

@@ -235,7 +235,7 @@ fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {
     // Slots that already map an image are the fast ones; keep as many as a busy task uses.
     pool.max_unused_warm_slots(64).decommit_batch_size(1);
     // Protection keys would make the neighbour's memory, under another key, the guard of this one. With memories of 4 GiB
-    // wasmtime uses two keys and saves the 32 MiB of each guard. It adds no wall: every address that compiled code can form
+    // wasmtime uses two keys and saves the 32 MiB of each guard. It adds no boundary: every address that compiled code can form
     // lies in the memory or in its guard, and a guard that nothing maps is stronger than one that a register opens.
     pool.memory_protection_keys(Enabled::No);
     pool

@@ -40,6 +40,7 @@ mod left_out;
 mod log;
 mod options;
 mod panics;
+mod process_sandbox;
 mod progress;
 mod shown;
 #[cfg(feature = "sql")]
@@ -49,7 +50,6 @@ mod sql;
 mod sql;
 mod supervisor;
 mod table;
-mod wall;
 
 use std::process::ExitCode;
 use std::time::Duration;

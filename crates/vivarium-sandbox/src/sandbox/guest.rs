@@ -22,7 +22,7 @@ use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
 #[cfg(feature = "process-sandbox")]
-use crate::second_wall;
+use crate::process_sandbox;
 use crate::state::{Deadline, State, on_tick};
 use crate::tenant::Task;
 use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
@@ -396,7 +396,7 @@ async fn metered<F: Future>(
         wait.end(deadline);
         let Some(turn) = place.poll_turn(context.waker()) else { return Poll::Pending };
         #[cfg(feature = "process-sandbox")]
-        if let Err(error) = second_wall::enter_thread() {
+        if let Err(error) = process_sandbox::enter_thread() {
             return Poll::Ready(Err(error));
         }
         let _running = ticker.run();

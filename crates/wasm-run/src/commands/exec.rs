@@ -11,7 +11,7 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::options::TimeLimit;
-use crate::wall::Reach;
+use crate::process_sandbox::Reach;
 
 pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let config = sandbox_config(&command.sandbox, TimeLimit::NONE);
@@ -25,7 +25,7 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let environment =
         OpenEnvironment::open(&command.environment, request["source"].as_str(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), config)?;
-    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
+    crate::process_sandbox::enforce(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {

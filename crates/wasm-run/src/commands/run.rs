@@ -20,9 +20,9 @@ use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::files::{self, Destination, Format, Input, Location, Opening, Output, Spool};
 use crate::options::TimeLimit;
+use crate::process_sandbox::Reach;
 use crate::progress::{ProgressMode, RowProgress};
 use crate::supervisor::{Doing, doing};
-use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -43,7 +43,7 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let input = tokio::spawn(files::open(opening, spool));
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
-    crate::wall::raise(Reach {
+    crate::process_sandbox::enforce(Reach {
         environment: config.environment.as_deref(),
         snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
         inputs: &[&command.input],
@@ -103,7 +103,7 @@ fn unbound(error: Error, input: &Input) -> Failure {
     }
 }
 
-/// What is written, open before the second wall is up.
+/// What is written, open before the process sandbox is in force.
 struct Outputs {
     results: Option<Destination>,
     errors: Option<Destination>,

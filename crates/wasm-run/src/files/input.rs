@@ -101,7 +101,7 @@ enum Part {
     End,
 }
 
-/// Where standard input is kept when it has to be read from its end: a file without a name, made before the second wall is up.
+/// Where standard input is kept when it has to be read from its end: a file without a name, made before the process sandbox is in force.
 pub struct Spool(Option<File>);
 
 impl Spool {

@@ -43,7 +43,7 @@ impl Results {
     /// What the options say.
     ///
     /// # Errors
-    /// When the format of the output is not known, or it cannot be written. Call it before the second wall is up.
+    /// When the format of the output is not known, or it cannot be written. Call it before the process sandbox is in force.
     pub fn new(command: &Sql) -> Result<Self, Failure> {
         let kind = match &command.output {
             Some(location) => Kind::File {

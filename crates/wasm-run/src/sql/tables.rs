@@ -1,6 +1,6 @@
 //! Tables of `--table NAME=FILE`: which files they are, and how a session comes to know them.
 //!
-//! Files are found, and their columns looked at, before the second wall is up; what a pattern or a folder holds later does not
+//! Files are found, and their columns looked at, before the process sandbox is in force; what a pattern or a folder holds later does not
 //! change the table.
 
 use std::collections::BTreeSet;

@@ -10,7 +10,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-use super::SecondWallError;
+use super::ProcessSandboxError;
 
 /// Calls that are newer than the C library's list of them; they have one number on all architectures.
 const FCHMODAT2: libc::c_long = 452;
@@ -170,7 +170,7 @@ const REFUSED_HERE: &[libc::c_long] = &[
 const REFUSED_HERE: &[libc::c_long] = &[];
 
 /// Refuses the calls to all threads. Tells whether the kernel can.
-pub(super) fn restrict_process() -> Result<bool, SecondWallError> {
+pub(super) fn restrict_process() -> Result<bool, ProcessSandboxError> {
     let Some(filters) = filters()? else { return Ok(false) };
     for filter in filters {
         match seccompiler::apply_filter_all_threads(&filter) {
@@ -180,20 +180,20 @@ pub(super) fn restrict_process() -> Result<bool, SecondWallError> {
             {
                 return Ok(false);
             }
-            Err(error) => return Err(SecondWallError::Refused(error.to_string())),
+            Err(error) => return Err(ProcessSandboxError::Refused(error.to_string())),
         }
     }
     Ok(true)
 }
 
 /// The filters, `None` on an architecture that the crate does not know. A filter has one way to refuse, hence several of them.
-fn filters() -> Result<Option<Vec<BpfProgram>>, SecondWallError> {
+fn filters() -> Result<Option<Vec<BpfProgram>>, ProcessSandboxError> {
     let Ok(architecture) = std::env::consts::ARCH.try_into() else { return Ok(None) };
     let compile = |rules, errno: libc::c_int| {
         let refuse = SeccompAction::Errno(errno as u32);
         SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture)
             .and_then(BpfProgram::try_from)
-            .map_err(|error| SecondWallError::Refused(error.to_string()))
+            .map_err(|error| ProcessSandboxError::Refused(error.to_string()))
     };
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().chain(REFUSED_HERE).map(|&call| (call, Vec::new())).collect();
@@ -228,13 +228,13 @@ fn condition(
     length: SeccompCmpArgLen,
     operator: SeccompCmpOp,
     value: u64,
-) -> Result<SeccompCondition, SecondWallError> {
+) -> Result<SeccompCondition, ProcessSandboxError> {
     SeccompCondition::new(argument, length, operator, value)
-        .map_err(|error| SecondWallError::Refused(error.to_string()))
+        .map_err(|error| ProcessSandboxError::Refused(error.to_string()))
 }
 
-fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, SecondWallError> {
-    SeccompRule::new(conditions).map_err(|error| SecondWallError::Refused(error.to_string()))
+fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, ProcessSandboxError> {
+    SeccompRule::new(conditions).map_err(|error| ProcessSandboxError::Refused(error.to_string()))
 }
 
 /// Refuses all calls of x32: the same calls by other numbers, from 0x40000000 on, under the same name of an architecture. Rules by
