@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field};
 use serde_json::json;
 use vivarium::{FunctionSource, Module, TaskOptions};
 use vivarium_guest::ImageStore;
-use vivarium_sandbox::exchange::{DecodeLimits, Plan, Rows, decode, guest_type};
+use vivarium_sandbox::exchange::{DecodeLimits, Plan, RowCount, decode, guest_type};
 use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
 
 const ROWS: usize = 8192;
@@ -116,7 +116,7 @@ pub fn exchange(repetitions: usize) -> Result<()> {
     let limits = DecodeLimits { max_bytes: usize::MAX, max_items: usize::MAX };
     for _ in 0..repetitions {
         Plan::new(black_box(&columns), ROWS)?.write(&mut memory, ARENA)?;
-        black_box(decode(black_box(&memory), ARENA, &batch, true, Rows::Exactly(ROWS), &limits)?);
+        black_box(decode(black_box(&memory), ARENA, &batch, true, RowCount::Exactly(ROWS), &limits)?);
     }
     Ok(())
 }

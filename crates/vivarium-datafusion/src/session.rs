@@ -12,7 +12,7 @@ use vivarium::{
     ColumnMode, EnvironmentSnapshots, FunctionSource, Image, Kind, Limits, Module, Place, SandboxConfig, in_environment,
 };
 use vivarium_env::{EnvironmentError, EnvironmentSettings, PythonEnvironment, ScriptMetadata};
-use vivarium_sandbox::{JobId, Task, Tenant};
+use vivarium_sandbox::{JobId, TaskAccount, Tenant};
 
 use crate::create::Factory;
 use crate::environment::{Environments, HostFiles, OpenEnvironment};
@@ -375,7 +375,7 @@ impl PythonFunctions {
     }
 
     /// Whose functions these are.
-    pub(crate) fn task(&self) -> &Arc<Task> {
+    pub(crate) fn task(&self) -> &Arc<TaskAccount> {
         &self.shared.sandbox.task
     }
 }

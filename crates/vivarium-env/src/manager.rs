@@ -108,11 +108,11 @@ pub(crate) struct OpenJob {
     pub report: TreeReport,
     pub lock: RequirementsLock,
     pub key: Option<String>,
-    place: Place,
+    place: JobDirectory,
 }
 
 #[derive(Debug)]
-enum Place {
+enum JobDirectory {
     Temporary(BaseDirectory),
     Stored(StoreLease),
 }
@@ -185,14 +185,14 @@ impl PythonEnvironmentManager {
             None => {
                 let base = BaseDirectory::create(&settings.temporary_directories)?;
                 let report = make_tree(base.directory(), None)?;
-                (Place::Temporary(base), report, None)
+                (JobDirectory::Temporary(base), report, None)
             }
             Some(tenant) => {
                 let hashes = InputHashes::compute(info, &settings.limits)?;
                 let key = tree_key(info, &hashes, &lock, python.as_ref(), &settings.guest);
                 let lease = tenant.lease(&key, |root| make_tree(root, Some(&hashes)))?;
                 let report = lease.report.clone();
-                (Place::Stored(lease), report, Some(key))
+                (JobDirectory::Stored(lease), report, Some(key))
             }
         };
         for shadowed in &report.shadowed {
@@ -211,15 +211,15 @@ impl Drop for PythonEnvironmentManager {
 impl OpenJob {
     pub(crate) fn directory(&self) -> &Dir {
         match &self.place {
-            Place::Temporary(base) => base.directory(),
-            Place::Stored(lease) => &lease.tree,
+            JobDirectory::Temporary(base) => base.directory(),
+            JobDirectory::Stored(lease) => &lease.tree,
         }
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
         match &self.place {
-            Place::Temporary(base) => base.path(),
-            Place::Stored(lease) => lease.path(),
+            JobDirectory::Temporary(base) => base.path(),
+            JobDirectory::Stored(lease) => lease.path(),
         }
     }
 }

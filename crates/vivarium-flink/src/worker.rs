@@ -83,9 +83,9 @@ impl Worker {
             control: self.control.clone(),
             sandboxes,
             settings,
-            runners: Shared::default(),
-            data: Shared::default(),
-            state: Shared::default(),
+            runners: MadeOnce::default(),
+            data: MadeOnce::default(),
+            state: MadeOnce::default(),
         });
         let mut control = self.control;
         let mut instructions = control.control(outgoing).await?;
@@ -153,23 +153,23 @@ struct Bundles {
     sandboxes: Result<Sandboxes, String>,
     /// What the guest is told of the job's configuration, by the names in its description of a bundle.
     settings: serde_json::Value,
-    runners: Shared<Mutex<BundleRunner>>,
+    runners: MadeOnce<Mutex<BundleRunner>>,
     /// By address.
-    data: Shared<DataStream>,
-    state: Shared<StateStream>,
+    data: MadeOnce<DataStream>,
+    state: MadeOnce<StateStream>,
 }
 
 /// Things that bundles share, each made by the first who wants it. Who wants another one does not wait for that.
 #[derive(Debug)]
-struct Shared<T>(std::sync::Mutex<HashMap<String, Arc<OnceCell<Arc<T>>>>>);
+struct MadeOnce<T>(std::sync::Mutex<HashMap<String, Arc<OnceCell<Arc<T>>>>>);
 
-impl<T> Default for Shared<T> {
+impl<T> Default for MadeOnce<T> {
     fn default() -> Self {
         Self(std::sync::Mutex::default())
     }
 }
 
-impl<T> Shared<T> {
+impl<T> MadeOnce<T> {
     async fn get(&self, key: &str, make: impl Future<Output = Result<T, Error>>) -> Result<Arc<T>, Error> {
         let cell = Arc::clone(self.lock().entry(key.to_owned()).or_default());
         cell.get_or_try_init(|| async { make.await.map(Arc::new) }).await.cloned()
@@ -272,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_thing_that_is_not_ready_keeps_nobody_from_another() {
-        let shared = Shared::<u32>::default();
+        let shared = MadeOnce::<u32>::default();
         let mut dead = Box::pin(shared.get("dead", std::future::pending()));
         assert!(futures::poll!(&mut dead).is_pending());
         assert_eq!(*shared.get("alive", async { Ok(1) }).await.unwrap(), 1);

@@ -13,13 +13,13 @@
 use vivarium_text::OneLine;
 
 use crate::error::{Error, LimitKind};
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 
 /// The target of these events.
 pub const AUDIT_TARGET: &str = "vivarium::audit";
 
 /// A sandbox of the task was destroyed.
-pub(crate) fn ended(task: &Task, error: &Error) {
+pub(crate) fn ended(task: &TaskAccount, error: &Error) {
     let (reason, limit) = match error {
         Error::Limit(limit) => ("limit", Some(limit.limit)),
         Error::Trap { .. } => ("trap", None),
@@ -35,7 +35,7 @@ pub(crate) fn ended(task: &Task, error: &Error) {
 }
 
 /// There is no room for a sandbox of the task.
-pub(crate) fn refused(task: &Task, error: &Error) {
+pub(crate) fn refused(task: &TaskAccount, error: &Error) {
     let Error::Limit(limit) = error else { return };
     let (tenant, job, task, limit) = (task.tenant().id(), task.job(), task.id(), limit.limit.name());
     tracing::info!(target: AUDIT_TARGET, event = "sandbox_refused", limit, %tenant, %job, %task, error = %OneLine(error));

@@ -93,7 +93,7 @@ pub use host_call::HostService;
 pub use image::{CompileEvent, Image, ImageError, copy_compiled, trusted_directory};
 pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
-pub use output::{Capture, Input, Output};
+pub use output::{Capture, InputSource, OutputTarget};
 pub use pool::{Lease, Pool};
 #[cfg(feature = "process-sandbox")]
 pub use process_sandbox::{ProcessSandbox, ProcessSandboxError, ProcessSandboxStatus};
@@ -101,5 +101,5 @@ pub use quantity::{QuantityError, format_duration, format_size, parse_duration, 
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Answer, Call, ColumnCounts, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
 pub use snapshot::{SnapshotError, snapshot};
-pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
+pub use tenant::{IdError, JobId, TaskAccount, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
 pub use warm::{EnvironmentSnapshot, WarmError};

@@ -3,7 +3,7 @@
 //! ```text
 //!   Tenant   totals over everything it runs: memory, instances, scratch; its share of the processors
 //!     └─ Job     one submitted program (Flink's JobID)
-//!          └─ Task   one operator's parallel subtask: processor time, metrics
+//!          └─ TaskAccount   one operator's parallel subtask: processor time, metrics
 //!               └─ Sandbox   one instance
 //! ```
 //!
@@ -257,14 +257,20 @@ impl Tenant {
     }
 
     /// A task of one of the tenant's jobs.
-    pub fn task(self: &Arc<Self>, job: JobId, id: TaskId) -> Arc<Task> {
-        Arc::new(Task { tenant: Arc::clone(self), job, id, cpu_nanos: AtomicU64::new(0), metrics: Metrics::default() })
+    pub fn task(self: &Arc<Self>, job: JobId, id: TaskId) -> Arc<TaskAccount> {
+        Arc::new(TaskAccount {
+            tenant: Arc::clone(self),
+            job,
+            id,
+            cpu_nanos: AtomicU64::new(0),
+            metrics: Metrics::default(),
+        })
     }
 }
 
 /// A task: what its sandboxes used together. Share one object (`Arc`) between all sandboxes of the task.
 #[derive(Debug)]
-pub struct Task {
+pub struct TaskAccount {
     tenant: Arc<Tenant>,
     job: JobId,
     id: TaskId,
@@ -272,7 +278,7 @@ pub struct Task {
     metrics: Metrics,
 }
 
-impl Task {
+impl TaskAccount {
     /// The only task of a process that runs code for one user, such as a command line tool: tenant and job `local`, task `0`. What
     /// its sandboxes log is limited for each of them, and not for all together: the one user sees it and may ask for it.
     pub fn local() -> Arc<Self> {

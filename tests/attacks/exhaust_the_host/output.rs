@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use vivarium::{Arguments, FunctionSource, SourceError, TaskOptions};
-use vivarium_sandbox::{Capture, LimitKind, Output, Sandbox, TenantLimits};
+use vivarium_sandbox::{Capture, LimitKind, OutputTarget, Sandbox, TenantLimits};
 
 use crate::case::{Case, call, ensure, host, load};
 use crate::outcome::{Ends, describe};
@@ -196,8 +196,8 @@ async fn printed(attempt: Attempt, stream: &str) -> Result<(), String> {
     let capture = Capture::new(1 << 30);
     let mut config = attempt.config();
     config.limits.log_bytes_per_second = Some(RATE);
-    config.stdout = Output::Capture(capture.clone());
-    config.stderr = Output::Capture(capture.clone());
+    config.stdout = OutputTarget::Capture(capture.clone());
+    config.stderr = OutputTarget::Capture(capture.clone());
     let mut sandbox = Sandbox::start(&attempt.world.image, &config).await.map_err(|error| error.to_string())?;
     let source = format!(
         "import sys\nline = 'x' * (1 << 20)\nfor _ in range(256): {stream}.write(line)\n{stream}.flush()\nresult = 1"

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use vivarium::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig};
-use vivarium_sandbox::{Error, JobId, LimitKind, Pool, Sandbox, Task, TaskId, Tenant, TenantLimits};
+use vivarium_sandbox::{Error, JobId, LimitKind, Pool, Sandbox, TaskAccount, TaskId, Tenant, TenantLimits};
 
 use crate::case::{Case, ensure, host};
 use crate::guests::{Guest, LOOP, SLEEP, column};
@@ -26,13 +26,13 @@ fn arena(sandboxes: u32) -> Result<Image, String> {
     Image::from_wasm_bytes(&runtime, &guest.wasm()).map_err(|error| error.to_string())
 }
 
-fn task(tenant: &Arc<Tenant>) -> Arc<Task> {
+fn task(tenant: &Arc<Tenant>) -> Arc<TaskAccount> {
     let valid = "an identifier of this suite";
     tenant.task(JobId::new("job").expect(valid), TaskId::new("0").expect(valid))
 }
 
 /// Lets so many sandboxes of each task loop at the same time; returns the processor time of each task.
-async fn contest(image: &Image, tasks: &[(&Arc<Task>, usize)]) -> Result<Vec<Duration>, String> {
+async fn contest(image: &Image, tasks: &[(&Arc<TaskAccount>, usize)]) -> Result<Vec<Duration>, String> {
     let mut ready = Vec::new();
     for (task, count) in tasks {
         let limits =

@@ -13,7 +13,7 @@ use std::io::Seek;
 use std::path::Path;
 
 use crate::error::{EnvironmentError, Origin, Role};
-use crate::tree::{EntryPath, Source, TreeWriter, private_copy};
+use crate::tree::{EntryPath, InputFile, TreeWriter, private_copy};
 
 pub(crate) use self::zip::{ZipEntries, ZipEntry, ZipKind};
 
@@ -68,7 +68,7 @@ pub(crate) struct Destination<'a, 'w> {
 
 impl Destination<'_, '_> {
     /// Extracts `source`, and returns the archive's hash.
-    pub(crate) fn extract(mut self, source: &mut Source, format: Format) -> Result<blake3::Hash, EnvironmentError> {
+    pub(crate) fn extract(mut self, source: &mut InputFile, format: Format) -> Result<blake3::Hash, EnvironmentError> {
         let mut hasher = blake3::Hasher::new();
         let limit = self.writer.limits().archive_bytes;
         let copy = private_copy(source, self.writer.root(), limit, &mut |piece| {

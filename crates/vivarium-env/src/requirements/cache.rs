@@ -11,7 +11,7 @@ use super::{RequirementsError, RequirementsLock};
 use crate::distributed::hex;
 use crate::error::{EnvironmentError, Role};
 use crate::limits::MaterializeLimits;
-use crate::tree::{Input, Source, open_input};
+use crate::tree::{Input, InputFile, open_input};
 
 /// Files of a directory that are looked at.
 const FILES: usize = 100_000;
@@ -140,7 +140,7 @@ fn hash_file(path: &Path) -> Result<String, EnvironmentError> {
     hash_source(&mut source)
 }
 
-fn hash_source(source: &mut Source) -> Result<String, EnvironmentError> {
+fn hash_source(source: &mut InputFile) -> Result<String, EnvironmentError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     let mut size = 0;

@@ -27,6 +27,6 @@ pub(crate) use path::{EntryPath, display_name};
 pub use refusal::Refusal;
 pub(crate) use refusal::WriteError;
 pub(crate) use remove::remove_tree;
-pub(crate) use scratch::{Input, Source, open_input, private_copy};
+pub(crate) use scratch::{Input, InputFile, open_input, private_copy};
 pub(crate) use walk::{Bounds, Kind, Visit, WalkError, walk};
 pub(crate) use writer::{TreeWriter, open_directory};

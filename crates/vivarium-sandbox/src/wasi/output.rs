@@ -121,7 +121,7 @@ pub(crate) enum OutputStream {
 pub(crate) const MAX_LINES: usize = 128;
 
 /// Both output streams and the rate they share.
-pub(crate) struct Output {
+pub(crate) struct GuestOutput {
     stdout: Sink,
     stderr: Sink,
     bucket: Option<TokenBucket>,
@@ -158,7 +158,7 @@ impl Drop for Sink {
     }
 }
 
-impl Output {
+impl GuestOutput {
     pub fn new(
         stdout: Box<dyn OutputSink>,
         stderr: Box<dyn OutputSink>,
@@ -166,7 +166,7 @@ impl Output {
         budget: Option<Arc<OutputBudget>>,
     ) -> Self {
         let bucket = limit.map(TokenBucket::new);
-        Output { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0 }
+        GuestOutput { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0 }
     }
 
     /// Replaces both sinks. The rate goes on; the notice is given again if need be.

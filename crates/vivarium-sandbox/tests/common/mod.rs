@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array};
-use vivarium_sandbox::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig, Task};
+use vivarium_sandbox::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig, TaskAccount};
 
 /// Where the guests below keep things: their `struct vv_result`, a reply, a buffer for requests and an arena.
 pub const RESULT: u32 = 64;
@@ -126,7 +126,7 @@ pub fn config() -> SandboxConfig {
 }
 
 pub fn config_with(limits: Limits) -> SandboxConfig {
-    SandboxConfig::default().with_task(Task::local()).with_limits(limits)
+    SandboxConfig::default().with_task(TaskAccount::local()).with_limits(limits)
 }
 
 pub fn column() -> ArrayRef {

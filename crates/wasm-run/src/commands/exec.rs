@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use vivarium::{Error, ErrorClass, FunctionSource};
-use vivarium_sandbox::{Input, Output, Sandbox};
+use vivarium_sandbox::{InputSource, OutputTarget, Sandbox};
 
 use crate::cli::Exec;
 use crate::commands::sandbox_config;
@@ -17,8 +17,11 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let config = sandbox_config(&command.sandbox, TimeLimit::NONE);
     // The script's output is the command's, and none of it may be lost; whoever reads it sets the pace.
     let limits = config.limits.clone().with_log_bytes_per_second(None);
-    let config =
-        config.with_limits(limits).with_stdin(Input::Inherit).with_stdout(Output::Inherit).with_stderr(Output::Inherit);
+    let config = config
+        .with_limits(limits)
+        .with_stdin(InputSource::Inherit)
+        .with_stdout(OutputTarget::Inherit)
+        .with_stderr(OutputTarget::Inherit);
     let request = request(&command).await?;
     let image = command.environment.image_for(request["source"].as_str())?;
     let image = crate::guest::open(&command.messages, &image, 1).await?;

@@ -18,7 +18,7 @@ use crate::cli::Run;
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
-use crate::files::{self, Destination, Format, Input, Location, Opening, Output, Spool};
+use crate::files::{self, Destination, Format, Input, Location, Opening, Spool, TableOutput};
 use crate::options::TimeLimit;
 use crate::process_sandbox::Reach;
 use crate::progress::{ProgressMode, RowProgress};
@@ -67,12 +67,12 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let applied = bound.map_err(|error| unbound(error, &input))?;
     let schema = applied.output_schema(&input.schema);
     let results = match (outputs.results, plan.output_format) {
-        (Some(destination), Some(format)) => Output::create(destination, format, schema)?,
-        _ if command.messages.json => Output::create(Destination::standard(), Format::Json, schema)?,
-        _ => Output::table(&schema),
+        (Some(destination), Some(format)) => TableOutput::create(destination, format, schema)?,
+        _ if command.messages.json => TableOutput::create(Destination::standard(), Format::Json, schema)?,
+        _ => TableOutput::table(&schema),
     };
     let errors = match (outputs.errors, plan.errors_format) {
-        (Some(destination), Some(format)) => Some(Output::create(destination, format, Failures::schema())?),
+        (Some(destination), Some(format)) => Some(TableOutput::create(destination, format, Failures::schema())?),
         _ => None,
     };
     let done = apply(&applied, input, results, ProgressMode::new(&command.messages)).await?;
@@ -221,7 +221,7 @@ struct Done {
     skips: bool,
 }
 
-async fn apply(applied: &Applied, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
+async fn apply(applied: &Applied, input: Input, results: TableOutput, mode: ProgressMode) -> Result<Done, Failure> {
     let mut progress = RowProgress::start(mode, input.rows);
     let skips = applied.on_error() == OnError::Skip;
     let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default(), skips };

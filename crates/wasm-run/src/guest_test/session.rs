@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde_json::json;
 use vivarium_sandbox::{
-    Capture, Error as SandboxError, Image, LimitError, LimitKind, Limits, Output, Sandbox, SandboxConfig,
+    Capture, Error as SandboxError, Image, LimitError, LimitKind, Limits, OutputTarget, Sandbox, SandboxConfig,
 };
 
 use super::events::{EventLog, ModuleOutcome, Outcome, TestRecord};
@@ -66,7 +66,7 @@ impl Session {
             .with_limits(limits)
             .with_environment(Some(Arc::new(environment)))
             .with_path(vec![ROOT.to_owned()])
-            .with_stderr(Output::Discard)
+            .with_stderr(OutputTarget::Discard)
             // Failures must come again: the same seed for every sandbox.
             .with_seed(Some([7; 32]));
         Ok(Self { image: image.clone(), suite, config })
@@ -122,7 +122,7 @@ impl Session {
     /// Runs what is left of a module in a new sandbox.
     async fn run_once(&self, module: &str, skip: &[String]) -> Result<(EventLog, Ending), Failure> {
         let capture = Capture::new(OUTPUT_BYTES);
-        let config = self.config.clone().with_stdout(Output::Capture(capture.clone()));
+        let config = self.config.clone().with_stdout(OutputTarget::Capture(capture.clone()));
         let mut sandbox = Sandbox::start(&self.image, &config).await.map_err(vivarium::Error::from)?;
         let request = json!({"suite": self.suite.name(), "module": module, "root": ROOT, "skip": skip});
         let exec = json!({
