@@ -65,11 +65,11 @@ pub async fn vectorized(repetitions: usize) -> Result<()> {
 /// # Errors
 /// When the sandbox fails.
 pub async fn one_row(repetitions: usize) -> Result<()> {
-    let config = SandboxConfig { seed: Some([7; 32]), ..SandboxConfig::default() };
+    let config = SandboxConfig::default().with_seed(Some([7; 32]));
     let module = Module::load(&image()?, config, FunctionSource::inline("counted.py", SOURCE)).await?;
     let column: ArrayRef = Arc::new(Int64Array::from(vec![7919]));
     let batch = RecordBatch::try_from_iter([("x", column)])?;
-    let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(1));
     let task = module.function("add_one")?.bind(&batch.schema(), options).await?;
     for _ in 0..repetitions {
         black_box(task.invoke(black_box(&batch), 0).await?);
