@@ -19,7 +19,7 @@ endif
 
 # Data comes from programs that rules before it build.
 .NOTPARALLEL:
-.PHONY: demo first test test-data test-shim guest environment-example sql-example packages crates publish-check dist dist-test docs
+.PHONY: demo first test test-data test-shim guest environment-example sql-example packages crates api publish-check dist dist-test docs
 
 demo: first $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
@@ -66,7 +66,7 @@ guest:
 	$(WASM_RUN) guest build
 
 # Licences, sources and duplicates of dependencies; that the demo compiles none twice; tools and links of documents; that crates can be packed,
-# that their documentation builds, and `vivarium` without its features.
+# that their documentation builds and their public interface is as docs/api has it, and `vivarium` without its features.
 crates:
 	python3 -m unittest discover -q -s tests/tools
 	python3 tests/crates/check.py
@@ -74,6 +74,12 @@ crates:
 	$(CARGO) package --workspace $(addprefix --exclude ,$(UNPUBLISHED)) --no-verify --allow-dirty --quiet
 	$(CARGO) check --package vivarium --package unified-features --no-default-features --quiet
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --quiet
+	python3 tests/crates/api.py --docs $(or $(CARGO_TARGET_DIR),target)/doc
+
+# Writes down the public interface of the crates, whose changes `make crates` would refuse.
+api:
+	$(CARGO) doc --workspace --no-deps --quiet
+	python3 tests/crates/api.py --docs $(or $(CARGO_TARGET_DIR),target)/doc --write
 
 # What publishing the crates would do, short of uploading: every packed crate is compiled by itself, which takes as long as the whole workspace.
 publish-check:
@@ -86,7 +92,8 @@ ifeq ($(PROFILE),release)
 	CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo$$(printf '\037')--remap-path-prefix=$(CURDIR)=/vivarium" \
 	    $(CARGO) build --release --package wasm-run
 endif
-	python3 tools/dist.py --program $(dir $(BIN))$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/wasm-run --data $(DATA) --output target/dist
+	python3 tools/dist.py --program $(dir $(BIN))$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/wasm-run --data $(DATA) --output target/dist \
+	    --level $(if $(filter dev,$(PROFILE)),1,9)
 
 dist-test: dist
 	tests/dist/run.sh target/dist/vivarium-*.tar.gz

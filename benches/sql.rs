@@ -182,7 +182,7 @@ async fn row_form(image: &Image, keys: &[RecordBatch], rows: f64, rounds: usize)
     let source = FunctionSource::inline("add_one.py", ADD_ONE);
     let module = Module::load(image, SandboxConfig::default(), source).await?;
     let arguments = Arguments::Columns(vec!["l_orderkey".to_owned()]);
-    let options = TaskOptions { arguments, instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_arguments(arguments).with_instances(Some(1));
     let task = module.function("add_one")?.bind(&keys[0].schema(), options).await?;
     let runtime = async || {
         let start = Instant::now();
@@ -271,11 +271,9 @@ async fn trivial(image: &Image, rounds: usize) -> Result<()> {
     let directory = tempfile::tempdir()?;
     std::fs::write(directory.path().join("rates.py"), "RATE = 3\n")?;
     let manifest = ImageStore::open()?.locate()?.manifest()?;
-    let settings = EnvironmentSettings {
-        store: Some(Arc::new(Store::open(directory.path().join("store"))?)),
-        guest: vivarium::guest_python(&manifest)?,
-        ..EnvironmentSettings::default()
-    };
+    let settings = EnvironmentSettings::default()
+        .with_store(Some(Arc::new(Store::open(directory.path().join("store"))?)))
+        .with_guest(vivarium::guest_python(&manifest)?);
     let python = PythonFunctions::builder(image.clone())
         .environments(Arc::new(settings))
         .host_files(HostFiles::within(directory.path()))

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Packs a program and its base image as a tarball that runs on a bare Debian 12: no Rust, no compiler, no network.
 
-    tools/dist.py --program target/release/wasm-run --output target/dist
+    tools/dist.py --program target/release/wasm-run --data target/example-data --output target/dist
 
     vivarium-VERSION-x86_64-linux/bin/wasm-run
-                                 /share/vivarium/images/base-KEY/    copied into the user's cache at the first use
+                                 /share/vivarium/images/base-KEY/    copied into the user's cache at the first use, with its machine code
                                  /share/vivarium/examples/           the demo's function and data, and queries
                                  /share/doc/vivarium/                README, documents, LICENSE, NOTICE, licenses/
                                  /SHA256SUMS
 
-Machine code of the image is not packed: it fits one kind of processor only, and is trusted as the program itself is. The first use compiles it.
+The image has its machine code with it, which is trusted as the program itself is. It is for the kind of processor of the machine that packs it;
+on another one the first use compiles the image.
 
-The same inputs give the same bytes: names are sorted; owners, modes and times are fixed (SOURCE_DATE_EPOCH, else the last commit's).
+The same inputs, on the same kind of processor, give the same bytes: names are sorted; owners, modes and times are fixed (SOURCE_DATE_EPOCH, else
+the last commit's).
 """
 
 import argparse
@@ -24,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +41,7 @@ def main() -> int:
     parser.add_argument("--program", type=Path, required=True, help="wasm-run, built with all features")
     parser.add_argument("--data", type=Path, required=True, help="folder with the demo's tables")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tarball")
+    parser.add_argument("--level", type=int, default=9, help="of compression: 1 takes a tenth of 9's time")
     arguments = parser.parse_args()
     program = arguments.program.resolve()
     version = _run(program, "--version").split()[1]
@@ -46,8 +50,10 @@ def main() -> int:
 
     files: dict[str, bytes] = {"bin/wasm-run": _stripped(program, arguments.output)}
     image, source = f"share/vivarium/images/{Path(info['directory']).name}", Path(info["directory"])
-    files[f"{image}/guest.wasm.gz"] = _recompressed(source / "guest.wasm.gz")
+    # Neither a name nor a time is in it.
+    files[f"{image}/guest.wasm.gz"] = (source / "guest.wasm.gz").read_bytes()
     files[f"{image}/manifest.json"] = _manifest(source / "manifest.json")
+    files |= {f"{image}/compiled/{name}": content for name, content in _machine_code(program, source).items()}
     for example in EXAMPLES:
         files |= _tree(ROOT / example, f"share/vivarium/{example}")
     for table in ("lineitem", "orders"):
@@ -60,7 +66,7 @@ def main() -> int:
 
     arguments.output.mkdir(parents=True, exist_ok=True)
     tarball = arguments.output / f"{name}.tar.gz"
-    tarball.write_bytes(_packed(name, files, _epoch()))
+    tarball.write_bytes(_packed(name, files, _epoch(), arguments.level))
     digest = hashlib.sha256(tarball.read_bytes()).hexdigest()
     checksum = tarball.with_name(f"{tarball.name}.sha256")
     checksum.write_text(f"{digest}  {tarball.name}\n")
@@ -86,15 +92,32 @@ def _stripped(program: Path, folder: Path) -> bytes:
     return content
 
 
-def _recompressed(module: Path) -> bytes:
-    """The module without the name and time of its gzip file."""
-    return gzip.compress(gzip.decompress(module.read_bytes()), 9, mtime=0)
-
-
 def _manifest(path: Path) -> bytes:
     """Without what is only true where it was built."""
     manifest = json.loads(path.read_text()) | {"native_python": "", "seconds": {}}
     return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _machine_code(program: Path, image: Path) -> dict[str, bytes]:
+    """What this program runs of the image's machine code. Beside it there may be some of other versions, and of other settings."""
+    with tempfile.TemporaryDirectory(prefix="dist-", dir=image.parents[1]) as cache:
+        copy = Path(cache) / "images" / image.name
+        shutil.copytree(image, copy)
+        subprocess.run([program, "exec", "-c", "pass"], check=True, env=os.environ | {"VIVARIUM_CACHE_DIR": cache})
+        # A copy that is used has been recorded anew.
+        records = {path: path.read_bytes() for path in (copy / "compiled").glob("*.json")}
+        used = [path for path, text in records.items() if not _is_file_with(image / "compiled" / path.name, text)]
+        files = {}
+        for path in used:
+            # Hashes stay. What tells that a file has not been touched since is only true where it lies.
+            record = {part: entry | {"inode": [0, 0], "changed": [0, 0]} for part, entry in json.loads(records[path]).items()}
+            files[path.name] = json.dumps(record).encode()
+            files[f"{path.stem}.cwasm"] = path.with_suffix(".cwasm").read_bytes()
+    return files
+
+
+def _is_file_with(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def _tree(source: Path, target: str) -> dict[str, bytes]:
@@ -162,7 +185,7 @@ def _crate_licenses() -> dict[str, bytes]:
     return texts | {"crates/crates.txt": "".join(lines).encode()}
 
 
-def _packed(name: str, files: dict[str, bytes], epoch: int) -> bytes:
+def _packed(name: str, files: dict[str, bytes], epoch: int, level: int = 9) -> bytes:
     buffer = io.BytesIO()
     folders = {f"{name}/{parent}" for path in files for parent in map(str, Path(path).parents)}
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -176,7 +199,7 @@ def _packed(name: str, files: dict[str, bytes], epoch: int) -> bytes:
             else:
                 entry.size, entry.mode = len(content), 0o755 if "/bin/" in path else 0o644
                 tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(buffer.getvalue(), 9, mtime=0)
+    return gzip.compress(buffer.getvalue(), level, mtime=0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field};
 use serde_json::json;
 use vivarium::{FunctionSource, Module, TaskOptions};
 use vivarium_guest::ImageStore;
-use vivarium_sandbox::exchange::{DecodeLimits, Plan, Rows, decode, guest_type};
+use vivarium_sandbox::exchange::{DecodeLimits, Plan, RowCount, decode, guest_type};
 use vivarium_sandbox::{Image, Pool, Runtime, RuntimeConfig, Sandbox, SandboxConfig};
 
 const ROWS: usize = 8192;
@@ -27,8 +27,7 @@ const SOURCE: &str = "from vivarium import udf\n\n\
 pub fn image() -> Result<Image> {
     let location = ImageStore::open()?.locate()?;
     // No tick: what it interrupts, how often, depends on the machine's speed.
-    let config =
-        RuntimeConfig { sandboxes: 4, portable: true, tick: Duration::from_secs(3600), ..RuntimeConfig::default() };
+    let config = RuntimeConfig::default().with_sandboxes(4).with_portable(true).with_tick(Duration::from_secs(3600));
     Ok(Image::open(&Runtime::new(config)?, location.directory)?)
 }
 
@@ -66,11 +65,11 @@ pub async fn vectorized(repetitions: usize) -> Result<()> {
 /// # Errors
 /// When the sandbox fails.
 pub async fn one_row(repetitions: usize) -> Result<()> {
-    let config = SandboxConfig { seed: Some([7; 32]), ..SandboxConfig::default() };
+    let config = SandboxConfig::default().with_seed(Some([7; 32]));
     let module = Module::load(&image()?, config, FunctionSource::inline("counted.py", SOURCE)).await?;
     let column: ArrayRef = Arc::new(Int64Array::from(vec![7919]));
     let batch = RecordBatch::try_from_iter([("x", column)])?;
-    let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(1));
     let task = module.function("add_one")?.bind(&batch.schema(), options).await?;
     for _ in 0..repetitions {
         black_box(task.invoke(black_box(&batch), 0).await?);
@@ -85,8 +84,7 @@ async fn calls(
     columns: &[ArrayRef],
     result: &DataType,
 ) -> Result<()> {
-    let mut sandbox =
-        Sandbox::start(&image()?, &SandboxConfig { seed: Some([7; 32]), ..SandboxConfig::default() }).await?;
+    let mut sandbox = Sandbox::start(&image()?, &SandboxConfig::default().with_seed(Some([7; 32]))).await?;
     let handle = bind(&mut sandbox, function, arguments).await?;
     for _ in 0..repetitions {
         black_box(sandbox.invoke(handle, 0, ROWS, columns, result).await?);
@@ -118,7 +116,7 @@ pub fn exchange(repetitions: usize) -> Result<()> {
     let limits = DecodeLimits { max_bytes: usize::MAX, max_items: usize::MAX };
     for _ in 0..repetitions {
         Plan::new(black_box(&columns), ROWS)?.write(&mut memory, ARENA)?;
-        black_box(decode(black_box(&memory), ARENA, &batch, true, Rows::Exactly(ROWS), &limits)?);
+        black_box(decode(black_box(&memory), ARENA, &batch, true, RowCount::Exactly(ROWS), &limits)?);
     }
     Ok(())
 }

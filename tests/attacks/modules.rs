@@ -2,17 +2,14 @@
 
 use arrow::array::Array;
 use arrow::datatypes::DataType;
-use vivarium_sandbox::{Error, Image, ImageError, Limits, Sandbox, SandboxConfig};
+use vivarium_sandbox::{Error, Image, ImageError, Sandbox, SandboxConfig};
 
 use crate::case::ensure;
 use crate::guests::{self, Guest, column};
 use crate::world::Attempt;
 
 fn config(attempt: &Attempt) -> SandboxConfig {
-    SandboxConfig {
-        limits: Limits { memory: 4 << 20, batch_bytes: 1 << 20, ..attempt.limits.clone() },
-        ..attempt.config()
-    }
+    attempt.config().with_limits(attempt.limits.clone().with_memory(4 << 20).with_batch_bytes(1 << 20))
 }
 
 fn image(attempt: &Attempt, guest: &Guest) -> Result<Image, Error> {

@@ -39,7 +39,7 @@ impl World {
             .ensure(&mut |event| eprintln!("{event:?}"))
             .await
             .expect("the guest image");
-        let runtime = Runtime::new(RuntimeConfig { sandboxes: 64, ..RuntimeConfig::default() })?;
+        let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(64))?;
         let image = Image::open(&runtime, location.directory)?;
         let root = private_directory();
         let (canaries, environment) = (root.path().join("canaries"), root.path().join("environment"));
@@ -87,13 +87,11 @@ impl Attempt {
 
     /// The same for another tenant.
     pub fn config_of(&self, tenant: &Arc<Tenant>) -> SandboxConfig {
-        SandboxConfig {
-            task: tenant.task(JobId::new("job").expect(VALID), TaskId::new("0").expect(VALID)),
-            limits: self.limits.clone(),
-            environment: Some(Arc::clone(&self.world.environment)),
-            path: vec!["/env".to_owned()],
-            ..SandboxConfig::default()
-        }
+        SandboxConfig::default()
+            .with_task(tenant.task(JobId::new("job").expect(VALID), TaskId::new("0").expect(VALID)))
+            .with_limits(self.limits.clone())
+            .with_environment(Some(Arc::clone(&self.world.environment)))
+            .with_path(vec!["/env".to_owned()])
     }
 
     /// A sandbox of the tenant.
@@ -109,7 +107,7 @@ impl Attempt {
 
     /// A task of the only function of a file.
     pub async fn task(&self, source: &str) -> Result<Task, Error> {
-        let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+        let options = TaskOptions::default().with_instances(Some(1));
         self.module(source).await?.function("f")?.bind(&rows(&[]).schema(), options).await
     }
 }
@@ -123,14 +121,12 @@ const VALID: &str = "an identifier of this suite";
 
 /// Limits of all cases: small, so that they are reached soon, but long enough for what must succeed.
 pub fn limits() -> Limits {
-    Limits {
-        memory: 128 << 20,
-        batch_time: Duration::from_secs(30),
-        batch_bytes: 4 << 20,
-        scratch_bytes: 8 << 20,
-        scratch_files: 500,
-        ..Limits::default()
-    }
+    Limits::default()
+        .with_memory(128 << 20)
+        .with_batch_time(Duration::from_secs(30))
+        .with_batch_bytes(4 << 20)
+        .with_scratch_bytes(8 << 20)
+        .with_scratch_files(500)
 }
 
 /// A batch with the column `x`.
@@ -146,12 +142,10 @@ pub fn only_text(array: &dyn Array) -> String {
 
 async fn siblings(image: &Image) -> Result<Task, Error> {
     let healthy = tenant("healthy", &TenantLimits::default());
-    let config = SandboxConfig {
-        task: healthy.task(JobId::new("job").expect(VALID), TaskId::new("0").expect(VALID)),
-        ..SandboxConfig::default()
-    };
+    let config = SandboxConfig::default()
+        .with_task(healthy.task(JobId::new("job").expect(VALID), TaskId::new("0").expect(VALID)));
     let source = FunctionSource::inline("sibling.py", "def f(x: int) -> int:\n    return x + 1\n");
-    let options = TaskOptions { instances: Some(2), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(2));
     Module::load(image, config, source).await?.function("f")?.bind(&rows(&[]).schema(), options).await
 }
 

@@ -177,14 +177,14 @@ def exactly_once(cluster: Cluster, launcher: Path) -> None:
 
 
 def walled() -> None:
-    """Every thread of a worker that runs functions is behind the second wall. One that has had no row yet is not."""
+    """Every thread of a worker that runs functions is in the process sandbox. One that has had no row yet is not."""
     workers = [file.parent for file in Path("/proc").glob("[0-9]*/cmdline") if b"\0flink\0worker\0" in _text(file)]
     threads = {worker.name: [text for file in worker.glob("task/*/status") if (text := _text(file))] for worker in workers}
     # 2: a filter.
     behind = [name for name, texts in threads.items() if texts and all(b"\nSeccomp:\t2\n" in text for text in texts)]
     if not behind:
-        raise Failure(f"none of {len(workers)} workers is behind the second wall")
-    print(f"{len(behind)} of {len(workers)} workers are behind the second wall", flush=True)
+        raise Failure(f"none of {len(workers)} workers is in the process sandbox")
+    print(f"{len(behind)} of {len(workers)} workers are in the process sandbox", flush=True)
 
 
 def _text(file: Path) -> bytes:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gives wasm-run broken data files and statements of strangers, and looks at how it ends.
+"""Gives wasm-run broken data files and hostile statements, and looks at how it ends.
 
     tests/rim/run.py --ci                              a fixed set of files and statements, in a minute and a half on two cores
     tests/rim/run.py --files 10000 --statements 0      10,000 files of each format

@@ -1,4 +1,4 @@
-"""SQL that strangers might write: queries of a grammar, and statements that are too long, too deep or too large.
+"""SQL that an attacker might write: queries of a grammar, and statements that are too long, too deep or too large.
 
 `@OUTSIDE@` stands for a folder that no statement may reach, `@HERE@` for the one in which the program runs.
 """

@@ -1,4 +1,5 @@
-"""tools/: what cargo and the guest's build write is understood, tarballs are the same whenever they are made, links are checked.
+"""tools/: what cargo and the guest's build write is understood, tarballs are the same whenever they are made, links are checked;
+tests/crates: licences and public interfaces are read.
 
 python3 -m unittest discover -s tests/tools
 """
@@ -14,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "crates")]
 
-import check  # noqa: E402  found through the path above
+import api  # noqa: E402  found through the path above
+import check  # noqa: E402
 import dist  # noqa: E402
 import docs  # noqa: E402
 import first  # noqa: E402
@@ -77,6 +79,45 @@ class Licences(unittest.TestCase):
             "GPL-2.0": False,
         }.items():
             self.assertEqual(check.satisfied(expression, allowed), expected, expression)
+
+
+class Interface(unittest.TestCase):
+    PAGE = """
+        <pre class="rust item-decl"><code>#[non_exhaustive]
+        pub struct Limits {
+        <details><summary>Show 1 field</summary>    pub memory: <a>u64</a>,
+        </details>}</code></pre>
+        <h2 id="implementations">Implementations</h2><section class="impl"><h3 class="code-header">impl Limits</h3></section>
+        <section class="method"><h4 class="code-header">pub fn <a>within</a>(&amp;self) -&gt; Self<a class="tooltip">i</a></h4></section>
+        <h2 id="trait-implementations">Traits</h2><section class="impl"><h3 class="code-header">impl Clone for Limits</h3></section>
+        <section class="method trait-impl"><h4 class="code-header">fn clone(&amp;self)</h4></section>
+        <h2 id="synthetic-implementations">Auto</h2><section class="impl"><h3 class="code-header">impl Send for Limits</h3></section>
+        <section class="impl"><h3 class="code-header">impl !Sync for Limits</h3></section>
+        <h2 id="blanket-implementations">Blanket</h2><section class="impl"><h3 class="code-header">impl&lt;T&gt; Any for T</h3></section>"""
+
+    def test_a_page_says_what_an_item_promises(self):
+        lines = [line.strip() for line in api.Page(self.PAGE).lines()]
+        declaration = ["#[non_exhaustive]", "pub struct Limits {", "pub memory: u64,", "}"]
+        self.assertEqual(lines, [*declaration, "pub fn within(&self) -> Self", "impl !Sync for Limits", "impl Clone for Limits"])
+
+    def test_what_goes_breaks_and_what_comes_may(self):
+        open_struct = ["#[non_exhaustive]", "pub struct A {", "    pub a: u8,", "}"]
+        wider = [*open_struct[:3], "    pub b: u8,", "}", "pub fn new() -> A"]
+        self.assertEqual(api.changes(open_struct, wider), ([], ["    pub b: u8,", "pub fn new() -> A"]))
+        self.assertEqual(api.changes(wider, open_struct), (["    pub b: u8,", "pub fn new() -> A"], []))
+        self.assertEqual(api.changes(open_struct[1:], wider[1:]), (["    pub b: u8,"], ["pub fn new() -> A"]))
+        private = ["pub struct A { /* private fields */ }"]
+        self.assertEqual(api.changes(private, [*private, "impl Clone for A"]), ([], ["impl Clone for A"]))
+
+    def test_versions_rise_with_what_has_changed(self):
+        for released, breaking, additions, expected in (
+            ((0, 1, 4), True, True, (0, 2, 0)),
+            ((0, 1, 4), False, True, (0, 1, 5)),
+            ((1, 2, 3), True, False, (2, 0, 0)),
+            ((1, 2, 3), False, True, (1, 3, 0)),
+            ((1, 2, 3), False, False, (1, 2, 3)),
+        ):
+            self.assertEqual(api.needed_version(released, breaking, additions), expected)
 
 
 if __name__ == "__main__":

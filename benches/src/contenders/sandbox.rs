@@ -96,10 +96,8 @@ impl Sandboxed {
         let schema = case.material.batch.schema();
         let mut columns = schema.fields().iter().map(|field| ArgumentValue::Column(field.name().clone()));
         let bound = if case.material.kind == Kind::Aggregate {
-            let group_by = GroupBy {
-                columns: schema.fields().first().map(|field| field.name().clone()).into_iter().collect(),
-                ..GroupBy::default()
-            };
+            let group_by = GroupBy::default()
+                .with_columns(schema.fields().first().map(|field| field.name().clone()).into_iter().collect());
             let options = options(columns.skip(1).collect(), case.threads, self.columns);
             Bound::Groups(function.bind_aggregate(&schema, &group_by, options).await?)
         } else {
@@ -160,13 +158,11 @@ impl Sandboxed {
 
 fn options(arguments: Vec<ArgumentValue>, instances: usize, columns: ColumnMode) -> TaskOptions {
     let arguments = Arguments::Values(arguments);
-    TaskOptions {
-        arguments,
-        instances: Some(instances),
-        result_names: vec!["result".to_owned()],
-        columns,
-        ..TaskOptions::default()
-    }
+    TaskOptions::default()
+        .with_arguments(arguments)
+        .with_instances(Some(instances))
+        .with_result_names(vec!["result".to_owned()])
+        .with_columns(columns)
 }
 
 fn stream_of(

@@ -27,7 +27,7 @@ pub async fn of_columns(image: &Image, rounds: usize) -> Result<Vec<Measure>> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         for (columns, samples) in [(ColumnMode::Auto, &mut with), (ColumnMode::Off, &mut without)] {
-            let options = TaskOptions { instances: Some(1), columns, ..TaskOptions::default() };
+            let options = TaskOptions::default().with_instances(Some(1)).with_columns(columns);
             let task = module.function("far")?.bind(&batch.schema(), options).await?;
             // An instance is started, and loads the file.
             task.invoke(&batch.slice(0, 1), 0).await?;

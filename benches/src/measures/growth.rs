@@ -27,7 +27,7 @@ pub async fn with_columns(image: &Image, turn: Duration, rounds: usize) -> Resul
         let source = format!("def total({}) -> int:\n    return c0 + 1\n", names.join(": int, ") + ": int");
         let batch = RecordBatch::try_from_iter(names.iter().map(|name| (name, column.clone())))?;
         let module = Module::load(image, SandboxConfig::default(), FunctionSource::inline("c.py", source)).await?;
-        let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+        let options = TaskOptions::default().with_instances(Some(1));
         let task = module.function("total")?.bind(&batch.schema(), options).await?;
         let samples = per_row(&task, &batch, turn, rounds).await?;
         let what = format!("a row of {columns} int64 columns");

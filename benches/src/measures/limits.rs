@@ -20,14 +20,14 @@ const DEADLINE: Duration = Duration::from_millis(50);
 /// # Errors
 /// When the sandbox fails in another way than it should.
 pub async fn of_calls(image: &Image, rounds: usize) -> Result<Vec<Measure>> {
-    let limits = Limits { batch_time: DEADLINE, ..Limits::default() };
-    let config = SandboxConfig { limits, ..SandboxConfig::default() };
+    let limits = Limits::default().with_batch_time(DEADLINE);
+    let config = SandboxConfig::default().with_limits(limits);
     let module = Module::load(image, config, FunctionSource::inline("limits.py", SOURCE)).await?;
     let rows = |value: i64| RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(vec![value])) as ArrayRef)]);
     let (harmful, harmless) = (rows(1)?, rows(0)?);
     let (mut late, mut replaced) = (Vec::new(), Vec::new());
     for function in ["forever", "leaves"] {
-        let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+        let options = TaskOptions::default().with_instances(Some(1));
         let task = module.function(function)?.bind(&harmful.schema(), options).await?;
         for _ in 0..rounds {
             task.invoke(&harmless, 0).await?;

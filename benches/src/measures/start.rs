@@ -70,7 +70,7 @@ async fn task(image: &Image, rounds: usize) -> Result<Measure> {
     let mut samples = Vec::new();
     for _ in 0..rounds {
         let start = Instant::now();
-        let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+        let options = TaskOptions::default().with_instances(Some(1));
         module.function("add_one")?.bind(&rows.schema(), options).await?.invoke(&rows, 0).await?;
         samples.push(start.elapsed().as_secs_f64());
     }

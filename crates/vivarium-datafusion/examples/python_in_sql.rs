@@ -15,10 +15,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image = Image::open(&Runtime::new(RuntimeConfig::default())?, image.directory)?;
 
     // Once for a tenant: what all its functions may use together.
-    let tenant = Tenant::new(TenantId::new("acme")?, &TenantLimits { memory: 1 << 30, ..TenantLimits::default() });
-    let limits = Limits { memory: 128 << 20, batch_time: Duration::from_secs(5), ..Limits::default() };
+    let tenant = Tenant::new(TenantId::new("acme")?, &TenantLimits::default().with_memory(1 << 30));
+    let limits = Limits::default().with_memory(128 << 20).with_batch_time(Duration::from_secs(5));
     let python = PythonFunctions::builder(image)
-        .sandbox(SandboxConfig { limits, ..SandboxConfig::default() })
+        .sandbox(SandboxConfig::default().with_limits(limits))
         .tenant(&tenant, JobId::new("reports")?)
         .build();
 

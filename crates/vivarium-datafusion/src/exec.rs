@@ -33,7 +33,7 @@ use futures::TryStreamExt;
 use crate::error::Counted;
 use crate::metrics::report;
 use crate::scalar::evaluate;
-use crate::work::{Call, Rows, Work};
+use crate::work::{Call, CallRows, Work};
 
 /// A call and the column that it becomes.
 #[derive(Debug, Clone)]
@@ -215,7 +215,7 @@ impl Partition {
             let evaluated = arguments.iter().map(|argument| argument.evaluate(&batch)?.into_array(count));
             let columns: Vec<ArrayRef> = evaluated.collect::<Result<_>>()?;
             let rows =
-                Rows { batch: work.call.types.batch(columns, count)?, first: self.next_row, counted: self.counted };
+                CallRows { batch: work.call.types.batch(columns, count)?, first: self.next_row, counted: self.counted };
             let result = evaluate(work, &rows).await?;
             self.results.try_grow(result.get_array_memory_size())?;
             let mut columns = batch.columns().to_vec();

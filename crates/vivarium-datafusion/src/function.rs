@@ -205,12 +205,12 @@ impl PythonFunction {
     }
 
     /// What a query runs it under: an account of its own for time and memory.
-    pub fn sandbox_task(&self) -> Arc<vivarium_sandbox::Task> {
+    pub fn sandbox_task(&self) -> Arc<vivarium_sandbox::TaskAccount> {
         let printable = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let name: String = self.name.chars().take(100).map(printable).collect();
         // Made of nothing but what an identifier may have.
         let id = TaskId::new(format!("sql:{name}")).or_else(|_| TaskId::new("sql"));
-        let id = id.unwrap_or_else(|_| vivarium_sandbox::Task::local().id().clone());
+        let id = id.unwrap_or_else(|_| vivarium_sandbox::TaskAccount::local().id().clone());
         self.tenant.task(self.job.clone(), id)
     }
 }

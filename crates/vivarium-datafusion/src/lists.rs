@@ -9,10 +9,10 @@ use arrow::error::ArrowError;
 use datafusion::error::Result;
 use vivarium::{TableRows, concat_arrays};
 
-use crate::work::{Rows, Work};
+use crate::work::{CallRows, Work};
 
 /// The lists of a table function for rows of arguments.
-pub(crate) async fn evaluate(work: &Work, rows: &Rows) -> Result<ArrayRef> {
+pub(crate) async fn evaluate(work: &Work, rows: &CallRows) -> Result<ArrayRef> {
     let found = async { work.task().await?.rows(&rows.batch, rows.first).await }.await;
     let found = found.map_err(|error| work.call.error(error, Some(rows)))?;
     for TableRows { failures, .. } in &found {

@@ -19,7 +19,7 @@ use datafusion::execution::context::RegisterFunction;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{AggregateUDF, DocSection, Documentation, ScalarUDF, Volatility};
 use datafusion::prelude::SessionContext;
-use vivarium::{Arguments, Function, FunctionSource, GroupBy, Kind, OnError, SandboxConfig, TaskOptions};
+use vivarium::{Arguments, Function, FunctionSource, GroupBy, Kind, OnError, TaskOptions};
 
 use crate::aggregate::PythonAggregate;
 use crate::declare;
@@ -75,7 +75,7 @@ pub(crate) async fn function(python: &PythonFunctions, declared: Declared) -> Re
     }
     // Variables are the query's, besides those that the environment brings.
     let variables = environment.as_ref().map(|open| open.environment.guest().variables.clone()).unwrap_or_default();
-    let config = SandboxConfig { variables, ..function.sandbox_config().clone() };
+    let config = function.sandbox_config().clone().with_variables(variables);
     let function = function.with_sandbox_config(config);
     let (tenant, job) = (Arc::clone(python.task().tenant()), python.task().job().clone());
     let documentation = documentation.build();
@@ -109,7 +109,7 @@ async fn methods(name: &str, function: &Function) -> Result<Methods, Error> {
     let fields = fields.map(|parameter| Some(Field::new(&parameter.name, parameter.data_type.clone()?, true)));
     let Some(fields) = fields.collect::<Option<Vec<_>>>() else { return Ok(Methods::default()) };
     let columns = fields.iter().map(|field| field.name().clone()).collect();
-    let options = TaskOptions { arguments: Arguments::Columns(columns), instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_arguments(Arguments::Columns(columns)).with_instances(Some(1));
     let bound = function.bind_aggregate(&Schema::new(fields), &GroupBy::default(), options).await;
     let bound = bound.map_err(|error| Error::of(name, error))?;
     Ok(Methods { merge: bound.merges(), retract: bound.retracts() })

@@ -18,7 +18,7 @@ use crate::error::{Counted, Error};
 use crate::function::{Given, PythonFunction};
 use crate::lists;
 use crate::scope::Scope;
-use crate::work::{Rows, Work, value_type};
+use crate::work::{CallRows, Work, value_type};
 
 /// A function that can stand in an expression: a scalar one, or a table function, which gives a list of its rows.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl ScalarUDFImpl for PythonScalar {
         let work = scope.work(&scope.call(&self.function, &types));
         let cancel = scope.cancel();
         let counted = constant.is_none().then_some(Counted::Part);
-        let rows = Rows { batch: types.batch(columns, rows)?, first: 0, counted };
+        let rows = CallRows { batch: types.batch(columns, rows)?, first: 0, counted };
         let evaluated = async {
             match &constant {
                 // Whoever comes second waits for the first.
@@ -139,7 +139,7 @@ impl ScalarUDFImpl for PythonScalar {
 }
 
 /// The values of a scalar function, or the lists of a table function.
-pub(crate) async fn evaluate(work: &Work, rows: &Rows) -> Result<ArrayRef> {
+pub(crate) async fn evaluate(work: &Work, rows: &CallRows) -> Result<ArrayRef> {
     if rows.batch.num_rows() == 0 {
         return Ok(new_empty_array(&value_type(&work.call.function)));
     }

@@ -12,7 +12,7 @@ use vivarium::{
     ColumnMode, EnvironmentSnapshots, FunctionSource, Image, Kind, Limits, Module, Place, SandboxConfig, in_environment,
 };
 use vivarium_env::{EnvironmentError, EnvironmentSettings, PythonEnvironment, ScriptMetadata};
-use vivarium_sandbox::{JobId, Task, Tenant};
+use vivarium_sandbox::{JobId, TaskAccount, Tenant};
 
 use crate::create::Factory;
 use crate::environment::{Environments, HostFiles, OpenEnvironment};
@@ -341,7 +341,7 @@ impl PythonFunctions {
         let options = DependencySettings::of(config).options()?;
         let environment = environments.open(options, source.text()).await?;
         // Variables are the query's, which is not known yet.
-        let base = SandboxConfig { variables: Default::default(), ..sandbox.clone() };
+        let base = sandbox.clone().with_variables(Default::default());
         let base = match &environment {
             Some(open) => {
                 let config = in_environment(base, &open.environment).map_err(|error| Error::of(name, error))?;
@@ -349,7 +349,7 @@ impl PythonFunctions {
             }
             None => base,
         };
-        let loading = SandboxConfig { task: Arc::clone(&sandbox.task), ..settings.apply(&base) };
+        let loading = settings.apply(&base).with_task(Arc::clone(&sandbox.task));
         let module = Module::load(image, loading, source).await.map_err(|error| Error::of(name, error))?;
         Ok((module, environment))
     }
@@ -375,7 +375,7 @@ impl PythonFunctions {
     }
 
     /// Whose functions these are.
-    pub(crate) fn task(&self) -> &Arc<Task> {
+    pub(crate) fn task(&self) -> &Arc<TaskAccount> {
         &self.shared.sandbox.task
     }
 }

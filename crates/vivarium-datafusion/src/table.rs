@@ -59,20 +59,20 @@ impl TableFunctionImpl for PythonTable {
         }
         let types = self.function.bind_types(&given)?;
         let schema = Arc::new(Schema::new(self.function.columns()));
-        Ok(Arc::new(Rows { function: Arc::clone(&self.function), types, schema }))
+        Ok(Arc::new(CallTable { function: Arc::clone(&self.function), types, schema }))
     }
 }
 
 /// A call with constants, as a table.
 #[derive(Debug)]
-struct Rows {
+struct CallTable {
     function: Arc<PythonFunction>,
     types: BoundTypes,
     schema: SchemaRef,
 }
 
 #[async_trait]
-impl TableProvider for Rows {
+impl TableProvider for CallTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -176,7 +176,7 @@ impl ExecutionPlan for PythonTableExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let work = self.call.work(Some(context.memory_pool()));
-        let output = Output {
+        let output = OutputShape {
             all: Arc::clone(&self.all),
             projection: self.projection.clone(),
             left: self.limit.unwrap_or(usize::MAX),
@@ -203,7 +203,7 @@ impl ExecutionPlan for PythonTableExec {
 }
 
 /// What becomes of the rows of a call.
-struct Output {
+struct OutputShape {
     all: SchemaRef,
     projection: Option<Vec<usize>>,
     /// Rows that are still wanted.
@@ -211,7 +211,7 @@ struct Output {
     metrics: BaselineMetrics,
 }
 
-impl Output {
+impl OutputShape {
     fn shape(&mut self, joined: &RecordBatch) -> Result<RecordBatch> {
         // The first column is the row that the rows were made for.
         let rows = joined.num_rows().min(self.left);

@@ -33,14 +33,14 @@ pub(crate) struct Call {
     settings: SandboxSettings,
     /// Most instances at one time; `None`: one for each core.
     instances: Option<usize>,
-    pub account: Arc<vivarium_sandbox::Task>,
+    pub account: Arc<vivarium_sandbox::TaskAccount>,
     /// Rows for which the function raised.
     pub errors: AtomicU64,
     running: Mutex<Weak<Work>>,
 }
 
 /// Rows that a call is made for.
-pub(crate) struct Rows {
+pub(crate) struct CallRows {
     /// The function's arguments.
     pub batch: RecordBatch,
     /// The number of the first one.
@@ -101,11 +101,11 @@ impl Call {
     }
 
     /// An error of this call, with the arguments of the row that failed where `rows` has them.
-    pub fn error(&self, error: vivarium::Error, rows: Option<&Rows>) -> DataFusionError {
+    pub fn error(&self, error: vivarium::Error, rows: Option<&CallRows>) -> DataFusionError {
         self.errors.fetch_add(1, Ordering::Relaxed);
         let row = error.python().and_then(|python| python.row);
         let arguments = match (row, rows) {
-            (Some(row), Some(Rows { batch, first, .. })) => {
+            (Some(row), Some(CallRows { batch, first, .. })) => {
                 row.checked_sub(*first).map(|row| self.described(batch, row as usize)).unwrap_or_default()
             }
             _ => Vec::new(),
@@ -141,14 +141,12 @@ impl Call {
 
     fn options(&self) -> TaskOptions {
         // A result for every row is what SQL wants; a declaration that leaves rows out was refused when it was created.
-        TaskOptions {
-            arguments: self.types.arguments.clone(),
-            on_error: self.settings.on_error,
-            instances: self.instances,
-            columns: self.settings.columns(),
-            context: JobContext { job_parameters: self.settings.job_parameters.clone(), ..JobContext::default() },
-            ..TaskOptions::default()
-        }
+        TaskOptions::default()
+            .with_arguments(self.types.arguments.clone())
+            .with_on_error(self.settings.on_error)
+            .with_instances(self.instances)
+            .with_columns(self.settings.columns())
+            .with_context(JobContext::default().with_job_parameters(self.settings.job_parameters.clone()))
     }
 
     /// The function in sandboxes of this query.
@@ -176,9 +174,9 @@ impl Work {
     }
 
     /// The function's values for rows.
-    pub async fn values(&self, rows: &Rows) -> Result<ArrayRef> {
+    pub async fn values(&self, rows: &CallRows) -> Result<ArrayRef> {
         let evaluated = async { self.task().await?.invoke(&rows.batch, rows.first).await }.await;
-        let Evaluation { result, failures } = evaluated.map_err(|error| self.call.error(error, Some(rows)))?;
+        let Evaluation { result, failures, .. } = evaluated.map_err(|error| self.call.error(error, Some(rows)))?;
         self.call.failed(&failures);
         self.charge()?;
         Ok(result)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use support::Place;
 use support::wheels::Wheel;
-use vivarium_env::{EnvironmentError, EnvironmentSettings, PythonDependencyInfo, PythonEnvironmentManager, Store};
+use vivarium_env::{EnvironmentError, PythonDependencyInfo, PythonEnvironmentManager, Store};
 
 const WHEELS: usize = 10;
 const FILES: usize = 20;
@@ -22,7 +22,7 @@ fn main() -> Result<(), EnvironmentError> {
     let (locked, unlocked) = wheel_set(&place);
     let open = |info: &PythonDependencyInfo, store: &str| {
         let store = Some(Arc::new(Store::open(place.path(store))?));
-        let settings = Arc::new(EnvironmentSettings { store, ..place.settings() });
+        let settings = Arc::new(place.settings().with_store(store));
         let start = Instant::now();
         PythonEnvironmentManager::new(info.clone(), settings, place.job()).open()?;
         Ok::<_, EnvironmentError>(start.elapsed())
@@ -66,10 +66,10 @@ fn wheel_set(place: &Place) -> (PythonDependencyInfo, PythonDependencyInfo) {
         lock.push_str(&format!("{name}==1.0 --hash=sha256:{}\n", wheel.sha256()));
         names.push_str(&format!("{name}\n"));
     }
-    let info = |name: &str, text: String| PythonDependencyInfo {
-        requirements_file: Some(place.write(name, text)),
-        requirements_cache_directory: Some(place.path("cache")),
-        ..Default::default()
+    let info = |name: &str, text: String| {
+        PythonDependencyInfo::default()
+            .with_requirements_file(Some(place.write(name, text)))
+            .with_requirements_cache_directory(Some(place.path("cache")))
     };
     (info("lock.txt", lock), info("names.txt", names))
 }

@@ -37,6 +37,7 @@ pub struct PythonArchive {
 
 /// Everything a job's Python code depends on: Flink's class of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PythonDependencyInfo {
     /// `python.files`, in the order they are to have on the Python path.
     pub python_files: Vec<PythonFile>,
@@ -73,6 +74,18 @@ impl Default for PythonDependencyInfo {
         }
     }
 }
+
+crate::setters::setters!(PythonDependencyInfo {
+    with_python_files: python_files: Vec<PythonFile>,
+    with_requirements_file: requirements_file: Option<PathBuf>,
+    with_requirements_cache_directory: requirements_cache_directory: Option<PathBuf>,
+    with_archives: archives: Vec<PythonArchive>,
+    with_python_executable: python_executable: String,
+    with_execution_mode: execution_mode: ExecutionMode,
+    with_python_path: python_path: Option<String>,
+    with_system_environment: system_environment: bool,
+    with_requirements: requirements: Vec<String>,
+});
 
 impl PythonFile {
     /// A file as Flink's map of local paths to original names describes it: the local name is the directory's.

@@ -6,6 +6,7 @@ use crate::options::{PythonOptions, split_list, split_parameter};
 
 /// A dependency in Flink's distributed cache: the key it is registered under, and the name it had.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DistributedFile {
     /// `python_file_<sha256hex>`, `python_archive_<sha256hex>`, `python_requirements_file_<sha256hex>` or
     /// `python_requirements_cache_<sha256hex>`.
@@ -18,6 +19,7 @@ pub struct DistributedFile {
 
 /// Everything a client distributes, in the order given and without duplicates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DistributedDependencies {
     /// Entries of `python.files`.
     pub files: Vec<DistributedFile>,

@@ -10,6 +10,7 @@ use crate::tree::{Refusal, WriteError, display_name};
 
 /// What a shipped file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// An entry of `python.files`.
     PythonFile,
@@ -38,6 +39,7 @@ impl fmt::Display for Role {
 /// Why an environment could not be made.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's message documents it and its fields")]
+#[non_exhaustive]
 pub enum EnvironmentError {
     /// Flink's message, word for word.
     #[error(

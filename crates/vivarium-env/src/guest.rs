@@ -18,6 +18,7 @@ impl BundledPackage {
 
 /// The interpreter inside the guest image.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GuestPython {
     /// Major, minor and micro version.
     pub version: (u32, u32, u32),

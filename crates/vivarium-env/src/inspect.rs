@@ -16,6 +16,7 @@ const DEPTH: usize = 256;
 /// An environment as both sides see it. Serialised, the host's side comes first, as Flink would show it, and `guest`
 /// holds the same fields for the guest's. What its user should know besides is in the [`TreeReport`](crate::TreeReport).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct EnvironmentInspection {
     /// The host's side.
     #[serde(flatten)]
@@ -26,6 +27,7 @@ pub struct EnvironmentInspection {
 
 /// One side of an [`EnvironmentInspection`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct SideInspection {
     /// Base directory, variables, Python path, working directory and home.
     #[serde(flatten)]
@@ -38,6 +40,7 @@ pub struct SideInspection {
 
 /// One entry of the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TreeFile {
     /// Relative to the base directory.
     pub path: String,

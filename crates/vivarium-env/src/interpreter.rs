@@ -36,6 +36,7 @@ pub enum ExecutionType {
 
 /// Flink's class of the same name: what an embedded interpreter is started with.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct PythonInterpreterConfig {
     /// `PYTHONPATH`, split.
     pub python_paths: Vec<String>,

@@ -34,10 +34,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("rates.py");
 //! # std::fs::write(&path, "RATE = 3\n")?;
-//! let info = PythonDependencyInfo {
-//!     python_files: vec![PythonFile::new(path, "rates.py")],
-//!     ..Default::default()
-//! };
+//! let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(path, "rates.py")]);
 //! let mut manager = PythonEnvironmentManager::new(info, Arc::new(EnvironmentSettings::default()), JobId::new("job-1"));
 //! manager.open()?;
 //! let environment = manager.create_environment()?;
@@ -67,6 +64,7 @@ mod progress;
 mod report;
 mod requirements;
 mod scan;
+mod setters;
 mod store;
 mod tree;
 mod view;

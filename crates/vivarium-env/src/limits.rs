@@ -5,6 +5,7 @@
 /// Entries and bytes are counted over the whole environment, so many small archives cannot do what one big one may
 /// not. Input that reaches a bound is refused with an error that names the archive and the entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MaterializeLimits {
     /// Files, directories and links together. A packed scientific Python has about 60,000.
     pub entries: u64,
@@ -50,3 +51,17 @@ impl Default for MaterializeLimits {
         }
     }
 }
+
+crate::setters::setters!(MaterializeLimits {
+    with_entries: entries: u64,
+    with_total_bytes: total_bytes: u64,
+    with_file_bytes: file_bytes: u64,
+    with_archive_bytes: archive_bytes: u64,
+    with_compression_ratio: compression_ratio: u64,
+    with_compression_ratio_floor: compression_ratio_floor: u64,
+    with_path_bytes: path_bytes: usize,
+    with_component_bytes: component_bytes: usize,
+    with_path_depth: path_depth: usize,
+    with_name_bytes: name_bytes: u64,
+    with_refuse_case_collisions: refuse_case_collisions: bool,
+});

@@ -37,6 +37,7 @@ impl JobId {
 
 /// What the operator decides about environments.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct EnvironmentSettings {
     /// Where jobs' base directories are made; one is chosen at random.
     pub temporary_directories: Vec<PathBuf>,
@@ -76,6 +77,18 @@ impl Default for EnvironmentSettings {
     }
 }
 
+crate::setters::setters!(EnvironmentSettings {
+    with_temporary_directories: temporary_directories: Vec<PathBuf>,
+    with_store: store: Option<Arc<Store>>,
+    with_store_bytes: store_bytes: u64,
+    with_tenant: tenant: TenantId,
+    with_system_environment: system_environment: BTreeMap<String, String>,
+    with_guest: guest: GuestPython,
+    with_limits: limits: MaterializeLimits,
+    with_requirements: requirements: RequirementsSettings,
+    with_progress: progress: OpenProgress,
+});
+
 /// Manages the environment of one job's operator: Flink's interface of the same name.
 ///
 /// Managers of the same job share one base directory: the first [`open`](Self::open) makes it, the last
@@ -100,11 +113,11 @@ pub(crate) struct OpenJob {
     pub report: TreeReport,
     pub lock: RequirementsLock,
     pub key: Option<String>,
-    place: Place,
+    place: JobDirectory,
 }
 
 #[derive(Debug)]
-enum Place {
+enum JobDirectory {
     Temporary(BaseDirectory),
     Stored(StoreLease),
 }
@@ -177,14 +190,14 @@ impl PythonEnvironmentManager {
             None => {
                 let base = BaseDirectory::create(&settings.temporary_directories)?;
                 let report = make_tree(base.directory(), None)?;
-                (Place::Temporary(base), report, None)
+                (JobDirectory::Temporary(base), report, None)
             }
             Some(tenant) => {
                 let hashes = InputHashes::compute(info, &settings.limits)?;
                 let key = tree_key(info, &hashes, &lock, python.as_ref(), &settings.guest);
                 let lease = tenant.lease(&key, settings.store_bytes, |root| make_tree(root, Some(&hashes)))?;
                 let report = lease.report.clone();
-                (Place::Stored(lease), report, Some(key))
+                (JobDirectory::Stored(lease), report, Some(key))
             }
         };
         for shadowed in &report.shadowed {
@@ -203,15 +216,15 @@ impl Drop for PythonEnvironmentManager {
 impl OpenJob {
     pub(crate) fn directory(&self) -> &Dir {
         match &self.place {
-            Place::Temporary(base) => base.directory(),
-            Place::Stored(lease) => &lease.tree,
+            JobDirectory::Temporary(base) => base.directory(),
+            JobDirectory::Stored(lease) => &lease.tree,
         }
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
         match &self.place {
-            Place::Temporary(base) => base.path(),
-            Place::Stored(lease) => lease.path(),
+            JobDirectory::Temporary(base) => base.path(),
+            JobDirectory::Stored(lease) => lease.path(),
         }
     }
 }

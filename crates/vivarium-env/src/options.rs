@@ -22,6 +22,7 @@ pub mod keys {
 
 /// The dependency options of a job, unsplit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PythonOptions {
     /// `python.files`.
     pub files: Option<String>,
@@ -38,6 +39,16 @@ pub struct PythonOptions {
     /// `python.execution-mode`.
     pub execution_mode: Option<String>,
 }
+
+crate::setters::setters!(PythonOptions {
+    with_files: files: Option<String>,
+    with_requirements: requirements: Option<String>,
+    with_archives: archives: Option<String>,
+    with_executable: executable: Option<String>,
+    with_python_path: python_path: Option<String>,
+    with_system_environment: system_environment: Option<bool>,
+    with_execution_mode: execution_mode: Option<String>,
+});
 
 impl PythonOptions {
     /// Takes the dependency options out of a configuration; other keys are not ours and are passed over.

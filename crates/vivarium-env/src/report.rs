@@ -8,6 +8,7 @@ use crate::archive::LeftOut;
 
 /// What lies in a materialised tree. Paths are relative to the environment's base directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TreeReport {
     /// Entries of the Python path that come from python files, in order.
     pub python_files: Vec<String>,
@@ -30,6 +31,7 @@ pub struct TreeReport {
 
 /// A distribution found in the tree.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Distribution {
     /// Its name, as its metadata gives it.
     pub name: String,
@@ -41,6 +43,7 @@ pub struct Distribution {
 
 /// A file of machine code that Python would load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct NativeModule {
     /// The top-level package it belongs to, as an import names it.
     pub package: String,
@@ -50,6 +53,7 @@ pub struct NativeModule {
 
 /// A user's top-level module that the guest's own of the same name hides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ShadowedModule {
     /// The module's name.
     pub module: String,

@@ -21,6 +21,7 @@ const PYTHONPATH: &str = "PYTHONPATH";
 
 /// One side's view of an environment. All paths are absolute on that side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct EnvironmentView {
     /// The environment's base directory.
     pub base: String,

@@ -20,7 +20,7 @@ fn extract(name: &str, archive: &[u8]) -> Result<Vec<String>, String> {
     let place = Place::new();
     let path = place.write(name, archive);
     let archives = vec![PythonArchive::new(path, &format!("{name}#x"))];
-    let mut manager = place.manager(PythonDependencyInfo { archives, ..Default::default() });
+    let mut manager = place.manager(PythonDependencyInfo::default().with_archives(archives));
     let outcome = manager.open().map_err(|error| support::with_causes(&error)).map(|()| {
         let base = manager.create_environment().unwrap().host_path().to_owned();
         listing(&base.join("python-archives/x")).into_iter().filter(|line| line.contains(".f ")).collect()

@@ -59,7 +59,7 @@ fn assert_guest_sees_the_same(host: &EnvironmentView, guest: &EnvironmentView) {
 #[test]
 fn python_executable() {
     let place = fixtures();
-    let info = PythonDependencyInfo { python_executable: "/usr/local/bin/python".into(), ..Default::default() };
+    let info = PythonDependencyInfo::default().with_python_executable("/usr/local/bin/python".into());
     let mut manager = place.manager(info);
     manager.open().unwrap();
     let environment = manager.create_environment().unwrap();
@@ -75,15 +75,12 @@ fn python_executable() {
 #[test]
 fn python_files() {
     let place = fixtures();
-    let info = PythonDependencyInfo {
-        python_files: vec![
-            PythonFile::new(place.path("zip0"), "test_zip.zip"),
-            PythonFile::new(place.path("file1"), "test_file1.py"),
-            PythonFile::new(place.path("file2"), "test_file2.egg"),
-            PythonFile::new(place.path("dir0"), "test_dir"),
-        ],
-        ..Default::default()
-    };
+    let info = PythonDependencyInfo::default().with_python_files(vec![
+        PythonFile::new(place.path("zip0"), "test_zip.zip"),
+        PythonFile::new(place.path("file1"), "test_file1.py"),
+        PythonFile::new(place.path("file2"), "test_file2.egg"),
+        PythonFile::new(place.path("dir0"), "test_dir"),
+    ]);
     let mut manager = place.manager(info);
     manager.open().unwrap();
     let environment = manager.create_environment().unwrap();
@@ -122,14 +119,12 @@ fn python_files() {
 #[test]
 fn archives() {
     let place = fixtures();
-    let info = PythonDependencyInfo {
-        archives: vec![
+    let info = PythonDependencyInfo::default()
+        .with_archives(vec![
             PythonArchive::new(place.path("zip0"), "py312.zip"),
             PythonArchive::new(place.path("zip1"), "py312"),
-        ],
-        python_executable: "py312.zip/bin/python".into(),
-        ..Default::default()
-    };
+        ])
+        .with_python_executable("py312.zip/bin/python".into());
     let mut manager = place.manager(info);
     manager.open().unwrap();
     let environment = manager.create_environment().unwrap();
@@ -166,11 +161,9 @@ fn archives() {
 #[test]
 fn requirements() {
     let place = fixtures();
-    let info = PythonDependencyInfo {
-        requirements_file: Some(place.path("file0")),
-        requirements_cache_directory: Some(place.path("dir0")),
-        ..Default::default()
-    };
+    let info = PythonDependencyInfo::default()
+        .with_requirements_file(Some(place.path("file0")))
+        .with_requirements_cache_directory(Some(place.path("dir0")));
     let base = "/B";
     let expected = with(
         basic(base),
@@ -231,11 +224,9 @@ fn exec_from_archives() {
         ),
         ("zip0/../../bin/python", "Python executable 'zip0/../../bin/python' is from archives but its path is refused"),
     ] {
-        let info = PythonDependencyInfo {
-            archives: vec![PythonArchive::new(place.path("zip0"), "zip0")],
-            python_executable: executable.into(),
-            ..Default::default()
-        };
+        let info = PythonDependencyInfo::default()
+            .with_archives(vec![PythonArchive::new(place.path("zip0"), "zip0")])
+            .with_python_executable(executable.into());
         let error = place.manager(info).open().unwrap_err().to_string();
         assert!(error.starts_with(message), "{error}");
     }
@@ -285,12 +276,10 @@ fn command_line_options_go_in_front_or_replace() {
         ("python.systemenv.enabled", "true"),
     ])
     .unwrap();
-    let command_line = PythonOptions {
-        files: Some("b.py,c.py".into()),
-        archives: Some("b.zip#t".into()),
-        executable: Some("pypy".into()),
-        ..Default::default()
-    };
+    let command_line = PythonOptions::default()
+        .with_files(Some("b.py,c.py".into()))
+        .with_archives(Some("b.zip#t".into()))
+        .with_executable(Some("pypy".into()));
     let info = PythonDependencyInfo::from_options(&configured.with_command_line(command_line)).unwrap();
     let names: Vec<_> = info.python_files.iter().map(|file| file.original_name.as_str()).collect();
     assert_eq!(names, ["b.py", "c.py", "a.py"]);
@@ -323,10 +312,8 @@ fn extraction() {
         .entry(b'0', "none", 0, "", b"y");
     for (name, archive) in [("a.zip", zipped), ("a.tgz", tarred.gzip())] {
         let path = place.write(name, archive);
-        let info = PythonDependencyInfo {
-            archives: vec![PythonArchive::new(path, &format!("{name}#nested/target"))],
-            ..Default::default()
-        };
+        let info = PythonDependencyInfo::default()
+            .with_archives(vec![PythonArchive::new(path, &format!("{name}#nested/target"))]);
         let mut manager = place.manager(info);
         manager.open().unwrap();
         let base = manager.create_environment().unwrap().host_path().to_owned();

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use support::archives::{DIRECTORY, FILE, SYMLINK, Tar, ZipEntry, pax, zip};
 use support::{Place, listing};
-use vivarium_env::{
-    EnvironmentSettings, MaterializeLimits, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, PythonFile,
-};
+use vivarium_env::{MaterializeLimits, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, PythonFile};
 
 /// Refuses `archive` and looks for every piece of `expected` in the message.
 fn refused(name: &str, archive: &[u8], expected: &[&str]) {
@@ -19,7 +17,7 @@ fn refused(name: &str, archive: &[u8], expected: &[&str]) {
 fn refused_within(limits: MaterializeLimits, name: &str, archive: &[u8], expected: &[&str]) {
     let place = Place::new();
     let secret = place.write("secret", "untouched");
-    let settings = EnvironmentSettings { limits, ..place.settings() };
+    let settings = place.settings().with_limits(limits);
     let message = place.refusal_with(settings, name, archive);
     for piece in expected.iter().chain(&[name]) {
         assert!(message.contains(piece), "'{piece}' is not in: {message}");
@@ -30,21 +28,18 @@ fn refused_within(limits: MaterializeLimits, name: &str, archive: &[u8], expecte
 fn accepted(name: &str, archive: &[u8]) -> Vec<String> {
     let place = Place::new();
     let path = place.write(name, archive);
-    let info =
-        PythonDependencyInfo { archives: vec![PythonArchive::new(path, &format!("{name}#x"))], ..Default::default() };
+    let info = PythonDependencyInfo::default().with_archives(vec![PythonArchive::new(path, &format!("{name}#x"))]);
     let mut manager = place.manager(info);
     manager.open().unwrap_or_else(|error| panic!("{}", support::with_causes(&error)));
     listing(&manager.create_environment().unwrap().host_path().join("python-archives/x"))
 }
 
 fn small() -> MaterializeLimits {
-    MaterializeLimits {
-        entries: 20,
-        total_bytes: 10_000,
-        file_bytes: 5_000,
-        compression_ratio_floor: 20_000,
-        ..Default::default()
-    }
+    MaterializeLimits::default()
+        .with_entries(20)
+        .with_total_bytes(10_000)
+        .with_file_bytes(5_000)
+        .with_compression_ratio_floor(20_000)
 }
 
 #[test]
@@ -130,7 +125,7 @@ fn entry_below_a_symlink() {
     let first = place.write("1.tar", Tar::default().entry(b'2', "x", 0o777, "nowhere", b"").finish());
     let second = place.write("2.tar", Tar::default().file("f", b"").finish());
     let archives = vec![PythonArchive::new(first, "1.tar#t"), PythonArchive::new(second, "2.tar#t/x")];
-    let error = place.manager(PythonDependencyInfo { archives, ..Default::default() }).open().unwrap_err();
+    let error = place.manager(PythonDependencyInfo::default().with_archives(archives)).open().unwrap_err();
     assert!(error.to_string().contains("2.tar"), "{error}");
     assert!(place.leftovers().is_empty());
 }
@@ -187,9 +182,9 @@ fn duplicates_and_names_that_differ_in_case() {
 fn case_is_kept_apart_where_the_operator_says_so() {
     let place = Place::new();
     let path = place.write("a.zip", zip(&[ZipEntry::file("A", "1"), ZipEntry::file("a", "2")]));
-    let limits = MaterializeLimits { refuse_case_collisions: false, ..Default::default() };
-    let settings = EnvironmentSettings { limits, ..place.settings() };
-    let info = PythonDependencyInfo { archives: vec![PythonArchive::new(path, "a.zip")], ..Default::default() };
+    let limits = MaterializeLimits::default().with_refuse_case_collisions(false);
+    let settings = place.settings().with_limits(limits);
+    let info = PythonDependencyInfo::default().with_archives(vec![PythonArchive::new(path, "a.zip")]);
     PythonEnvironmentManager::new(info, Arc::new(settings), place.job()).open().unwrap();
 }
 
@@ -263,10 +258,10 @@ fn too_many_bytes() {
     refused_within(small(), "a.tar", &Tar::default().file("big", &[1; 5_001]).finish(), &["big", "more than 5000"]);
     let three = [1, 2, 3].map(|index| ZipEntry::file(format!("f{index}"), vec![1; 4_000]));
     refused_within(small(), "a.zip", &zip(&three), &["f3", "more than 10000 bytes"]);
-    let names = MaterializeLimits { name_bytes: 100, ..Default::default() };
+    let names = MaterializeLimits::default().with_name_bytes(100);
     let long = [ZipEntry::file("n".repeat(60), ""), ZipEntry::file("m".repeat(60), "")];
     refused_within(names, "a.zip", &zip(&long), &["names of all entries"]);
-    let archive = MaterializeLimits { archive_bytes: 100, ..Default::default() };
+    let archive = MaterializeLimits::default().with_archive_bytes(100);
     refused_within(archive, "a.zip", &zip(&[ZipEntry::file("f", vec![1; 100])]), &["bigger than 100 bytes"]);
 }
 
@@ -302,10 +297,8 @@ fn targets_outside_the_working_directory() {
     let place = Place::new();
     let path = place.write("x.zip", zip(&[ZipEntry::file("f", "")]));
     for target in ["../../escape", "/abs", "a/../b", "", ".", "a\\b", "a\0b"] {
-        let info = PythonDependencyInfo {
-            archives: vec![PythonArchive::new(&path, &format!("x.zip#{target}"))],
-            ..Default::default()
-        };
+        let info =
+            PythonDependencyInfo::default().with_archives(vec![PythonArchive::new(&path, &format!("x.zip#{target}"))]);
         let error = place.manager(info).open().unwrap_err().to_string();
         assert!(error.contains("the target") && error.contains("x.zip"), "{error}");
         assert!(place.leftovers().is_empty());
@@ -317,7 +310,7 @@ fn python_files_that_do_not_fit() {
     let place = Place::new();
     let file = place.write("f.py", "");
     let other = place.write("other/f.py", "");
-    let open = |python_files| place.manager(PythonDependencyInfo { python_files, ..Default::default() }).open();
+    let open = |python_files| place.manager(PythonDependencyInfo::default().with_python_files(python_files)).open();
     let error = open(vec![PythonFile::new(&file, "f.py"), PythonFile::new(&other, "f.py")]).unwrap_err().to_string();
     assert!(error.contains("would both be placed in python-files/f.py"), "{error}");
     for name in ["../f.py", "a/b.py", "", "..", ".zip", "a\0.py"] {
@@ -373,7 +366,7 @@ fn unreadable_directories_are_removed_again() {
     let place = Place::new();
     let path = place.write("a.zip", zip(&entries));
     let archives = vec![PythonArchive::new(path, "a.zip")];
-    let mut manager = place.manager(PythonDependencyInfo { archives, ..Default::default() });
+    let mut manager = place.manager(PythonDependencyInfo::default().with_archives(archives));
     manager.open().unwrap();
     manager.close();
     assert!(place.leftovers().is_empty());

@@ -15,9 +15,8 @@ use vivarium_env::{MaterializeLimits, PythonDependencyInfo, PythonEnvironmentMan
 
 /// Opens an environment with one directory of python files, and returns what there is of it, or the message.
 fn directory(place: &Place, limits: MaterializeLimits) -> Result<Vec<String>, String> {
-    let info =
-        PythonDependencyInfo { python_files: vec![PythonFile::new(place.path("code"), "code")], ..Default::default() };
-    let settings = vivarium_env::EnvironmentSettings { limits, ..place.settings() };
+    let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(place.path("code"), "code")]);
+    let settings = place.settings().with_limits(limits);
     let mut manager = PythonEnvironmentManager::new(info, std::sync::Arc::new(settings), place.job());
     if let Err(error) = manager.open() {
         assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
@@ -71,7 +70,7 @@ fn a_second_name_of_a_file_is_a_file() {
 
 #[test]
 fn directories_are_counted_before_they_are_read() {
-    let limits = || MaterializeLimits { entries: 30, total_bytes: 1 << 20, file_bytes: 1 << 19, ..Default::default() };
+    let limits = || MaterializeLimits::default().with_entries(30).with_total_bytes(1 << 20).with_file_bytes(1 << 19);
     let place = Place::new();
     for number in 0..40 {
         place.write(&format!("code/{number}.py"), "");

@@ -202,15 +202,13 @@ fn what_the_user_should_know_is_reported() {
             ZipEntry::file("lib/python3.13/site-packages/b.py", ""),
         ]),
     );
-    let info = PythonDependencyInfo {
-        python_files: vec![
+    let info = PythonDependencyInfo::default()
+        .with_python_files(vec![
             vivarium_env::PythonFile::new(module, "json.py"),
             vivarium_env::PythonFile::new(package, "lib.zip"),
-        ],
-        archives: vec![vivarium_env::PythonArchive::new(venv, "venv.zip#venv")],
-        python_executable: "venv/bin/python".into(),
-        ..Default::default()
-    };
+        ])
+        .with_archives(vec![vivarium_env::PythonArchive::new(venv, "venv.zip#venv")])
+        .with_python_executable("venv/bin/python".into());
     let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings(&place)), place.job());
     manager.open().unwrap();
     let environment = manager.create_environment().unwrap();

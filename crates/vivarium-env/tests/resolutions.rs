@@ -10,10 +10,7 @@ use std::sync::Arc;
 use resolving::{guest, info, open, open_with, settings};
 use support::wheels::Wheel;
 use support::{Place, with_causes};
-use vivarium_env::{
-    EnvironmentError, EnvironmentSettings, PythonDependencyInfo, PythonEnvironmentManager, RequirementsError,
-    RequirementsLock, Store,
-};
+use vivarium_env::{EnvironmentError, PythonEnvironmentManager, RequirementsError, RequirementsLock, Store};
 
 #[test]
 fn a_lock_needs_no_resolver() {
@@ -71,7 +68,7 @@ fn a_resolution_is_remembered_until_the_cache_changes() {
     Wheel::new("alpha", "1.0").write(&place.path("cache"));
     let with_store = || {
         let store = Arc::new(Store::open(place.path("store")).unwrap());
-        EnvironmentSettings { store: Some(store), ..settings(&place) }
+        settings(&place).with_store(Some(store))
     };
     let first = open_with(&place, with_store(), "alpha\n").unwrap().environment.key().unwrap().to_owned();
     let mut without_pip = with_store();
@@ -93,10 +90,10 @@ fn what_is_in_the_store_needs_no_index() {
     place.write("simple/alpha/index.html", format!("<a href='../../files/{0}'>{0}</a>", wheel.file_name()));
     let open = |use_index| {
         let store = Arc::new(Store::open(place.path("store")).unwrap());
-        let mut settings = EnvironmentSettings { store: Some(store), ..settings(&place) };
+        let mut settings = settings(&place).with_store(Some(store));
         settings.requirements.use_index = use_index;
         settings.requirements.index_url = Some(format!("file://{}", place.path("simple").display()));
-        let info = PythonDependencyInfo { requirements_cache_directory: None, ..info(&place, "alpha\n") };
+        let info = info(&place, "alpha\n").with_requirements_cache_directory(None);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), place.job());
         manager.open()?;
         Ok::<_, EnvironmentError>(manager.create_environment()?.key().unwrap().to_owned())
@@ -118,7 +115,7 @@ fn an_operators_wheels_come_before_the_index() {
         settings.requirements.use_index = true;
         settings.requirements.index_url = Some(format!("file://{}", place.path("simple").display()));
         settings.requirements.wheels = wheels.to_vec();
-        let info = PythonDependencyInfo { requirements_cache_directory: None, ..info(&place, "alpha\n") };
+        let info = info(&place, "alpha\n").with_requirements_cache_directory(None);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), place.job());
         manager.open()?;
         Ok::<_, EnvironmentError>(manager.create_environment()?.requirements_lock().packages.len())
@@ -141,7 +138,7 @@ fn what_an_operator_has_comes_from_nowhere_else() {
         settings.requirements.use_index = true;
         settings.requirements.index_url = Some(format!("file://{}", place.path("simple").display()));
         settings.requirements.wheels = wheels.to_vec();
-        let info = PythonDependencyInfo { requirements_cache_directory: None, ..info(&place, requirements) };
+        let info = info(&place, requirements).with_requirements_cache_directory(None);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), place.job());
         manager.open()?;
         Ok::<_, EnvironmentError>(manager.create_environment()?.requirements_lock().to_string())

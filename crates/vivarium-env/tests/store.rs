@@ -15,19 +15,19 @@ use vivarium_env::{
     PythonFile, Store, TenantId,
 };
 
-const EVERYTHING: CollectPolicy = CollectPolicy { max_age: Duration::MAX, max_bytes: 0 };
+fn everything() -> CollectPolicy {
+    CollectPolicy::default().with_max_age(Duration::MAX).with_max_bytes(0)
+}
 
 fn settings(place: &Place, tenant: &str) -> Arc<EnvironmentSettings> {
     let store = Store::open(place.path("store")).unwrap();
-    Arc::new(EnvironmentSettings { store: Some(Arc::new(store)), tenant: TenantId::new(tenant), ..place.settings() })
+    Arc::new(place.settings().with_store(Some(Arc::new(store))).with_tenant(TenantId::new(tenant)))
 }
 
 fn inputs(place: &Path) -> PythonDependencyInfo {
-    PythonDependencyInfo {
-        python_files: vec![PythonFile::new(place.join("m.py"), "m.py"), PythonFile::new(place.join("d"), "d")],
-        archives: vec![PythonArchive::new(place.join("a.zip"), "a.zip")],
-        ..Default::default()
-    }
+    PythonDependencyInfo::default()
+        .with_python_files(vec![PythonFile::new(place.join("m.py"), "m.py"), PythonFile::new(place.join("d"), "d")])
+        .with_archives(vec![PythonArchive::new(place.join("a.zip"), "a.zip")])
 }
 
 fn place_with_inputs() -> Place {
@@ -98,12 +98,12 @@ fn a_tree_in_use_is_not_collected_and_an_unused_one_is() {
     assert_eq!((listed.len(), &listed[0].key, listed[0].in_use), (1, &key, true));
     assert_eq!(listed[0].bytes, 50 * 1000 + 12);
     first.close();
-    assert_eq!(store.collect(&EVERYTHING).unwrap().kept, 1);
+    assert_eq!(store.collect(&everything()).unwrap().kept, 1);
     assert!(!store.remove(&key).unwrap());
     assert!(path.exists());
     second.close();
     assert_eq!(store.collect(&CollectPolicy::default()).unwrap().kept, 1);
-    let collected = store.collect(&EVERYTHING).unwrap();
+    let collected = store.collect(&everything()).unwrap();
     assert_eq!((collected.removed, collected.freed_bytes, collected.kept), (vec![key.clone()], 50_012, 0));
     assert!(!path.exists());
     let again = open(&place, "a", "3");

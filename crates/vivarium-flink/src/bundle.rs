@@ -39,7 +39,7 @@ impl BundleRunner {
         config: SandboxConfig,
     ) -> Self {
         let host = state.clone().map(|state| state as Arc<dyn vivarium_sandbox::HostService>);
-        Self { bundle, data, state, image, config: SandboxConfig { host, ..config }, guest: None }
+        Self { bundle, data, state, image, config: config.with_host(host), guest: None }
     }
 
     /// Runs one instruction: takes what comes for it, and sends what comes of it.

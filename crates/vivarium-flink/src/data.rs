@@ -42,7 +42,7 @@ pub enum Item {
 pub type Received = mpsc::UnboundedReceiver<Vec<Item>>;
 
 /// `None` when the stream has ended.
-type Shared = Arc<Mutex<Option<Inboxes>>>;
+type SharedInboxes = Arc<Mutex<Option<Inboxes>>>;
 
 #[derive(Debug, Default)]
 struct Inboxes {
@@ -94,7 +94,7 @@ impl Inboxes {
 /// One stream, to one server.
 #[derive(Debug, Clone)]
 pub struct DataStream {
-    inboxes: Shared,
+    inboxes: SharedInboxes,
     elements: mpsc::Sender<Elements>,
 }
 
@@ -147,7 +147,7 @@ impl DataStream {
 }
 
 /// Closes all inboxes when the pump ends, in whatever way: whoever waits learns that nothing more will come.
-struct Closing(Shared);
+struct Closing(SharedInboxes);
 
 impl Drop for Closing {
     fn drop(&mut self) {
@@ -155,7 +155,7 @@ impl Drop for Closing {
     }
 }
 
-fn lock(inboxes: &Shared) -> std::sync::MutexGuard<'_, Option<Inboxes>> {
+fn lock(inboxes: &SharedInboxes) -> std::sync::MutexGuard<'_, Option<Inboxes>> {
     // They are changed in single steps, so a panic elsewhere leaves them valid.
     inboxes.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -165,7 +165,7 @@ pub(crate) fn stream_of<T: Send + 'static>(receiver: mpsc::Receiver<T>) -> impl 
     futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) })
 }
 
-async fn pump(server: &mut Server, outgoing: mpsc::Receiver<Elements>, inboxes: &Shared) -> Result<(), Error> {
+async fn pump(server: &mut Server, outgoing: mpsc::Receiver<Elements>, inboxes: &SharedInboxes) -> Result<(), Error> {
     let mut incoming = server.data(stream_of(outgoing)).await?;
     while let Some(elements) = incoming.next().await? {
         sort(elements, inboxes);
@@ -174,7 +174,7 @@ async fn pump(server: &mut Server, outgoing: mpsc::Receiver<Elements>, inboxes: 
 }
 
 /// Puts elements and timers into the inboxes of their instructions.
-fn sort(Elements { data, timers }: Elements, inboxes: &Shared) {
+fn sort(Elements { data, timers }: Elements, inboxes: &SharedInboxes) {
     let mut by_instruction = HashMap::<String, Vec<Item>>::new();
     for data in data {
         by_instruction.entry(data.instruction_id.clone()).or_default().push(Item::Data(data));

@@ -57,13 +57,13 @@ pub enum Error {
     StreamEnded(&'static str),
     /// Functions may have run, and a new connection is no longer allowed.
     #[error(
-        "the bundle asks for Flink's server at {0}, and behind its second wall the worker connects to no other than those of its first \
+        "the bundle asks for Flink's server at {0}, and in its process sandbox the worker connects to no other than those of its first \
          bundle; is this Flink 2.3?"
     )]
     NoNewConnection(String),
-    /// The second wall could not be put up, and no function runs without it.
+    /// The process sandbox could not be enforced, and no function runs without it.
     #[error("{0}")]
-    SecondWall(#[from] vivarium_sandbox::SecondWallError),
+    ProcessSandbox(#[from] vivarium_sandbox::ProcessSandboxError),
     /// The job's environment or the operator's settings cannot be used.
     #[error("{0}")]
     Settings(String),
@@ -73,7 +73,7 @@ impl From<vivarium_sandbox::Error> for Error {
     fn from(error: vivarium_sandbox::Error) -> Self {
         match error {
             vivarium_sandbox::Error::Guest(error) => {
-                let text = vivarium::PythonError { function: None, row: None, batch: None, error: *error }.traceback();
+                let text = vivarium::PythonError::without_rows(*error).traceback();
                 Self::Python(text.trim_end().to_owned())
             }
             sandbox @ vivarium_sandbox::Error::Limit(_) => Self::Sandbox {

@@ -32,7 +32,7 @@ const LIMITS_TEXT: &str = "\
 # Names and defaults: `wasm-run run --help`, docs/flink.md.
 
 # No function runs where the kernel lacks Landlock or seccomp:
-# second_wall = \"require\"
+# process_sandbox = \"require\"
 # Each worker writes its metrics (docs/for-operators.md) into a file of this folder:
 # metrics = { folder = \"/var/lib/prometheus/node-exporter\" }
 

@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_job_asks_for_less_and_never_gets_more() {
-        let allowed = Limits { memory: 128 << 20, ..Limits::default() };
+        let allowed = Limits::default().with_memory(128 << 20);
         let limits = variables(&[("VIVARIUM_LIMIT_memory", "64MiB"), ("PATH", "x")]).limits(&allowed).unwrap();
         assert_eq!(limits.memory, 64 << 20);
         let limits = variables(&[("VIVARIUM_LIMIT_memory", "4GiB")]).limits(&allowed).unwrap();

@@ -16,7 +16,7 @@
 //! * Nothing that a job made is unpickled, evaluated or imported on the host: payloads pass through as bytes.
 //! * A guest speaks for its own bundle only: it names neither instruction nor worker.
 //! * After an error the sandbox is dropped, and the next instruction starts a new one.
-//! * No function runs before the worker is behind its second wall ([`Worker::run`]): its connections are made by then.
+//! * No function runs before the worker is in its process sandbox ([`Worker::run`]): its connections are made by then.
 #![forbid(unsafe_code)]
 
 mod bundle;
@@ -41,5 +41,5 @@ pub use install::{Installed, PYTHON_VERSIONS, install};
 pub use job::JobVariables;
 pub use launch::{NotFlink, Question, site_packages};
 pub use logging::{FlinkLog, LogSink, log};
-pub use settings::{MetricsSettings, Settings, SettingsError, WallPolicy};
+pub use settings::{MetricsSettings, ProcessSandboxPolicy, Settings, SettingsError};
 pub use worker::{Sandboxes, Worker, WorkerOptions};

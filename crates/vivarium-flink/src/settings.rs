@@ -8,11 +8,12 @@ use vivarium_sandbox::{Limits, LimitsError};
 /// What the operator of a cluster allows. Written as TOML; `install` leaves one that says how.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Settings {
     /// What each sandbox may use.
     pub limits: Limits,
-    /// Whether functions run where the kernel lacks a part of the second wall.
-    pub second_wall: WallPolicy,
+    /// Whether functions run where the kernel lacks a part of the process sandbox.
+    pub process_sandbox: ProcessSandboxPolicy,
     /// Where workers tell what they do.
     pub metrics: MetricsSettings,
 }
@@ -25,10 +26,10 @@ pub struct MetricsSettings {
     pub folder: Option<PathBuf>,
 }
 
-/// What a worker does on a kernel that lacks Landlock or seccomp ([`SecondWall`](vivarium_sandbox::SecondWall)).
+/// What a worker does on a kernel that lacks Landlock or seccomp ([`ProcessSandbox`](vivarium_sandbox::ProcessSandbox)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WallPolicy {
+pub enum ProcessSandboxPolicy {
     /// Functions run, and the log says what is missing.
     #[default]
     IfAvailable,
@@ -38,6 +39,7 @@ pub enum WallPolicy {
 
 /// Why the operator's file cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SettingsError {
     /// It cannot be read.
     #[error("the limits in {} cannot be read: {source}", .path.display())]
@@ -93,11 +95,11 @@ mod tests {
     #[test]
     fn what_the_operator_says_counts_and_what_is_misspelt_is_refused() {
         assert_eq!(read("").unwrap(), Settings::default());
-        let settings = read("second_wall = \"require\"\n[limits]\nmemory = \"64MiB\"\n").unwrap();
-        assert_eq!((settings.second_wall, settings.limits.memory), (WallPolicy::Require, 64 << 20));
+        let settings = read("process_sandbox = \"require\"\n[limits]\nmemory = \"64MiB\"\n").unwrap();
+        assert_eq!((settings.process_sandbox, settings.limits.memory), (ProcessSandboxPolicy::Require, 64 << 20));
         let settings = read("metrics = { folder = \"/m\" }").unwrap();
         assert_eq!(settings.metrics.folder.as_deref(), Some(Path::new("/m")));
-        for wrong in ["second_wall = \"required\"", "secondwall = \"require\"", "[limits]\nmemroy = 1"] {
+        for wrong in ["process_sandbox = \"required\"", "secondwall = \"require\"", "[limits]\nmemroy = 1"] {
             assert!(matches!(read(wrong), Err(SettingsError::Parse { .. })), "{wrong}");
         }
     }

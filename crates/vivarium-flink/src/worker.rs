@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use futures::channel::mpsc;
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
-use vivarium_sandbox::{Image, SandboxConfig, SecondWall, SecondWallError};
+use vivarium_sandbox::{Image, ProcessSandbox, ProcessSandboxError, SandboxConfig};
 use vivarium_text::OneLine;
 
 use crate::bundle::BundleRunner;
@@ -72,12 +72,12 @@ impl Worker {
 
     /// Runs instructions in these sandboxes until Flink closes the stream. Without sandboxes every instruction fails with the reason.
     ///
-    /// The process goes behind `wall` when the first bundle has its streams, and before a function runs. From then on there are no new
+    /// The process goes into `process_sandbox` when the first bundle has its streams, and before a function runs. From then on there are no new
     /// connections: Flink gives a worker one server for data and one for state, whatever bundles it runs.
     ///
     /// # Errors
     /// When the stream cannot be opened. A bundle that fails is reported to Flink, and the worker goes on.
-    pub async fn run(self, sandboxes: Result<Sandboxes, String>, wall: SecondWall) -> Result<(), Error> {
+    pub async fn run(self, sandboxes: Result<Sandboxes, String>, process_sandbox: ProcessSandbox) -> Result<(), Error> {
         let (responses, outgoing) = mpsc::unbounded();
         let settings =
             json!({ "state_cache": state_cache(&self.provision), "log_levels": log_levels(&self.provision) });
@@ -86,10 +86,10 @@ impl Worker {
             control: self.control.clone(),
             sandboxes,
             settings,
-            runners: Shared::default(),
-            data: Shared::default(),
-            state: Shared::default(),
-            wall: Wall::new(wall),
+            runners: MadeOnce::default(),
+            data: MadeOnce::default(),
+            state: MadeOnce::default(),
+            restriction: Restriction::new(process_sandbox),
         });
         let mut control = self.control;
         let mut instructions = control.control(outgoing).await?;
@@ -157,58 +157,58 @@ struct Bundles {
     sandboxes: Result<Sandboxes, String>,
     /// What the guest is told of the job's configuration, by the names in its description of a bundle.
     settings: serde_json::Value,
-    runners: Shared<Mutex<BundleRunner>>,
+    runners: MadeOnce<Mutex<BundleRunner>>,
     /// By address.
-    data: Shared<DataStream>,
-    state: Shared<StateStream>,
-    wall: Wall,
+    data: MadeOnce<DataStream>,
+    state: MadeOnce<StateStream>,
+    restriction: Restriction,
 }
 
-/// The second wall, which is raised once.
+/// The process sandbox, which is enforced once.
 #[derive(Debug)]
-struct Wall {
-    planned: std::sync::Mutex<Option<SecondWall>>,
-    raised: OnceCell<Result<(), SecondWallError>>,
+struct Restriction {
+    planned: std::sync::Mutex<Option<ProcessSandbox>>,
+    in_force: OnceCell<Result<(), ProcessSandboxError>>,
 }
 
-impl Wall {
-    fn new(planned: SecondWall) -> Self {
-        Self { planned: std::sync::Mutex::new(Some(planned)), raised: OnceCell::new() }
+impl Restriction {
+    fn new(planned: ProcessSandbox) -> Self {
+        Self { planned: std::sync::Mutex::new(Some(planned)), in_force: OnceCell::new() }
     }
 
-    /// Puts it up, unless it is. Where that failed, it fails for everybody.
-    async fn raise(&self) -> Result<(), Error> {
-        Ok(self.raised.get_or_init(|| async { self.put_up() }).await.clone()?)
+    /// Enforces it, unless it is in force. Where that failed, it fails for everybody.
+    async fn enforce(&self) -> Result<(), Error> {
+        Ok(self.in_force.get_or_init(|| async { self.enforce_now() }).await.clone()?)
     }
 
-    fn put_up(&self) -> Result<(), SecondWallError> {
+    fn enforce_now(&self) -> Result<(), ProcessSandboxError> {
         let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let raised = planned.ok_or(SecondWallError::AlreadyRaised)?.raise()?;
-        if !raised.files || !raised.calls {
+        let status = planned.ok_or(ProcessSandboxError::AlreadyEnforced)?.enforce()?;
+        if !status.files || !status.calls {
             tracing::warn!(
-                ?raised,
-                "this system has no second wall, or a part of it only: WebAssembly is the only other one"
+                ?status,
+                "this system lacks Landlock or seccomp: WebAssembly is the only boundary that is whole"
             );
         }
         Ok(())
     }
 
-    fn is_up(&self) -> bool {
-        matches!(self.raised.get(), Some(Ok(())))
+    fn is_in_force(&self) -> bool {
+        matches!(self.in_force.get(), Some(Ok(())))
     }
 }
 
 /// Things that bundles share, each made by the first who wants it. Who wants another one does not wait for that.
 #[derive(Debug)]
-struct Shared<T>(std::sync::Mutex<HashMap<String, Arc<OnceCell<Arc<T>>>>>);
+struct MadeOnce<T>(std::sync::Mutex<HashMap<String, Arc<OnceCell<Arc<T>>>>>);
 
-impl<T> Default for Shared<T> {
+impl<T> Default for MadeOnce<T> {
     fn default() -> Self {
         Self(std::sync::Mutex::default())
     }
 }
 
-impl<T> Shared<T> {
+impl<T> MadeOnce<T> {
     async fn get(&self, key: &str, make: impl Future<Output = Result<T, Error>>) -> Result<Arc<T>, Error> {
         let cell = Arc::clone(self.lock().entry(key.to_owned()).or_default());
         cell.get_or_try_init(|| async { make.await.map(Arc::new) }).await.cloned()
@@ -274,7 +274,7 @@ impl Bundles {
                 Some(url) => Some(BundleState::new((*self.state.get(url, self.state_stream(url)).await?).clone())),
                 None => None,
             };
-            self.wall.raise().await?;
+            self.restriction.enforce().await?;
             Ok(Mutex::new(BundleRunner::new(bundle, (*data).clone(), state, image.clone(), config.clone())))
         };
         self.runners.get(id, make).await
@@ -289,7 +289,7 @@ impl Bundles {
     }
 
     async fn server(&self, url: &str) -> Result<Server, Error> {
-        if self.wall.is_up() {
+        if self.restriction.is_in_force() {
             return Err(Error::NoNewConnection(url.to_owned()));
         }
         Server::connect(url, &self.id).await
@@ -318,22 +318,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wall_that_cannot_be_raised_lets_no_bundle_run() {
+    async fn a_process_sandbox_that_cannot_be_enforced_lets_no_bundle_run() {
         let missing = tempfile::tempdir().unwrap().path().join("missing");
-        let wall = Wall::new(SecondWall::new().allow_reading(&missing));
+        let restriction = Restriction::new(ProcessSandbox::new().allow_reading(&missing));
         for _ in 0..2 {
-            let error = wall.raise().await.unwrap_err();
+            let error = restriction.enforce().await.unwrap_err();
             assert!(
-                matches!(&error, Error::SecondWall(SecondWallError::Path { path, .. }) if *path == missing),
+                matches!(&error, Error::ProcessSandbox(ProcessSandboxError::Path { path, .. }) if *path == missing),
                 "{error}"
             );
         }
-        assert!(!wall.is_up());
+        assert!(!restriction.is_in_force());
     }
 
     #[tokio::test]
     async fn one_thing_that_is_not_ready_keeps_nobody_from_another() {
-        let shared = Shared::<u32>::default();
+        let shared = MadeOnce::<u32>::default();
         let mut dead = Box::pin(shared.get("dead", std::future::pending()));
         assert!(futures::poll!(&mut dead).is_pending());
         assert_eq!(*shared.get("alive", async { Ok(1) }).await.unwrap(), 1);

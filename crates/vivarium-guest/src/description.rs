@@ -59,6 +59,7 @@ impl FromStr for ImageName {
 
 /// What an image will be, before it is built.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ImageDescription {
     /// Its name.
     pub name: ImageName,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Why an image cannot be built, found or read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// There is no directory to keep images in.
     #[error("no directory for the guest image: set VIVARIUM_CACHE_DIR, XDG_CACHE_HOME or HOME")]

@@ -9,6 +9,7 @@ use crate::error::Error;
 
 /// Where an image lies. `vivarium_sandbox::Image::open` takes [`ImageLocation::directory`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageLocation {
     /// Folder of the image: `guest.wasm.gz`, `manifest.json` and the compiled code.
     pub directory: PathBuf,
@@ -31,6 +32,7 @@ impl ImageLocation {
 
 /// What an image was built from and contains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Manifest {
     /// Version of this file's format.
     pub format: u32,
@@ -86,6 +88,7 @@ impl Manifest {
 
 /// What `wasm-run guest info` shows.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct ImageInfo {
     /// Folder of the image.
     pub directory: PathBuf,

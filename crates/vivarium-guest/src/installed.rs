@@ -2,7 +2,8 @@
 //!
 //! They are copied into the cache, not used where they are: machine code is kept beside an image, by each user for himself, and the rules
 //! of whom to trust stay those of the cache. A folder that others could write is left alone, and so is a module without its recorded
-//! hash; both would be a guest that somebody else chose.
+//! hash; both would be a guest that somebody else chose. Machine code that was installed, too, is copied with its record. It is for the
+//! kind of processor that the program was packed on; on another one the first use compiles, as it does without.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub(crate) fn copy(image: &ImageDescription, folder: &Path, target: &Path) -> Re
     build::replace_folder(target, |target| {
         let target = ImageLocation { directory: target.to_owned() };
         std::fs::write(target.module(), &module).map_err(Error::io("write", &target.module()))?;
+        vivarium_sandbox::copy_compiled(&source.directory, &target.directory).map_err(Error::Installed)?;
         manifest.write(&target.directory.join("manifest.json"))
     })?;
     Ok(true)
@@ -92,6 +94,29 @@ mod tests {
         let copied = ImageLocation { directory: target };
         assert_eq!(std::fs::read(copied.module()).unwrap(), std::fs::read(image.module()).unwrap());
         assert_eq!(copied.manifest().unwrap(), image.manifest().unwrap());
+    }
+
+    #[test]
+    fn machine_code_is_copied_with_its_record_unless_others_can_write_it() {
+        let (folder, cache) = (folder(), tempfile::tempdir().unwrap());
+        let compiled = install(folder.path(), b"module", b"module").directory.join("compiled");
+        std::fs::create_dir(&compiled).unwrap();
+        for name in ["1.cwasm", "1.json", "lock"] {
+            std::fs::write(compiled.join(name), name).unwrap();
+            std::fs::set_permissions(compiled.join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let target = cache.path().join("image");
+        assert!(copy(&crate::images()[0], folder.path(), &target).unwrap());
+        assert_eq!(std::fs::read_to_string(target.join("compiled/1.cwasm")).unwrap(), "1.cwasm");
+        assert_eq!(std::fs::read_to_string(target.join("compiled/1.json")).unwrap(), "1.json");
+        assert!(!target.join("compiled/lock").exists());
+        assert_eq!(target.join("compiled/1.cwasm").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+        std::fs::set_permissions(compiled.join("1.cwasm"), std::fs::Permissions::from_mode(0o666)).unwrap();
+        let another = cache.path().join("another");
+        let error = copy(&crate::images()[0], folder.path(), &another).unwrap_err();
+        assert!(matches!(error, Error::Installed(_)) && error.to_string().contains("others can write"), "{error}");
+        assert!(!another.exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::recipe;
 
 /// A part of an image, and its licence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Component {
     /// What it is called.
     pub name: String,

@@ -6,6 +6,7 @@ use crate::description::ImageDescription;
 
 /// One thing that happened during a build.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// Another process is building; this one waits for it to finish.
     Waiting {

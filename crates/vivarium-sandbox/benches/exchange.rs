@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StringArray, Strin
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use vivarium_sandbox::exchange::{DecodeLimits, Plan, Rows, decode, guest_type};
+use vivarium_sandbox::exchange::{DecodeLimits, Plan, RowCount, decode, guest_type};
 
 const ROWS: usize = 8192;
 const ARENA: u32 = 1 << 16;
@@ -47,7 +47,7 @@ fn exchange(criterion: &mut Criterion) {
             });
         });
         group.bench_function("out", |bencher| {
-            bencher.iter(|| decode(black_box(&memory), ARENA, &batch, true, Rows::Exactly(ROWS), &limits));
+            bencher.iter(|| decode(black_box(&memory), ARENA, &batch, true, RowCount::Exactly(ROWS), &limits));
         });
 
         let from: Vec<Buffer> = buffers(&columns, &memory, &batch, &limits);
@@ -78,7 +78,8 @@ fn exchange(criterion: &mut Criterion) {
 
 /// The buffers that cross, of their exact sizes.
 fn buffers(columns: &[ArrayRef], memory: &[u8], batch: &DataType, limits: &DecodeLimits) -> Vec<Buffer> {
-    let result = decode(memory, ARENA, batch, true, Rows::Exactly(ROWS), limits).expect("the batch that was written");
+    let result =
+        decode(memory, ARENA, batch, true, RowCount::Exactly(ROWS), limits).expect("the batch that was written");
     assert_eq!(result.to_data().child_data().len(), columns.len());
     let data = result.to_data();
     let of_column = |column: &arrow::array::ArrayData| {

@@ -39,10 +39,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image = Image::open(&runtime, &directory)?;
 
     // Once per tenant, and once per task.
-    let tenant = Tenant::new(TenantId::new("acme")?, &TenantLimits { memory: 1 << 30, ..TenantLimits::default() });
+    let tenant = Tenant::new(TenantId::new("acme")?, &TenantLimits::default().with_memory(1 << 30));
     let task = tenant.task(JobId::new("orders")?, TaskId::new("price-0")?);
-    let limits = Limits { memory: 128 << 20, batch_time: Duration::from_secs(5), ..Limits::default() };
-    let config = SandboxConfig { task: Arc::clone(&task), limits, ..SandboxConfig::default() };
+    let limits = Limits::default().with_memory(128 << 20).with_batch_time(Duration::from_secs(5));
+    let config = SandboxConfig::default().with_task(Arc::clone(&task)).with_limits(limits);
     let pool = Pool::new(&image, config, 2, |sandbox| {
         async move {
             sandbox.control(&json!({"op": "load", "source": SOURCE, "filename": "prices.py"})).await?;

@@ -22,7 +22,7 @@ use crate::account::Account;
 use crate::error::{LimitError, LimitKind};
 use crate::runtime::Runtime;
 use crate::share::{Share, ShareId, Weight};
-use crate::tenant::{Task, Tenant};
+use crate::tenant::{TaskAccount, Tenant};
 
 /// Room for one sandbox, until it is dropped. The instance has to be gone by then.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Room {
     ///
     /// # Errors
     /// The limit that leaves none.
-    pub(crate) fn now(runtime: &Runtime, task: &Arc<Task>) -> Result<Self, LimitError> {
+    pub(crate) fn now(runtime: &Runtime, task: &Arc<TaskAccount>) -> Result<Self, LimitError> {
         let instance = InstanceCharge::new(task)?;
         let slots = runtime.slots();
         let slot = slots.try_take(&task.tenant().share).ok_or_else(|| slots.error())?;
@@ -48,7 +48,7 @@ impl Room {
     ///
     /// # Errors
     /// The limit, when it leaves no room for any sandbox.
-    pub(crate) async fn wait(runtime: &Runtime, task: &Arc<Task>) -> Result<Self, LimitError> {
+    pub(crate) async fn wait(runtime: &Runtime, task: &Arc<TaskAccount>) -> Result<Self, LimitError> {
         let tenant = task.tenant();
         let instance = loop {
             match InstanceCharge::new(task) {
@@ -90,10 +90,10 @@ pub(crate) fn scarce(runtime: &Runtime, tenant: &Tenant) -> Option<LimitError> {
 
 /// One of the instances that a tenant may have, until it is dropped.
 #[derive(Debug)]
-struct InstanceCharge(Arc<Task>);
+struct InstanceCharge(Arc<TaskAccount>);
 
 impl InstanceCharge {
-    fn new(task: &Arc<Task>) -> Result<Self, LimitError> {
+    fn new(task: &Arc<TaskAccount>) -> Result<Self, LimitError> {
         let instances = &task.tenant().instances;
         match instances.try_charge(1) {
             true => Ok(Self(Arc::clone(task))),

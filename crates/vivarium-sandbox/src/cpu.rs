@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{LimitError, LimitKind};
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 
 /// Measures the thread that polls a call, only while it does.
 ///
@@ -15,7 +15,7 @@ use crate::tenant::Task;
 /// time, which its caller has read anyway.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
-    task: Arc<Task>,
+    task: Arc<TaskAccount>,
     limit: Option<Duration>,
     /// The thread's clock when time was last charged, in nanoseconds.
     charged_until: AtomicU64,
@@ -26,7 +26,7 @@ pub(crate) struct CpuMeter {
 }
 
 impl CpuMeter {
-    pub(crate) fn new(task: Arc<Task>, limit: Option<Duration>) -> Self {
+    pub(crate) fn new(task: Arc<TaskAccount>, limit: Option<Duration>) -> Self {
         Self {
             task,
             limit,
@@ -61,7 +61,7 @@ impl CpuMeter {
     }
 
     /// Whose processor time it is.
-    pub(crate) fn task(&self) -> &Arc<Task> {
+    pub(crate) fn task(&self) -> &Arc<TaskAccount> {
         &self.task
     }
 

@@ -8,8 +8,9 @@ use crate::exchange::ExchangeError;
 use crate::guest_error::GuestError;
 use crate::image::ImageError;
 use crate::limits::LimitsError;
+#[cfg(feature = "process-sandbox")]
+use crate::process_sandbox::ProcessSandboxError;
 use crate::quantity::{format_duration, format_size};
-use crate::second_wall::SecondWallError;
 use crate::snapshot::SnapshotError;
 use crate::wasi;
 
@@ -62,9 +63,10 @@ pub enum Error {
     #[error("the sandbox could not be started: {0:#}")]
     Start(#[source] wasmtime::Error),
 
-    /// The second wall was asked for and cannot be put up.
+    /// The process sandbox was asked for and cannot be enforced.
+    #[cfg(feature = "process-sandbox")]
     #[error(transparent)]
-    SecondWall(#[from] SecondWallError),
+    ProcessSandbox(#[from] ProcessSandboxError),
 
     /// An earlier call destroyed the sandbox, and no call is answered any more.
     #[error("the sandbox is gone since an earlier call: {reason}")]
@@ -89,6 +91,7 @@ impl Error {
 /// A limit and how it was reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
+#[non_exhaustive]
 pub struct LimitError {
     /// The limit.
     pub limit: LimitKind,

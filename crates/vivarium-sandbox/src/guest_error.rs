@@ -27,6 +27,7 @@ const MAX_SOURCE: usize = 4096;
 ///
 /// Strings are valid UTF-8, bounded, and without control characters other than line feeds and tabs in `message`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct GuestError {
     /// What sort of mistake it is.
     pub kind: GuestErrorKind,
@@ -82,6 +83,7 @@ pub enum GuestErrorKind {
 
 /// One line of a traceback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Frame {
     /// The file as the guest knows it.
     pub file: String,
@@ -91,6 +93,31 @@ pub struct Frame {
     pub function: String,
     /// The source line, when it is known.
     pub source: Option<String>,
+}
+
+impl GuestError {
+    /// An error of which nothing else is known.
+    pub fn new(kind: GuestErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            exception: None,
+            message: message.into(),
+            function: None,
+            row: None,
+            traceback: Vec::new(),
+            omitted_frames: 0,
+            arguments: Vec::new(),
+            exit: None,
+            cause: None,
+        }
+    }
+}
+
+impl Frame {
+    /// A line of a file, within a function.
+    pub fn new(file: impl Into<String>, line: u64, function: impl Into<String>, source: Option<String>) -> Self {
+        Self { file: file.into(), line, function: function.into(), source }
+    }
 }
 
 impl fmt::Display for GuestError {

@@ -11,7 +11,7 @@
 //! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
 //! sandbox gets no network, no file of the host, no variable of its environment; it sees `/env`, a read-only directory,
 //! and `/tmp`, a scratch directory in memory ([`wasi`]). Tenants share the processors in proportion to their weights
-//! ([`TenantLimits::cpu_weight`]). A process may put a [`SecondWall`] around itself.
+//! ([`TenantLimits::cpu_weight`]). A process may restrict itself, too (`ProcessSandbox`).
 //!
 //! Invariants:
 //! * The host owns every deadline. A call returns in time whatever the guest does, and dropping its future stops it.
@@ -19,6 +19,10 @@
 //!   [`Limits`] does not bound.
 //! * An instance serves one task for life, and a damaged one is never used again.
 //! * This crate knows nothing of Python functions, SQL or files of data: batches in, batches out.
+//!
+//! # Features
+//! * `process-sandbox` (default): `ProcessSandbox`, by Landlock and seccomp of Linux. Without it two crates less are compiled, and
+//!   WebAssembly is the only boundary. `wasm-run` always has it.
 //!
 //! # Example
 //! ```no_run
@@ -69,11 +73,13 @@ mod metrics;
 mod output;
 mod partial;
 mod pool;
+#[cfg(feature = "process-sandbox")]
+mod process_sandbox;
 mod quantity;
 mod runtime;
 mod sandbox;
 mod scheduler;
-mod second_wall;
+mod setters;
 mod share;
 mod snapshot;
 mod state;
@@ -89,15 +95,16 @@ pub use exposition::{Exposition, METRICS, Metric, MetricKind};
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use host_call::HostService;
-pub use image::{CompileEvent, Image, ImageError, trusted_directory};
+pub use image::{CompileEvent, Image, ImageError, copy_compiled, trusted_directory};
 pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
-pub use output::{Capture, Input, Output};
+pub use output::{Capture, InputSource, OutputTarget};
 pub use pool::{Lease, Pool};
+#[cfg(feature = "process-sandbox")]
+pub use process_sandbox::{ProcessSandbox, ProcessSandboxError, ProcessSandboxStatus};
 pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Answer, Call, ColumnCounts, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
-pub use second_wall::{RaisedWall, SecondWall, SecondWallError};
 pub use snapshot::{SnapshotError, snapshot};
-pub use tenant::{IdError, JobId, Task, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
+pub use tenant::{IdError, JobId, TaskAccount, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
 pub use warm::{EnvironmentSnapshot, WarmError};

@@ -6,11 +6,11 @@ use wasmtime::{Error, ResourceLimiter, Result};
 
 use crate::error::{LimitError, LimitKind};
 use crate::limits::Limits;
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 
 /// Allows one sandbox its memory, and charges it to its tenant for as long as the sandbox lives.
 pub(crate) struct Limiter {
-    task: Arc<Task>,
+    task: Arc<TaskAccount>,
     memory: u64,
     table_elements: u32,
     charged: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) fn new(task: Arc<Task>, limits: &Limits) -> Self {
+    pub(crate) fn new(task: Arc<TaskAccount>, limits: &Limits) -> Self {
         Self {
             task,
             memory: limits.memory,

@@ -23,11 +23,12 @@ use crate::quantity::{serde_duration, serde_size};
 /// use std::time::Duration;
 /// use vivarium_sandbox::Limits;
 ///
-/// let limits = Limits { memory: 512 << 20, batch_time: Duration::from_secs(5), ..Limits::default() };
+/// let limits = Limits::default().with_memory(512 << 20).with_batch_time(Duration::from_secs(5));
 /// assert!(limits.validate().is_ok());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Limits {
     /// Linear memory of the instance, in bytes: code, modules, data, everything Python sees.
     ///
@@ -172,14 +173,36 @@ impl Default for Limits {
     }
 }
 
+crate::__setters!(Limits {
+    with_memory: memory: u64,
+    with_batch_time: batch_time: Duration,
+    with_startup_time: startup_time: Duration,
+    with_queue_time: queue_time: Duration,
+    with_cpu_time: cpu_time: Option<Duration>,
+    with_table_elements: table_elements: u32,
+    with_batch_bytes: batch_bytes: u64,
+    with_output_bytes: output_bytes: u64,
+    with_output_rows: output_rows: u64,
+    with_output_items: output_items: u64,
+    with_request_bytes: request_bytes: u64,
+    with_reply_bytes: reply_bytes: u64,
+    with_name_bytes: name_bytes: u32,
+    with_log_bytes_per_second: log_bytes_per_second: Option<u64>,
+    with_scratch_bytes: scratch_bytes: u64,
+    with_scratch_files: scratch_files: u32,
+    with_open_files: open_files: u32,
+    with_path_bytes: path_bytes: u32,
+    with_random_bytes: random_bytes: u64,
+});
+
 impl Limits {
     /// These limits, none of them beyond `ceiling`'s.
     ///
     /// ```
     /// use vivarium_sandbox::Limits;
     ///
-    /// let ceiling = Limits { memory: 128 << 20, ..Limits::default() };
-    /// let asked = Limits { memory: 1 << 30, open_files: 16, ..Limits::default() };
+    /// let ceiling = Limits::default().with_memory(128 << 20);
+    /// let asked = Limits::default().with_memory(1 << 30).with_open_files(16);
     /// let limits = asked.within(&ceiling);
     /// assert_eq!((limits.memory, limits.open_files), (128 << 20, 16));
     /// ```
@@ -218,7 +241,7 @@ impl Limits {
     /// ```
     /// use vivarium_sandbox::Limits;
     ///
-    /// let asked = Limits { memory: 1 << 30, cpu_time: None, open_files: 16, ..Limits::default() };
+    /// let asked = Limits::default().with_memory(1 << 30).with_cpu_time(None).with_open_files(16);
     /// assert_eq!(asked.beyond(&Limits::default()), ["memory"]);
     /// assert!(asked.within(&Limits::default()).beyond(&Limits::default()).is_empty());
     /// ```
@@ -323,6 +346,7 @@ impl Limits {
 
 /// What single calls of a sandbox may use, where that is less than its [`Limits`]. `None`: what those say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallLimits {
     /// As [`Limits::batch_time`].
     pub time: Option<Duration>,
@@ -333,6 +357,13 @@ pub struct CallLimits {
     /// As [`Limits::reply_bytes`].
     pub reply_bytes: Option<u64>,
 }
+
+crate::__setters!(CallLimits {
+    with_time: time: Option<Duration>,
+    with_output_bytes: output_bytes: Option<u64>,
+    with_output_rows: output_rows: Option<u64>,
+    with_reply_bytes: reply_bytes: Option<u64>,
+});
 
 impl CallLimits {
     /// `limits`, with these where they are tighter.
@@ -350,6 +381,7 @@ impl CallLimits {
 /// A limit that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the limit `{field}` {problem}")]
+#[non_exhaustive]
 pub struct LimitsError {
     /// The field of [`Limits`].
     pub field: &'static str,

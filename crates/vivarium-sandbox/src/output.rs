@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vivarium_text as text;
 
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 use crate::wasi::{Admitted, OutputSink, Room, Stdin};
 use inherited::Inherited;
 
 /// What Python reads from stdin.
 #[derive(Debug, Clone, Default)]
-pub enum Input {
+#[non_exhaustive]
+pub enum InputSource {
     /// Nothing: end of file at once.
     #[default]
     Empty,
@@ -27,7 +28,7 @@ pub enum Input {
     Inherit,
 }
 
-impl Input {
+impl InputSource {
     pub(crate) fn stream(&self) -> Stdin {
         match self {
             Self::Empty => Stdin::Empty,
@@ -39,7 +40,8 @@ impl Input {
 
 /// Where what Python writes to stdout or stderr goes.
 #[derive(Debug, Clone, Default)]
-pub enum Output {
+#[non_exhaustive]
+pub enum OutputTarget {
     /// Tracing events of the target `vivarium::python`: at level `INFO` from stdout and `WARN` from stderr, one a line,
     /// with the fields `tenant`, `job`, `task`, `function`, `first_row` and `rows` (the rows of the input that the call was
     /// for) and `stream`. Control characters are escaped.
@@ -61,7 +63,7 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-impl Output {
+impl OutputTarget {
     pub(crate) fn sink(&self, stream: Stream, labels: &Arc<Labels>) -> Box<dyn OutputSink> {
         match self {
             Self::Log => Box::new(LogLines { stream, labels: Arc::clone(labels), line: Vec::new() }),
@@ -113,7 +115,7 @@ impl OutputSink for Capture {
 
 /// Whose lines they are.
 pub(crate) struct Labels {
-    task: Arc<Task>,
+    task: Arc<TaskAccount>,
     /// What is running.
     call: Mutex<Running>,
 }
@@ -126,7 +128,7 @@ struct Running {
 }
 
 impl Labels {
-    pub(crate) fn new(task: &Arc<Task>) -> Self {
+    pub(crate) fn new(task: &Arc<TaskAccount>) -> Self {
         Self { task: Arc::clone(task), call: Mutex::default() }
     }
 
@@ -308,7 +310,7 @@ mod tests {
         let subscriber =
             tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
-            let mut sink = Output::Log.sink(stream, &labels);
+            let mut sink = OutputTarget::Log.sink(stream, &labels);
             for bytes in writes {
                 sink.write(bytes).unwrap();
             }
@@ -333,7 +335,7 @@ mod tests {
 
     #[test]
     fn labels_are_those_of_the_call_that_runs() {
-        let labels = Labels::new(&Task::local());
+        let labels = Labels::new(&TaskAccount::local());
         let label = |labels: &Labels| {
             let Running { function, rows } = labels.call();
             (function.as_deref().map(str::to_owned), rows)

@@ -20,6 +20,7 @@ use crate::wasi::HostFileBudget;
 ///
 /// Reserving costs address space, not memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RuntimeConfig {
     /// Sandboxes alive at one time. Default 512: 2 TiB of the 128 TiB of address space a Linux process has.
     pub sandboxes: u32,
@@ -61,6 +62,17 @@ impl Default for RuntimeConfig {
         }
     }
 }
+
+crate::__setters!(RuntimeConfig {
+    with_sandboxes: sandboxes: u32,
+    with_sandbox_memory: sandbox_memory: u64,
+    with_wasm_stack: wasm_stack: u64,
+    with_table_elements: table_elements: u32,
+    with_host_files: host_files: u32,
+    with_cores: cores: usize,
+    with_tick: tick: Duration,
+    with_portable: portable: bool,
+});
 
 /// The WebAssembly engine of this process. Cloning it is cheap and gives the same engine.
 ///
@@ -239,7 +251,7 @@ fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {
     // Slots that already map an image are the fast ones; keep as many as a busy task uses.
     pool.max_unused_warm_slots(64).decommit_batch_size(1);
     // Protection keys would make the neighbour's memory, under another key, the guard of this one. With memories of 4 GiB
-    // wasmtime uses two keys and saves the 32 MiB of each guard. It adds no wall: every address that compiled code can form
+    // wasmtime uses two keys and saves the 32 MiB of each guard. It adds no boundary: every address that compiled code can form
     // lies in the memory or in its guard, and a guard that nothing maps is stronger than one that a register opens.
     pool.memory_protection_keys(Enabled::No);
     pool

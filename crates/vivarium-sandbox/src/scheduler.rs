@@ -59,8 +59,8 @@ impl Scheduler {
     }
 
     /// A place in the queue for a call of a tenant that has this share.
-    pub(crate) fn place<'a>(&'a self, ticker: &'a Ticker, share: &'a Share) -> Place<'a> {
-        Place { scheduler: self, ticker, share, ticket: None, _running: None }
+    pub(crate) fn place<'a>(&'a self, ticker: &'a Ticker, share: &'a Share) -> QueuePlace<'a> {
+        QueuePlace { scheduler: self, ticker, share, ticket: None, _running: None }
     }
 
     /// Takes back turns that were not taken within the grace. Called at each tick.
@@ -113,7 +113,7 @@ impl Wakers {
 }
 
 /// A call's place in the queue. Dropped, it gives its turn or its place up.
-pub(crate) struct Place<'a> {
+pub(crate) struct QueuePlace<'a> {
     scheduler: &'a Scheduler,
     ticker: &'a Ticker,
     share: &'a Share,
@@ -123,7 +123,7 @@ pub(crate) struct Place<'a> {
     _running: Option<Running<'a>>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> QueuePlace<'a> {
     /// A turn, if it is this call's. Otherwise its task is woken when it is.
     pub(crate) fn poll_turn(&mut self, waker: &Waker) -> Option<Turn<'_, 'a>> {
         let mut state = self.scheduler.lock();
@@ -170,7 +170,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let mut state = self.scheduler.lock();
@@ -185,7 +185,7 @@ impl Drop for Place<'_> {
 
 /// The right to run until it ends.
 pub(crate) struct Turn<'p, 'a> {
-    place: &'p mut Place<'a>,
+    place: &'p mut QueuePlace<'a>,
     ended: bool,
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   Tenant   totals over everything it runs: memory, instances, scratch; its share of the processors
 //!     └─ Job     one submitted program (Flink's JobID)
-//!          └─ Task   one operator's parallel subtask: processor time, metrics
+//!          └─ TaskAccount   one operator's parallel subtask: processor time, metrics
 //!               └─ Sandbox   one instance
 //! ```
 //!
@@ -106,6 +106,7 @@ id!(TaskId, "task id", "Names a task: one parallel subtask of one operator of a 
 /// What all sandboxes of one tenant may use together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TenantLimits {
     /// Linear memory in bytes, counted at its full size although idle instances share most of their pages.
     ///
@@ -152,6 +153,17 @@ impl Default for TenantLimits {
         }
     }
 }
+
+crate::__setters!(TenantLimits {
+    with_memory: memory: u64,
+    with_instances: instances: u32,
+    with_scratch_bytes: scratch_bytes: u64,
+    with_scratch_files: scratch_files: u32,
+    with_log_bytes_per_second: log_bytes_per_second: Option<u64>,
+    with_host_files: host_files: u32,
+    with_cpu_weight: cpu_weight: u32,
+    with_sandbox: sandbox: Option<Limits>,
+});
 
 /// A tenant and what it uses now. Share one object (`Arc`) between all tasks of the tenant.
 #[derive(Debug)]
@@ -254,21 +266,21 @@ impl Tenant {
     }
 
     /// A task of one of the tenant's jobs.
-    pub fn task(self: &Arc<Self>, job: JobId, id: TaskId) -> Arc<Task> {
-        Arc::new(Task { tenant: Arc::clone(self), job, id, metrics: self.counters.begin() })
+    pub fn task(self: &Arc<Self>, job: JobId, id: TaskId) -> Arc<TaskAccount> {
+        Arc::new(TaskAccount { tenant: Arc::clone(self), job, id, metrics: self.counters.begin() })
     }
 }
 
 /// A task: what its sandboxes used together. Share one object (`Arc`) between all sandboxes of the task.
 #[derive(Debug)]
-pub struct Task {
+pub struct TaskAccount {
     tenant: Arc<Tenant>,
     job: JobId,
     id: TaskId,
     metrics: Arc<Metrics>,
 }
 
-impl Task {
+impl TaskAccount {
     /// The only task of a process that runs code for one user, such as a command line tool: tenant and job `local`, task `0`. What
     /// its sandboxes log is limited for each of them, and not for all together: the one user sees it and may ask for it.
     pub fn local() -> Arc<Self> {

@@ -45,7 +45,7 @@ impl<S: tracing::Subscriber> Layer<S> for Record {
 /// What is put on record while a function of this guest is called.
 async fn record(guest: Guest, sandbox: Limits) -> Vec<BTreeMap<String, String>> {
     let events = Events::default();
-    let limits = TenantLimits { instances: 1, ..TenantLimits::default() };
+    let limits = TenantLimits::default().with_instances(1);
     let tenant = Tenant::new(TenantId::new("acme").unwrap(), &limits);
     let task = tenant.task(JobId::new("job").unwrap(), TaskId::new("7").unwrap());
     let config = SandboxConfig { task, ..config_with(sandbox) };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
 use common::{ECHO, Guest, REPLY, column, config, limits};
-use vivarium_sandbox::{Error, HostService, LimitKind, Sandbox, SandboxConfig};
+use vivarium_sandbox::{Error, HostService, LimitKind, Sandbox};
 
 const IMPORTS: &str = r#"
     (import "vivarium" "request" (func $request (param i32 i32) (result i64)))
@@ -22,7 +22,7 @@ const VALUE: &str = "(i32.load offset=4 (i32.load offset=40 (i32.load (i32.load 
 async fn value(expression: &str, service: Option<Arc<dyn HostService>>) -> Result<i64, Error> {
     let invoke = format!("(i64.store {VALUE} {expression}) {ECHO}");
     let guest = Guest { imports: IMPORTS.into(), invoke, ..Guest::default() };
-    let config = SandboxConfig { host: service, ..config() };
+    let config = config().with_host(service);
     let mut sandbox = Sandbox::start(&guest.image(), &config).await?;
     let answer = sandbox.invoke(1, 0, 3, &[column()], &DataType::Int64).await?;
     Ok(answer.array.as_primitive::<Int64Type>().value(0))

@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use common::{ARENA, ECHO, Guest, LOOP, RESULT, SLEEP, column, config, config_with, limits};
 use serde_json::json;
 use vivarium_sandbox::{
-    Error, ExchangeError, GuestErrorKind, Image, ImageError, LimitKind, Limits, ProtocolError, Sandbox, SandboxConfig,
+    Error, ExchangeError, GuestErrorKind, Image, ImageError, LimitKind, ProtocolError, Sandbox, SandboxConfig,
 };
 
 /// Starts a sandbox of this guest and calls its function once.
@@ -85,7 +85,7 @@ async fn an_endless_start_ends_at_its_deadline() {
     let module =
         Guest { declarations: "(func $forever (loop $again (br $again))) (start $forever)".into(), ..Guest::default() };
     for guest in [start, module] {
-        let config = config_with(Limits { startup_time: Duration::from_millis(50), ..limits() });
+        let config = config_with(limits().with_startup_time(Duration::from_millis(50)));
         let error = Sandbox::start(&guest.image(), &config).await.unwrap_err();
         assert_eq!(limit(&error), Some(LimitKind::StartupTime), "{error}");
         let usage = config.task.tenant().usage();
@@ -102,7 +102,7 @@ async fn processor_time_is_summed_over_calls() {
            (br_if $again (i32.lt_u (local.get $i) (i32.const 3000000))))
          {ECHO}"
     );
-    let limits = Limits { cpu_time: Some(Duration::from_millis(20)), batch_time: Duration::from_secs(60), ..limits() };
+    let limits = limits().with_cpu_time(Some(Duration::from_millis(20))).with_batch_time(Duration::from_secs(60));
     let mut sandbox = Sandbox::start(&invoke(&spin).image(), &config_with(limits)).await.unwrap();
     let error = loop {
         match sandbox.invoke(1, 0, 3, &[column()], &DataType::Int64).await {
@@ -151,7 +151,7 @@ async fn endless_recursion_is_a_limit() {
         invoke: "(drop (call $deep (i64.const 0))) (i32.const 64)".into(),
         ..Guest::default()
     };
-    let config = config_with(Limits { batch_time: Duration::from_secs(20), ..limits() });
+    let config = config_with(limits().with_batch_time(Duration::from_secs(20)));
     let (result, sandbox) = call(guest, config).await;
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::Stack));
     assert_dead(sandbox, "wasm_stack").await;
@@ -225,16 +225,16 @@ async fn too_large_answers_fail_the_call_and_not_the_sandbox() {
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::ReplyBytes));
     assert!(sandbox.is_alive());
 
-    let (result, sandbox) = call(Guest::default(), config_with(Limits { output_bytes: 23, ..limits() })).await;
+    let (result, sandbox) = call(Guest::default(), config_with(limits().with_output_bytes(23))).await;
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::OutputBytes));
     assert!(sandbox.is_alive());
 
-    let (result, sandbox) = call(Guest::default(), config_with(Limits { output_rows: 2, ..limits() })).await;
+    let (result, sandbox) = call(Guest::default(), config_with(limits().with_output_rows(2))).await;
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::OutputRows));
     assert!(sandbox.is_alive());
 
     let (result, mut sandbox) =
-        call(Guest::default(), config_with(Limits { batch_bytes: 64, request_bytes: 500, ..limits() })).await;
+        call(Guest::default(), config_with(limits().with_batch_bytes(64).with_request_bytes(500))).await;
     assert_eq!(limit(&result.unwrap_err()), Some(LimitKind::BatchBytes));
     let error = sandbox.control(&json!({"op": "load", "source": "x".repeat(500)})).await.unwrap_err();
     assert_eq!(limit(&error), Some(LimitKind::RequestBytes));
@@ -324,7 +324,7 @@ async fn modules_that_are_no_guests_are_refused() {
 #[tokio::test]
 async fn dropping_a_call_stops_the_guest() {
     for body in [LOOP, SLEEP] {
-        let config = config_with(Limits { batch_time: Duration::from_secs(3600), ..limits() });
+        let config = config_with(limits().with_batch_time(Duration::from_secs(3600)));
         let mut sandbox = Sandbox::start(&invoke(body).image(), &config).await.unwrap();
         let columns = [column()];
         let call = sandbox.invoke(1, 0, 3, &columns, &DataType::Int64);
@@ -339,7 +339,7 @@ async fn dropping_a_call_stops_the_guest() {
 /// On one thread: whoever loops must give it up, or the sibling would never be polled.
 #[tokio::test(flavor = "current_thread")]
 async fn a_loop_does_not_keep_siblings_from_working() {
-    let config = config_with(Limits { batch_time: Duration::from_secs(3600), ..limits() });
+    let config = config_with(limits().with_batch_time(Duration::from_secs(3600)));
     let mut looping = Sandbox::start(&invoke(LOOP).image(), &config).await.unwrap();
     let mut working = Sandbox::start(&Guest::default().image(), &config).await.unwrap();
     let columns = [column()];

@@ -11,8 +11,8 @@ use common::{ECHO, Guest, column, config};
 use futures::FutureExt;
 use serde_json::json;
 use vivarium_sandbox::{
-    CallLimits, Error, Image, JobId, LimitKind, Limits, Pool, Runtime, RuntimeConfig, SandboxConfig, TaskId, Tenant,
-    TenantId, TenantLimits,
+    CallLimits, Error, Image, JobId, LimitKind, Pool, Runtime, RuntimeConfig, SandboxConfig, TaskId, Tenant, TenantId,
+    TenantLimits,
 };
 
 /// A pool whose set-up numbers the sandboxes. `op` 1 traps.
@@ -110,7 +110,7 @@ async fn a_set_up_that_fails_fails_the_checkout() {
 fn config_of(limits: &TenantLimits) -> SandboxConfig {
     let tenant = Tenant::new(TenantId::new("acme").unwrap(), limits);
     let task = tenant.task(JobId::new("job").unwrap(), TaskId::new("0").unwrap());
-    SandboxConfig { task, ..config() }
+    config().with_task(task)
 }
 
 fn pool_of(image: &Image, config: &SandboxConfig, size: usize) -> Pool<()> {
@@ -124,7 +124,7 @@ async fn call(pool: &Pool<()>) {
 
 #[tokio::test]
 async fn a_pool_with_members_waits_for_one_when_its_tenant_has_no_room() {
-    let config = config_of(&TenantLimits { instances: 2, ..TenantLimits::default() });
+    let config = config_of(&TenantLimits::default().with_instances(2));
     let pool = pool_of(&Guest::default().image(), &config, 4);
     let (one, _two) = (pool.checkout().await.unwrap(), pool.checkout().await.unwrap());
     assert!(pool.checkout_free().await.unwrap().is_none());
@@ -143,7 +143,7 @@ async fn a_pool_with_members_waits_for_one_when_its_tenant_has_no_room() {
 
 #[tokio::test]
 async fn waiting_for_a_member_ends_when_there_is_none_any_more() {
-    let config = config_of(&TenantLimits { instances: 1, ..TenantLimits::default() });
+    let config = config_of(&TenantLimits::default().with_instances(1));
     let guest = Guest { invoke: format!("(if (local.get $op) (then unreachable)) {ECHO}"), ..Guest::default() };
     let pool = pool_of(&guest.image(), &config, 2);
     let mut dying = pool.checkout().await.unwrap();
@@ -157,7 +157,7 @@ async fn waiting_for_a_member_ends_when_there_is_none_any_more() {
 #[tokio::test]
 async fn idle_members_of_a_tenants_other_pools_make_room() {
     let image = Guest::default().image();
-    let config = config_of(&TenantLimits { instances: 3, ..TenantLimits::default() });
+    let config = config_of(&TenantLimits::default().with_instances(3));
     let (first, second) = (pool_of(&image, &config, 3), pool_of(&image, &config, 3));
     first.warm_up().await.unwrap();
     assert_eq!(config.task.tenant().usage().instances, 3);
@@ -177,7 +177,7 @@ async fn idle_members_of_a_tenants_other_pools_make_room() {
 #[tokio::test]
 async fn pools_that_have_no_member_are_served_in_order() {
     let image = Guest::default().image();
-    let config = config_of(&TenantLimits { instances: 1, ..TenantLimits::default() });
+    let config = config_of(&TenantLimits::default().with_instances(1));
     let first = pool_of(&image, &config, 1);
     let lease = first.checkout().await.unwrap();
     let pools: Vec<_> = (0..5).map(|_| pool_of(&image, &config, 1)).collect();
@@ -203,7 +203,7 @@ async fn pools_that_have_no_member_are_served_in_order() {
 #[tokio::test]
 async fn more_calls_and_cores_than_a_tenant_has_instances() {
     let image = Guest::default().image();
-    let config = config_of(&TenantLimits { instances: 4, ..TenantLimits::default() });
+    let config = config_of(&TenantLimits::default().with_instances(4));
     let pools: Vec<_> = (0..5).map(|_| pool_of(&image, &config, 8)).collect();
     let partition = async || {
         for _ in 0..5 {
@@ -219,7 +219,7 @@ async fn more_calls_and_cores_than_a_tenant_has_instances() {
 #[tokio::test]
 async fn memory_of_a_tenant_makes_pools_wait_too() {
     let image = Guest { memory: 16, ..Guest::default() }.image();
-    let config = config_of(&TenantLimits { memory: 3 << 20, ..TenantLimits::default() });
+    let config = config_of(&TenantLimits::default().with_memory(3 << 20));
     let (first, second) = (pool_of(&image, &config, 3), pool_of(&image, &config, 3));
     first.warm_up().await.unwrap();
     call(&second).await;
@@ -229,14 +229,14 @@ async fn memory_of_a_tenant_makes_pools_wait_too() {
     drop(leases);
     more.await.unwrap();
     // What no sandbox has room for is an error all the same.
-    let small = config_of(&TenantLimits { memory: 1 << 19, ..TenantLimits::default() });
+    let small = config_of(&TenantLimits::default().with_memory(1 << 19));
     let refused = pool_of(&image, &small, 1).checkout().await;
     assert!(matches!(&refused, Err(Error::Limit(limit)) if limit.limit == LimitKind::TenantMemory), "{refused:?}");
 }
 
 #[tokio::test]
 async fn slots_of_the_process_are_shared_among_tenants() {
-    let runtime = Runtime::new(RuntimeConfig { sandboxes: 2, ..RuntimeConfig::default() }).unwrap();
+    let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(2)).unwrap();
     let image = Image::from_wasm_bytes(&runtime, &Guest::default().wasm()).unwrap();
     let (greedy, modest) = (config_of(&TenantLimits::default()), config_of(&TenantLimits::default()));
     let greedy_pool = pool_of(&image, &greedy, 4);
@@ -258,8 +258,8 @@ async fn slots_of_the_process_are_shared_among_tenants() {
 /// Nobody comes back: then the limit is an error.
 #[tokio::test]
 async fn waiting_for_room_has_an_end() {
-    let limits = Limits { queue_time: Duration::from_millis(20), ..common::limits() };
-    let config = SandboxConfig { limits, ..config_of(&TenantLimits { instances: 1, ..TenantLimits::default() }) };
+    let limits = common::limits().with_queue_time(Duration::from_millis(20));
+    let config = config_of(&TenantLimits::default().with_instances(1)).with_limits(limits);
     let image = Guest::default().image();
     let (pool, other) = (pool_of(&image, &config, 2), pool_of(&image, &config, 2));
     let _lease = pool.checkout().await.unwrap();
@@ -283,11 +283,11 @@ async fn a_busy_host_ends_no_call() {
            (br_if $again (i32.lt_u (local.get $i) (i32.const 30000000))))
          {ECHO}"
     );
-    let runtime = Runtime::new(RuntimeConfig { cores: 1, sandboxes: 16, ..RuntimeConfig::default() }).unwrap();
+    let runtime = Runtime::new(RuntimeConfig::default().with_cores(1).with_sandboxes(16)).unwrap();
     let guest = Guest { invoke: spin, ..Guest::default() };
     let image = Image::from_wasm_bytes(&runtime, &guest.wasm()).unwrap();
-    let limits = Limits { batch_time: Duration::from_secs(60), ..common::limits() };
-    let config = SandboxConfig { limits, ..config() };
+    let limits = common::limits().with_batch_time(Duration::from_secs(60));
+    let config = config().with_limits(limits);
     let pool = pool_of(&image, &config, 16);
     call(&pool).await;
     let alone = config.task.cpu_time();
@@ -295,7 +295,7 @@ async fn a_busy_host_ends_no_call() {
     let time = Some(alone * 4);
     let calls = (0..16).map(|_| async {
         let mut lease = pool.checkout().await.unwrap();
-        lease.limit_calls(&CallLimits { time, ..CallLimits::default() });
+        lease.limit_calls(&CallLimits::default().with_time(time));
         lease.invoke(1, 0, 3, &[column()], &DataType::Int64).await.map(drop)
     });
     for result in futures::future::join_all(calls).await {

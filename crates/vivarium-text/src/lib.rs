@@ -16,7 +16,7 @@ pub fn line(text: &str, max_bytes: usize) -> String {
 /// The most bytes that [`OneLine`] shows.
 const MOST_OF_ONE_LINE: usize = 16 << 10;
 
-/// Shows a value as one line, for events of a log: an error's message may hold text of strangers, and with a line end in it a line
+/// Shows a value as one line, for events of a log: an error's message may hold untrusted text, and with a line end in it a line
 /// that looks like another event's.
 ///
 /// ```

@@ -31,6 +31,7 @@ pub use self::format::{TextFormat, is_read};
 
 /// Where a text is wrong, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextError {
     /// The line, counted from 1.
     pub line: u64,
@@ -65,6 +66,7 @@ impl From<TextError> for ArrowError {
 
 /// The columns of a text file, and why they are of their types.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Inferred {
     /// The columns.
     pub schema: Schema,

@@ -36,15 +36,10 @@ async fn main() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("shipped.py");
     std::fs::write(&file, module())?;
-    let info = PythonDependencyInfo {
-        python_files: vec![PythonFile::new(file, "shipped.py")],
-        ..PythonDependencyInfo::default()
-    };
-    let settings = EnvironmentSettings {
-        guest: guest_python(&manifest)?,
-        store: Some(Arc::new(Store::open(directory.path().join("store"))?)),
-        ..EnvironmentSettings::default()
-    };
+    let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(file, "shipped.py")]);
+    let settings = EnvironmentSettings::default()
+        .with_guest(guest_python(&manifest)?)
+        .with_store(Some(Arc::new(Store::open(directory.path().join("store"))?)));
     let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("measure"));
     manager.open()?;
     let environment = manager.create_environment()?;
@@ -107,7 +102,7 @@ async fn load(image: &Image, config: SandboxConfig) -> Result<Module> {
 async fn first_row(module: &Module) -> Result<Duration> {
     let rows = RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(vec![1])) as ArrayRef)])?;
     let start = Instant::now();
-    let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(1));
     let task = module.function("f")?.bind(&rows.schema(), options).await?;
     task.invoke(&rows, 0).await?;
     Ok(start.elapsed())

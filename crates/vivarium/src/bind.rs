@@ -35,7 +35,7 @@ pub enum ArgumentValue {
 
 /// Where a bound argument comes from.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Source {
+pub(crate) enum ArgumentSource {
     /// The column at this position of the schema.
     Column(usize),
     /// An array of one value, of the type that crosses.
@@ -46,7 +46,7 @@ pub(crate) enum Source {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Argument {
     /// The column or the constant.
-    pub source: Source,
+    pub source: ArgumentSource,
     /// The column's name.
     pub column_name: String,
     /// The column's type.
@@ -63,6 +63,7 @@ pub(crate) struct Argument {
 
 /// Why columns and parameters do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BindError {
     /// No column has the parameter's name.
     #[error(
@@ -277,7 +278,7 @@ impl Binder<'_> {
             Conversion::between(&column_type, &data_type).filter(|_| value.len() == 1).ok_or_else(wrong)?;
         let converted = conversion.apply(&value).map_err(|_| wrong())?;
         Ok(Argument {
-            source: Source::Constant(converted),
+            source: ArgumentSource::Constant(converted),
             column_name: "a constant".to_owned(),
             column_type: data_type.clone(),
             parameter: parameter.name.clone(),
@@ -319,7 +320,7 @@ impl Binder<'_> {
             function: self.place.clone(),
         })?;
         Ok(Argument {
-            source: Source::Column(column),
+            source: ArgumentSource::Column(column),
             column_name: field.name().clone(),
             column_type: field.data_type().clone(),
             parameter: parameter.name.clone(),

@@ -5,7 +5,7 @@ use arrow::compute::take;
 use arrow_schema::DataType;
 use vivarium_sandbox::exchange::{ExchangeError, Part, parts};
 
-use crate::bind::{Argument, Place, Source};
+use crate::bind::{Argument, ArgumentSource, Place};
 use crate::chunks::CHUNK_ROWS;
 use crate::convert::ConversionError;
 use crate::error::Error;
@@ -41,8 +41,10 @@ impl ArgumentColumns {
 
     fn argument(&self, argument: &Argument, chunk: &RecordBatch, first_row: u64) -> Result<ArrayRef, Error> {
         let index = match &argument.source {
-            Source::Column(index) => *index,
-            Source::Constant(value) => return Ok(take(value, &UInt32Array::from(vec![0; chunk.num_rows()]), None)?),
+            ArgumentSource::Column(index) => *index,
+            ArgumentSource::Constant(value) => {
+                return Ok(take(value, &UInt32Array::from(vec![0; chunk.num_rows()]), None)?);
+            }
         };
         let column = chunk.columns().get(index).filter(|column| *column.data_type() == argument.column_type);
         let column = column.ok_or_else(|| Error::SchemaChanged {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// What `open(context)` of a function sees. The default is a job without parameters, of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct JobContext {
     /// The job's settings.
     pub job_parameters: BTreeMap<String, String>,
@@ -21,3 +22,9 @@ impl Default for JobContext {
         Self { job_parameters: BTreeMap::new(), task_number: 0, parallelism: 1 }
     }
 }
+
+vivarium_sandbox::__setters!(JobContext {
+    with_job_parameters: job_parameters: BTreeMap<String, String>,
+    with_task_number: task_number: u32,
+    with_parallelism: parallelism: u32,
+});

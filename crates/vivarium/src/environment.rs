@@ -28,7 +28,7 @@ use crate::error::Error;
 /// use vivarium_env::{EnvironmentSettings, JobId, PythonEnvironmentManager, PythonDependencyInfo, PythonOptions};
 ///
 /// # async fn example(image: &Image) -> Result<(), Box<dyn std::error::Error>> {
-/// let options = PythonOptions { files: Some("rates.py,lib.zip".into()), ..PythonOptions::default() };
+/// let options = PythonOptions::default().with_files(Some("rates.py,lib.zip".into()));
 /// let info = PythonDependencyInfo::from_options(&options)?;
 /// let mut manager = PythonEnvironmentManager::new(info, Arc::new(EnvironmentSettings::default()), JobId::new("prices"));
 /// manager.open()?;
@@ -40,17 +40,19 @@ use crate::error::Error;
 ///
 /// # Errors
 /// [`Error::Environment`] when the environment's directory cannot be opened again.
-pub fn in_environment(config: SandboxConfig, environment: &PythonEnvironment) -> Result<SandboxConfig, Error> {
+pub fn in_environment(mut config: SandboxConfig, environment: &PythonEnvironment) -> Result<SandboxConfig, Error> {
     let tree = environment
         .tree()
         .map_err(|source| EnvironmentError::OpenTree { path: environment.host_path().to_owned(), source })?;
     let view = environment.guest();
-    let mut variables = view.variables.clone();
-    variables.extend(config.variables);
-    let mut path = view.python_path.clone();
-    path.extend(config.path);
-    let directory = view.working_directory.clone().unwrap_or(config.directory);
-    Ok(SandboxConfig { environment: Some(Arc::new(tree)), variables, path, directory, ..config })
+    config.environment = Some(Arc::new(tree));
+    let own_variables = std::mem::replace(&mut config.variables, view.variables.clone());
+    config.variables.extend(own_variables);
+    config.path.splice(..0, view.python_path.iter().cloned());
+    if let Some(directory) = &view.working_directory {
+        config.directory.clone_from(directory);
+    }
+    Ok(config)
 }
 
 /// The interpreter of an image, as environments have to know it: its version and the packages it brings.

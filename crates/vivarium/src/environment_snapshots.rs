@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use vivarium_env::PythonEnvironment;
-use vivarium_sandbox::{EnvironmentSnapshot, Image, Output, SandboxConfig, WarmError};
+use vivarium_sandbox::{EnvironmentSnapshot, Image, OutputTarget, SandboxConfig, WarmError};
 use vivarium_text::OneLine;
 
 use crate::source::FunctionSource;
@@ -68,7 +68,7 @@ impl EnvironmentSnapshots {
             );
             return config;
         }
-        SandboxConfig { snapshot: Some(snapshot), ..config }
+        config.with_snapshot(Some(snapshot))
     }
 
     /// Where an environment's snapshots are kept for later processes, made if it is not there; `None` for an environment
@@ -128,7 +128,7 @@ async fn make(
         }
     }
     let start = Instant::now();
-    let quiet = SandboxConfig { stdout: Output::Log, stderr: Output::Log, ..config.clone() };
+    let quiet = config.clone().with_stdout(OutputTarget::Log).with_stderr(OutputTarget::Log);
     let snapshot = Arc::new(EnvironmentSnapshot::take(image, &quiet, imports).await?);
     tracing::debug!(bytes = snapshot.size(), elapsed = ?start.elapsed(), "took a snapshot of an environment");
     if let Some(file) = file {

@@ -15,6 +15,7 @@ const MAX_TEXT: usize = 1_000;
 
 /// Whether a function runs as columns, as far as its declaration alone tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The function's name.
     pub function: String,
@@ -30,6 +31,7 @@ pub struct Explanation {
 
 /// Part of a line for which rows are the interpreter's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ExplainedLine {
     /// The source's file, as Python names it.
     pub file: String,

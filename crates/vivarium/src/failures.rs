@@ -108,18 +108,10 @@ mod tests {
     use crate::python_error::RowNumbers;
 
     fn error(row: u64) -> PythonError {
-        let error = GuestError {
-            kind: GuestErrorKind::Exception,
-            exception: Some("ValueError".to_owned()),
-            message: format!("row {row}"),
-            function: None,
-            row: Some(row),
-            traceback: Vec::new(),
-            omitted_frames: 0,
-            arguments: vec![format!("{row}"), "'x'".to_owned()],
-            exit: None,
-            cause: None,
-        };
+        let mut error = GuestError::new(GuestErrorKind::Exception, format!("row {row}"));
+        error.exception = Some("ValueError".to_owned());
+        error.row = Some(row);
+        error.arguments = vec![format!("{row}"), "'x'".to_owned()];
         PythonError::in_rows(error, "f", &RowNumbers::From(0, u64::MAX))
     }
 

@@ -27,6 +27,7 @@ pub struct Function {
 
 /// How a function is applied.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TaskOptions {
     /// Which columns and constants are the arguments.
     pub arguments: Arguments,
@@ -42,8 +43,18 @@ pub struct TaskOptions {
     pub columns: ColumnMode,
 }
 
+vivarium_sandbox::__setters!(TaskOptions {
+    with_arguments: arguments: Arguments,
+    with_result_names: result_names: Vec<String>,
+    with_on_error: on_error: Option<OnError>,
+    with_instances: instances: Option<usize>,
+    with_context: context: JobContext,
+    with_columns: columns: ColumnMode,
+});
+
 /// How rows are grouped for an aggregate function.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GroupBy {
     /// The columns whose values make a group; none: all rows are one group.
     pub columns: Vec<String>,
@@ -56,6 +67,11 @@ impl Default for GroupBy {
         Self { columns: Vec::new(), max_bytes: DEFAULT_GROUP_BYTES }
     }
 }
+
+vivarium_sandbox::__setters!(GroupBy {
+    with_columns: columns: Vec<String>,
+    with_max_bytes: max_bytes: u64,
+});
 
 impl Function {
     pub(crate) fn new(origin: Arc<Origin>, signature: Signature) -> Self {

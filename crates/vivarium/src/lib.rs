@@ -24,6 +24,7 @@
 //!
 //! # Features
 //! * `environments` (default): what a job ships besides its function's file. Without it there is neither a store nor pip.
+//! * `process-sandbox` (default): `sandbox::ProcessSandbox`, a second layer around the whole process. Linux only.
 //!
 //! SQL is a crate of its own, `vivarium-datafusion`.
 #![doc = concat!("\n# Example\n```no_run\n", include_str!("../examples/add_tax.rs"), "```")]

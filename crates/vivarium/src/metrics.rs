@@ -65,11 +65,11 @@ impl TaskCounts {
 
     /// All so far.
     pub(crate) fn snapshot(&self) -> ColumnCounts {
-        ColumnCounts {
-            rows_as_columns: self.rows_as_columns.load(Ordering::Relaxed),
-            rows_interpreted: self.rows_interpreted.load(Ordering::Relaxed),
-            programs_dropped: self.programs_dropped.load(Ordering::Relaxed),
-        }
+        let mut counts = ColumnCounts::default();
+        counts.rows_as_columns = self.rows_as_columns.load(Ordering::Relaxed);
+        counts.rows_interpreted = self.rows_interpreted.load(Ordering::Relaxed);
+        counts.programs_dropped = self.programs_dropped.load(Ordering::Relaxed);
+        counts
     }
 }
 

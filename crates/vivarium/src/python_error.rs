@@ -9,6 +9,7 @@ use vivarium_sandbox::{Frame, GuestError, GuestErrorKind};
 ///
 /// `Display` is one line (or more when the message has more); [`traceback`](Self::traceback) is what Python itself would print.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct PythonError {
     /// The function that failed; `None` while a file was loaded.
     pub function: Option<String>,
@@ -22,7 +23,7 @@ pub struct PythonError {
 
 impl PythonError {
     /// An error while a source was loaded or a function bound: before there were rows.
-    pub(crate) fn without_rows(error: GuestError) -> Self {
+    pub fn without_rows(error: GuestError) -> Self {
         Self { function: error.function.clone(), row: None, batch: None, error }
     }
 
@@ -138,23 +139,12 @@ mod tests {
     use super::*;
 
     fn guest_error(message: &str, row: Option<u64>, cause: Option<GuestError>) -> GuestError {
-        GuestError {
-            kind: GuestErrorKind::Exception,
-            exception: Some("ValueError".to_owned()),
-            message: message.to_owned(),
-            function: None,
-            row,
-            traceback: vec![Frame {
-                file: "f.py".to_owned(),
-                line: 3,
-                function: "f".to_owned(),
-                source: Some("  g(x)".to_owned()),
-            }],
-            omitted_frames: 0,
-            arguments: Vec::new(),
-            exit: None,
-            cause: cause.map(Box::new),
-        }
+        let mut error = GuestError::new(GuestErrorKind::Exception, message);
+        error.exception = Some("ValueError".to_owned());
+        error.row = row;
+        error.traceback = vec![Frame::new("f.py", 3, "f", Some("  g(x)".to_owned()))];
+        error.cause = cause.map(Box::new);
+        error
     }
 
     #[test]

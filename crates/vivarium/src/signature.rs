@@ -21,6 +21,7 @@ pub const MAX_NAME_BYTES: usize = 256;
 
 /// A function's declaration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Signature {
     /// The name under which it is registered: the Python name, or the decorator's `name=`.
     pub name: String,
@@ -48,6 +49,7 @@ pub struct Signature {
 
 /// One parameter of a function.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Parameter {
     /// Its name.
     pub name: String,
@@ -64,6 +66,7 @@ pub struct Parameter {
 
 /// An Arrow type and whether NULL belongs to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ValueType {
     /// The type.
     #[serde(rename = "type", serialize_with = "type_text")]
@@ -114,6 +117,7 @@ pub enum OnError {
 
 /// A declaration that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Problem {
     /// The function it is about, if it is about one.
     pub function: Option<String>,
@@ -123,8 +127,16 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// What is wrong, with what function (if it is one's) and in which line (0 when that is not known).
+    pub fn new(function: Option<String>, line: u32, message: String) -> Self {
+        Self { function, line, message }
+    }
+}
+
 /// A guest's answer that does not describe functions.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignatureError {
     /// The answer has not the agreed form.
     #[error("the guest's list of functions is malformed: {0}")]

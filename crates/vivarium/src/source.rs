@@ -9,16 +9,17 @@ pub const MAX_SOURCE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Python source code, or the name of a module in the environment, that declares functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FunctionSource(Source);
+pub struct FunctionSource(Code);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Source {
+enum Code {
     Text { filename: String, text: String },
     Module { name: String },
 }
 
 /// Why a function file cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// The file is missing, or is not ours to read.
     #[error("the Python file {} cannot be read: {error}", path.display())]
@@ -53,7 +54,7 @@ impl FunctionSource {
     /// [`SourceError`] when the file is missing, too large or not UTF-8.
     pub fn file(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
-        Ok(Self(Source::Text { filename: path.display().to_string(), text: Self::read(path)? }))
+        Ok(Self(Code::Text { filename: path.display().to_string(), text: Self::read(path)? }))
     }
 
     /// Reads the text of a Python file.
@@ -76,19 +77,19 @@ impl FunctionSource {
 
     /// Python source code in memory; `filename` is what tracebacks call it.
     pub fn inline(filename: impl Into<String>, text: impl Into<String>) -> Self {
-        Self(Source::Text { filename: filename.into(), text: text.into() })
+        Self(Code::Text { filename: filename.into(), text: text.into() })
     }
 
     /// A module that the environment holds, by its dotted name.
     pub fn module(name: impl Into<String>) -> Self {
-        Self(Source::Module { name: name.into() })
+        Self(Code::Module { name: name.into() })
     }
 
     /// The file name or module name, for messages.
     pub fn name(&self) -> &str {
         match &self.0 {
-            Source::Text { filename, .. } => filename,
-            Source::Module { name } => name,
+            Code::Text { filename, .. } => filename,
+            Code::Module { name } => name,
         }
     }
 
@@ -96,16 +97,16 @@ impl FunctionSource {
     /// `vivarium_env::ScriptMetadata`.
     pub fn text(&self) -> Option<&str> {
         match &self.0 {
-            Source::Text { text, .. } => Some(text),
-            Source::Module { .. } => None,
+            Code::Text { text, .. } => Some(text),
+            Code::Module { .. } => None,
         }
     }
 
     /// The control request that makes a guest load this source.
     pub(crate) fn load_request(&self) -> Value {
         match &self.0 {
-            Source::Text { filename, text } => json!({"op": "load", "source": text, "filename": filename}),
-            Source::Module { name } => json!({"op": "load", "module": name}),
+            Code::Text { filename, text } => json!({"op": "load", "source": text, "filename": filename}),
+            Code::Module { name } => json!({"op": "load", "module": name}),
         }
     }
 }

@@ -92,6 +92,7 @@ where
 
 /// Rows that a table function gave for rows of one batch.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TableRows {
     /// For each row the row of the batch that it was made for, ascending.
     pub numbers: UInt32Array,

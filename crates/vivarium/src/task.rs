@@ -50,6 +50,7 @@ pub(crate) struct Shared {
 
 /// The result for the rows of one batch.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// One value for each row.
     pub result: ArrayRef,
@@ -59,6 +60,7 @@ pub struct Evaluation {
 
 /// Rows of the input with their result.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Output {
     /// The input's columns and behind them the result's. Under the policy `skip` failed rows are left out.
     pub batch: RecordBatch,

@@ -22,7 +22,7 @@ async fn location() -> ImageLocation {
 async fn image() -> Image {
     static IMAGE: tokio::sync::OnceCell<Image> = tokio::sync::OnceCell::const_new();
     let open = async || {
-        let runtime = Runtime::new(RuntimeConfig { sandboxes: 16, ..RuntimeConfig::default() }).unwrap();
+        let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(16)).unwrap();
         Image::open(&runtime, location().await.directory).unwrap()
     };
     IMAGE.get_or_init(open).await.clone()
@@ -38,17 +38,12 @@ impl Job {
     async fn new(directory: &Path, tenant: &str, module: &str) -> Self {
         let file = directory.join("shipped.py");
         std::fs::write(&file, module).unwrap();
-        let info = PythonDependencyInfo {
-            python_files: vec![PythonFile::new(file, "shipped.py")],
-            ..PythonDependencyInfo::default()
-        };
-        let settings = EnvironmentSettings {
-            guest: guest_python(&location().await.manifest().unwrap()).unwrap(),
-            temporary_directories: vec![directory.join("tmp")],
-            store: Some(Arc::new(Store::open(directory.join("store")).unwrap())),
-            tenant: TenantId::new(tenant),
-            ..EnvironmentSettings::default()
-        };
+        let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(file, "shipped.py")]);
+        let settings = EnvironmentSettings::default()
+            .with_guest(guest_python(&location().await.manifest().unwrap()).unwrap())
+            .with_temporary_directories(vec![directory.join("tmp")])
+            .with_store(Some(Arc::new(Store::open(directory.join("store")).unwrap())))
+            .with_tenant(TenantId::new(tenant));
         let job = JobId::new(format!("{tenant} {}", directory.display()));
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), job);
         manager.open().unwrap();
@@ -65,7 +60,7 @@ impl Job {
     ) -> (String, bool) {
         let variables: BTreeMap<_, _> =
             variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let config = SandboxConfig { variables, ..SandboxConfig::default() };
+        let config = SandboxConfig::default().with_variables(variables);
         let config = in_environment(config, &self.environment).unwrap();
         let text =
             format!("import os, shipped\nimport random\n\ndef f(x: int) -> str:\n    return str({expression})\n");

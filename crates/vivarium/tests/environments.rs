@@ -20,7 +20,7 @@ async fn location() -> ImageLocation {
 async fn image() -> Image {
     static IMAGE: tokio::sync::OnceCell<Image> = tokio::sync::OnceCell::const_new();
     let open = async || {
-        let runtime = Runtime::new(RuntimeConfig { sandboxes: 8, ..RuntimeConfig::default() }).unwrap();
+        let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(8)).unwrap();
         Image::open(&runtime, location().await.directory).unwrap()
     };
     IMAGE.get_or_init(open).await.clone()
@@ -29,7 +29,7 @@ async fn image() -> Image {
 async fn settings(directory: &Path) -> Arc<EnvironmentSettings> {
     let guest = guest_python(&location().await.manifest().unwrap()).unwrap();
     let temporary_directories = vec![directory.join("tmp")];
-    Arc::new(EnvironmentSettings { guest, temporary_directories, ..EnvironmentSettings::default() })
+    Arc::new(EnvironmentSettings::default().with_guest(guest).with_temporary_directories(temporary_directories))
 }
 
 async fn open(directory: &Path, info: PythonDependencyInfo) -> PythonEnvironmentManager {
@@ -42,7 +42,7 @@ async fn open(directory: &Path, info: PythonDependencyInfo) -> PythonEnvironment
 fn shipped(directory: &Path, name: &str, text: &str) -> PythonDependencyInfo {
     let path = directory.join(name);
     std::fs::write(&path, text).unwrap();
-    PythonDependencyInfo { python_files: vec![PythonFile::new(path, name)], ..PythonDependencyInfo::default() }
+    PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(path, name)])
 }
 
 fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
@@ -56,7 +56,7 @@ async fn every_instance_of_a_task_has_the_jobs_environment() {
     let config = in_environment(SandboxConfig::default(), &manager.create_environment().unwrap()).unwrap();
     let source = FunctionSource::inline("f.py", "import rates\n\ndef f(x: int) -> int:\n    return x * rates.RATE\n");
     let module = Module::load(&image().await, config, source).await.unwrap();
-    let options = TaskOptions { instances: Some(3), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(3));
     let task = module.function("f").unwrap().bind(&numbers(0..0).schema(), options).await.unwrap();
     let batches = (0..6).map(|batch| Ok::<_, std::convert::Infallible>(numbers(batch * 8192..(batch + 1) * 8192)));
     let outputs: Vec<_> = task.run(stream::iter(batches)).try_collect().await.unwrap();
@@ -87,11 +87,9 @@ async fn two_jobs_do_not_see_each_other() {
 async fn the_configuration_keeps_its_own_variables_and_paths() {
     let directory = tempfile::tempdir().unwrap();
     let info = shipped(directory.path(), "rates.py", "");
-    let manager =
-        open(directory.path(), PythonDependencyInfo { python_path: Some("/env/a:/env/b".into()), ..info }).await;
+    let manager = open(directory.path(), info.with_python_path(Some("/env/a:/env/b".into()))).await;
     let variables = [("python", "mine"), ("OTHER", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let config =
-        SandboxConfig { variables: variables.into(), path: vec!["/env/behind".into()], ..SandboxConfig::default() };
+    let config = SandboxConfig::default().with_variables(variables.into()).with_path(vec!["/env/behind".into()]);
     let config = in_environment(config, &manager.create_environment().unwrap()).unwrap();
     assert_eq!((config.variables["python"].as_str(), config.variables["OTHER"].as_str()), ("mine", "x"));
     assert_eq!(config.variables["BOOT_LOG_DIR"], "/env");
@@ -105,13 +103,11 @@ async fn stored_environments_are_used_again_and_the_guests_packages_count_as_ins
     std::fs::write(directory.path().join("requirements.txt"), "numpy>=2\n").unwrap();
     std::fs::create_dir(directory.path().join("wheels")).unwrap();
     let text = |name: &str| directory.path().join(name).display().to_string();
-    let options = PythonOptions {
-        requirements: Some(format!("{}#{}", text("requirements.txt"), text("wheels"))),
-        ..PythonOptions::default()
-    };
+    let options =
+        PythonOptions::default().with_requirements(Some(format!("{}#{}", text("requirements.txt"), text("wheels"))));
     let info = PythonDependencyInfo::from_options(&options).unwrap();
     let store = Arc::new(Store::open(directory.path().join("store")).unwrap());
-    let settings = EnvironmentSettings { store: Some(store), ..(*settings(directory.path()).await).clone() };
+    let settings = (*settings(directory.path()).await).clone().with_store(Some(store));
     let mut paths = Vec::new();
     for job in ["first", "second"] {
         let job = JobId::new(format!("{}{job}", directory.path().display()));

@@ -132,7 +132,7 @@ async fn image() -> Image {
     static IMAGE: tokio::sync::OnceCell<Image> = tokio::sync::OnceCell::const_new();
     let open = async || {
         let location = ImageStore::open().unwrap().ensure(&mut |event| eprintln!("{event:?}")).await.unwrap();
-        let runtime = Runtime::new(RuntimeConfig { sandboxes: 32, ..RuntimeConfig::default() }).unwrap();
+        let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(32)).unwrap();
         Image::open(&runtime, location.directory).unwrap()
     };
     IMAGE.get_or_init(open).await.clone()
@@ -148,7 +148,7 @@ async fn function(name: &str) -> Function {
 }
 
 fn options(on_error: OnError, instances: usize) -> TaskOptions {
-    TaskOptions { on_error: Some(on_error), instances: Some(instances), ..TaskOptions::default() }
+    TaskOptions::default().with_on_error(Some(on_error)).with_instances(Some(instances))
 }
 
 fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
@@ -168,7 +168,7 @@ async fn task(name: &str, options: TaskOptions) -> Task {
 }
 
 async fn aggregation(name: &str, keys: &[&str], options: TaskOptions) -> Aggregation {
-    let group_by = GroupBy { columns: keys.iter().map(|&key| key.to_owned()).collect(), ..GroupBy::default() };
+    let group_by = GroupBy::default().with_columns(keys.iter().map(|&key| key.to_owned()).collect());
     function(name).await.bind_aggregate(&keyed(0..0, 1).schema(), &group_by, options).await.unwrap()
 }
 
@@ -240,8 +240,8 @@ async fn long_outputs_come_in_pieces_and_endless_ones_end() {
     assert_eq!(outputs.iter().map(|output| output.batch.num_rows()).sum::<usize>(), 200_003);
     assert_eq!(outputs.iter().map(|output| output.rows_in).sum::<u64>(), 3);
 
-    let limits = Limits { batch_time: Duration::from_millis(300), ..Limits::default() };
-    let endless = function_with("endless", SandboxConfig { limits, ..SandboxConfig::default() }).await;
+    let limits = Limits::default().with_batch_time(Duration::from_millis(300));
+    let endless = function_with("endless", SandboxConfig::default().with_limits(limits)).await;
     let task = endless.bind(&numbers(0..0).schema(), options(OnError::Fail, 1)).await.unwrap();
     // A reader who has seen enough stops it.
     let first: Vec<_> = task.run(stream::iter(cut(&numbers(0..1), &[1]))).take(2).try_collect().await.unwrap();
@@ -393,7 +393,7 @@ async fn constants_stand_for_columns() {
     let text = |value: &str| ArgumentValue::Text(value.to_owned());
     let value: ArrayRef = Arc::new(arrow::array::Int8Array::from(vec![4]));
     let bound = async |values: Vec<ArgumentValue>| {
-        let options = TaskOptions { arguments: Arguments::Values(values), ..options(OnError::Fail, 1) };
+        let options = options(OnError::Fail, 1).with_arguments(Arguments::Values(values));
         function("scaled").await.bind(&numbers(0..0).schema(), options).await
     };
     for (values, expected) in [
@@ -412,9 +412,11 @@ async fn constants_stand_for_columns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn state_is_opened_and_closed_and_its_metrics_add_up() {
-    let context =
-        JobContext { job_parameters: [("name".to_owned(), "job".to_owned())].into(), task_number: 1, parallelism: 4 };
-    let task = task("counted", TaskOptions { context, ..options(OnError::Fail, 3) }).await;
+    let context = JobContext::default()
+        .with_job_parameters([("name".to_owned(), "job".to_owned())].into())
+        .with_task_number(1)
+        .with_parallelism(4);
+    let task = task("counted", options(OnError::Fail, 3).with_context(context)).await;
     let (found, _, _) = collect(task.run(stream::iter(cut(&numbers(0..50_000), &[5000])))).await.unwrap();
     assert!(found.column(1).as_string::<i32>().iter().all(|text| text == Some("job 1/4")));
     let metrics = task.metrics();
@@ -427,9 +429,13 @@ async fn state_is_opened_and_closed_and_its_metrics_add_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_counted_by_how_they_ran() {
-    let counts =
-        |rows_as_columns, rows_interpreted| ColumnCounts { rows_as_columns, rows_interpreted, programs_dropped: 0 };
-    let rows = |columns| TaskOptions { columns, ..options(OnError::Fail, 3) };
+    let counts = |rows_as_columns, rows_interpreted| {
+        let mut counts = ColumnCounts::default();
+        counts.rows_as_columns = rows_as_columns;
+        counts.rows_interpreted = rows_interpreted;
+        counts
+    };
+    let rows = |columns| options(OnError::Fail, 3).with_columns(columns);
     for (name, columns, expected) in [
         ("plain", ColumnMode::Force, counts(20_000, 0)),
         ("plain", ColumnMode::Shadow, counts(20_000, 0)),

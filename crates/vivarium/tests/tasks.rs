@@ -37,7 +37,7 @@ async fn image() -> Image {
     static IMAGE: tokio::sync::OnceCell<Image> = tokio::sync::OnceCell::const_new();
     let open = async || {
         let location = ImageStore::open().unwrap().ensure(&mut |event| eprintln!("{event:?}")).await.unwrap();
-        let runtime = Runtime::new(RuntimeConfig { sandboxes: 32, ..RuntimeConfig::default() }).unwrap();
+        let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(32)).unwrap();
         Image::open(&runtime, location.directory).unwrap()
     };
     IMAGE.get_or_init(open).await.clone()
@@ -53,7 +53,7 @@ fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
 }
 
 async fn task(function: &str, on_error: OnError, instances: usize) -> Task {
-    let options = TaskOptions { on_error: Some(on_error), instances: Some(instances), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_on_error(Some(on_error)).with_instances(Some(instances));
     module().await.function(function).unwrap().bind(&numbers(0..0).schema(), options).await.unwrap()
 }
 
@@ -177,7 +177,7 @@ class Total:
     let module_of_kinds = Module::load(&image().await, SandboxConfig::default(), source).await.unwrap();
     let schema = numbers(0..0).schema();
     for instances in [1, 3] {
-        let options = || TaskOptions { instances: Some(instances), ..TaskOptions::default() };
+        let options = || TaskOptions::default().with_instances(Some(instances));
         let scalar = task("ends", OnError::Fail, instances).await;
         let table = module_of_kinds.function("twice").unwrap().bind(&schema, options()).await.unwrap();
         let total = module_of_kinds.function("Total").unwrap();

@@ -25,7 +25,7 @@ def canonical(text: str) -> str:
 
 async fn guest_reads(texts: Vec<String>) -> Vec<Result<String, String>> {
     let location = ImageStore::open().unwrap().ensure(&mut |event| eprintln!("{event:?}")).await.unwrap();
-    let runtime = Runtime::new(RuntimeConfig { sandboxes: 4, ..RuntimeConfig::default() }).unwrap();
+    let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(4)).unwrap();
     let image = Image::open(&runtime, location.directory).unwrap();
     let source = FunctionSource::inline("types.py", CANONICAL);
     let module = Module::load(&image, SandboxConfig::default(), source).await.unwrap();

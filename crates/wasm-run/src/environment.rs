@@ -74,18 +74,13 @@ impl OpenEnvironment {
             header.check_python(&guest).map_err(EnvironmentError::from)?;
             info.requirements.extend(header.dependencies);
         }
-        let settings = EnvironmentSettings {
-            store: Some(Arc::new(open_store(&options.store)?)),
-            tenant: TenantId::new(TENANT),
-            requirements: requirements(&options.packages, &guest)?,
-            limits: MaterializeLimits {
-                refuse_case_collisions: !options.allow_case_collisions,
-                ..MaterializeLimits::default()
-            },
-            guest,
-            progress,
-            ..EnvironmentSettings::default()
-        };
+        let settings = EnvironmentSettings::default()
+            .with_store(Some(Arc::new(open_store(&options.store)?)))
+            .with_tenant(TenantId::new(TENANT))
+            .with_requirements(requirements(&options.packages, &guest)?)
+            .with_limits(MaterializeLimits::default().with_refuse_case_collisions(!options.allow_case_collisions))
+            .with_guest(guest)
+            .with_progress(progress);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("wasm-run"));
         manager.open()?;
         let environment = Arc::new(manager.create_environment()?);
@@ -151,15 +146,13 @@ fn requirements(options: &PackageOptions, guest: &GuestPython) -> Result<Require
         }
         None => None,
     };
-    Ok(RequirementsSettings {
-        python: options.pip_python.clone(),
-        use_index: !options.offline,
-        index_url: options.index_url.clone(),
-        wheels: options.find_links.clone(),
-        allowed: options.allowed(),
-        lock,
-        ..RequirementsSettings::default()
-    })
+    Ok(RequirementsSettings::default()
+        .with_python(options.pip_python.clone())
+        .with_use_index(!options.offline)
+        .with_index_url(options.index_url.clone())
+        .with_wheels(options.find_links.clone())
+        .with_allowed(options.allowed())
+        .with_lock(lock))
 }
 
 /// Says what takes a while. Unpacking is quick, so that only a terminal hears of it.

@@ -47,7 +47,7 @@ fn open_blocking(directory: PathBuf, instances: usize) -> Result<Image, Failure>
     let _lifted = memory::Lifted::now();
     // One more for the sandbox that loads a file to see what is in it, one for a replacement that starts early.
     let sandboxes = u32::try_from(instances.saturating_add(2)).unwrap_or(u32::MAX);
-    let config = RuntimeConfig { sandboxes, ..RuntimeConfig::default() };
+    let config = RuntimeConfig::default().with_sandboxes(sandboxes);
     let opened = Runtime::new(config).and_then(|runtime| Image::open(&runtime, directory));
     opened.map_err(|error| vivarium::Error::from(error).into())
 }

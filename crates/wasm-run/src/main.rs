@@ -1,7 +1,14 @@
 //! `wasm-run`: Python functions over tables, and Python scripts, inside WebAssembly.
 //!
 //! Commands are in `commands/`, one file each; the files' tables are read and written by `files/`; `failure` decides how a
-//! command ends. `sql`, `flink` and `bench` are cargo features, since each brings many crates; `left_out` stands in for them. Everything about Python is in the crates below: this program only connects them to files and a terminal.
+//! command ends. Everything about Python is in the crates below: this program only connects them to files and a terminal.
+//!
+//! # Features
+//! All are on by default. Each brings many crates; `left_out` stands in for those that are off.
+//! * `sql`: `wasm-run sql`, with DataFusion and a prompt.
+//! * `flink`: `wasm-run flink`, with gRPC and Beam's protocol.
+//! * `bench`: `wasm-run bench`, with DataFusion and plots.
+
 // What serves only a command that is left out is dead code.
 #![cfg_attr(not(all(feature = "sql", feature = "flink", feature = "bench")), allow(dead_code))]
 
@@ -9,7 +16,7 @@
 macro_rules! note {
     ($($part:tt)*) => {{
         use std::io::Write as _;
-        // Whatever is told may have come from a stranger.
+        // A message may hold untrusted text.
         let _ = writeln!(std::io::stderr(), "{}", vivarium_text::paragraph(&format!($($part)*), usize::MAX));
     }};
 }
@@ -34,6 +41,7 @@ mod log;
 mod metrics;
 mod options;
 mod panics;
+mod process_sandbox;
 mod progress;
 mod shown;
 #[cfg(feature = "sql")]
@@ -43,7 +51,6 @@ mod sql;
 mod sql;
 mod supervisor;
 mod table;
-mod wall;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Metrics for operators: a file that is replaced again and again, and an address that can be asked.
 //!
-//! Both are opened before the second wall is up. The file is written by a thread that was there before, which is the only one that can
+//! Both are opened before the process sandbox is in force. The file is written by a thread that was there before, which is the only one that can
 //! reach its folder; connections are taken by a socket that listens already.
 
 use std::fs::OpenOptions;
@@ -66,7 +66,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Begins to tell the metrics of a runtime. Call it before the second wall is up.
+    /// Begins to tell the metrics of a runtime. Call it before the process sandbox is in force.
     ///
     /// # Errors
     /// When the file cannot be written or the address not be listened at.

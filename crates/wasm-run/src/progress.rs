@@ -126,6 +126,8 @@ impl BuildProgress {
                     }
                 }
             }
+            // There is no other one in this version.
+            _ => {}
         }
     }
 

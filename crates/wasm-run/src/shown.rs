@@ -1,4 +1,4 @@
-//! Standard output for people: text that may have come from strangers, made harmless.
+//! Standard output for people: untrusted text, made harmless.
 
 use std::io::{self, Write};
 

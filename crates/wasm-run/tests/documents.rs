@@ -63,6 +63,24 @@ fn what_is_printed_is_compared_line_by_line() {
     assert!(matches(&["3 rows in ..."], &["3 rows in 0.1 s"]) && !matches(&["3 rows in ..."], &["4 rows in 1 s"]));
 }
 
+/// Rust is not run from here: it is lines of a program that is compiled with the tests.
+#[test]
+fn rust_in_documents_is_that_of_a_program() {
+    let program = read("crates/vivarium/examples/add_tax.rs");
+    let mut lines = 0;
+    for (document, _) in DOCUMENTS {
+        for block in blocks(&read(document), "rust") {
+            let mut program = program.lines().map(str::trim);
+            for line in block.lines() {
+                let code = line.split(" //").next().unwrap_or_default().trim();
+                assert!(code.is_empty() || program.any(|line| line == code), "{document}: {code}");
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 5, "only {lines} lines were found");
+}
+
 fn read(document: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

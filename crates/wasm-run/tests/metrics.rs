@@ -1,4 +1,4 @@
-//! What operators watch: a file, and an address, also behind the second wall.
+//! What operators watch: a file, and an address, also in the process sandbox.
 
 mod support;
 
@@ -39,7 +39,7 @@ fn an_address_is_served_while_python_runs() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let code = "print('running', flush=True); input()";
     let mut command = folder.command(&["exec", "--metrics-listen", &address.to_string(), "-c", code]);
-    command.env("VIVARIUM_SECOND_WALL", "require").stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.env("VIVARIUM_PROCESS_SANDBOX", "require").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

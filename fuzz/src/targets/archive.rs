@@ -35,12 +35,12 @@ fn extract(bytes: &[u8], name: &str) {
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory");
     let archive = directory.path().join("archive");
     std::fs::write(&archive, bytes).expect("the archive is written");
-    let settings = Arc::new(EnvironmentSettings {
-        temporary_directories: vec![directory.path().join("tmp")],
-        limits: MaterializeLimits { entries: 1_000, total_bytes: 1 << 20, ..Default::default() },
-        ..Default::default()
-    });
-    let info = PythonDependencyInfo { archives: vec![PythonArchive::new(&archive, name)], ..Default::default() };
+    let settings = Arc::new(
+        EnvironmentSettings::default()
+            .with_temporary_directories(vec![directory.path().join("tmp")])
+            .with_limits(MaterializeLimits::default().with_entries(1_000).with_total_bytes(1 << 20)),
+    );
+    let info = PythonDependencyInfo::default().with_archives(vec![PythonArchive::new(&archive, name)]);
     let mut manager = PythonEnvironmentManager::new(info, settings, JobId::new(name));
     if manager.open().is_ok() {
         let environment = manager.create_environment().expect("it is open");

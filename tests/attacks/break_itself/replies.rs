@@ -69,7 +69,7 @@ async fn forge(attempt: &Attempt, forgery: &str) -> Result<(), vivarium::Error> 
         format!("{IMPORTS}\ndef f(x: int) -> int:\n    if x % 2: raise ValueError('odd')\n    return x\n\n{forgery}\n");
     let module = attempt.module(&source).await?;
     for on_error in [vivarium::OnError::Null, vivarium::OnError::Fail] {
-        let options = TaskOptions { instances: Some(1), on_error: Some(on_error), ..TaskOptions::default() };
+        let options = TaskOptions::default().with_instances(Some(1)).with_on_error(Some(on_error));
         let task = module.function("f")?.bind(&rows(&[]).schema(), options).await?;
         for _ in 0..2 {
             task.invoke(&rows(&[2, 3, 4]), 0).await?;

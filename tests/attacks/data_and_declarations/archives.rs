@@ -12,7 +12,7 @@ fn archive(attempt: &Attempt, name: &str, content: &[u8], words: &[&str]) -> Res
     let shipped = Shipped::new(attempt)?;
     let path = shipped.write(name, content)?;
     let archives = vec![PythonArchive::new(path, &format!("{name}#target"))];
-    shipped.refused(PythonDependencyInfo { archives, ..PythonDependencyInfo::default() }, words)
+    shipped.refused(PythonDependencyInfo::default().with_archives(archives), words)
 }
 
 /// A directory of python files, made by `make`, which must be refused.
@@ -25,10 +25,10 @@ fn directory(
     shipped.write("code/module.py", b"x = 1")?;
     make(&shipped).map_err(|error| error.to_string())?;
     let python_files = vec![PythonFile::new(shipped.path("code"), "code")];
-    shipped.refused(PythonDependencyInfo { python_files, ..PythonDependencyInfo::default() }, words)
+    shipped.refused(PythonDependencyInfo::default().with_python_files(python_files), words)
 }
 
-const REHEARSED: &str = "all names, kinds, links and sizes are judged before the first file is written";
+const DRY_RUN: &str = "all names, kinds, links and sizes are judged before the first file is written";
 
 pub const CASES: &[Case] = &[
     host("archives of more entries than allowed, hidden at the end", |attempt| {
@@ -40,7 +40,7 @@ pub const CASES: &[Case] = &[
         })
     })
     .so("the environment is refused; nothing of the archive was written")
-    .by(REHEARSED),
+    .by(DRY_RUN),
     host("one entry of a hundred that leaves, repeats, or differs in the case of letters", |attempt| {
         Box::pin(async move {
             for (name, word) in [
@@ -62,7 +62,7 @@ pub const CASES: &[Case] = &[
         })
     })
     .so("the environment is refused; nothing of the archive was written")
-    .by(REHEARSED),
+    .by(DRY_RUN),
     host("links of archives that lead out, by one step or by several", |attempt| {
         Box::pin(async move {
             for target in ["/etc/passwd", "../secret", "../../secret", "d/../../secret"] {

@@ -44,12 +44,10 @@ impl Shipped {
 
     /// Settings of an operator who lets nothing come from an index.
     fn settings(&self) -> EnvironmentSettings {
-        EnvironmentSettings {
-            temporary_directories: vec![self.path("made")],
-            limits: MaterializeLimits { entries: 200, total_bytes: 1 << 20, ..MaterializeLimits::default() },
-            requirements: RequirementsSettings { use_index: false, ..RequirementsSettings::default() },
-            ..EnvironmentSettings::default()
-        }
+        EnvironmentSettings::default()
+            .with_temporary_directories(vec![self.path("made")])
+            .with_limits(MaterializeLimits::default().with_entries(200).with_total_bytes(1 << 20))
+            .with_requirements(RequirementsSettings::default().with_use_index(false))
     }
 
     /// An environment of this, which must be refused with a message that has all of these words, and leave nothing behind.

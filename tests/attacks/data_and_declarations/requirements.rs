@@ -17,11 +17,9 @@ fn requirements(
 ) -> Result<(), String> {
     let shipped = Shipped::new(attempt)?;
     std::fs::create_dir_all(shipped.path("wheels")).and_then(|()| make(&shipped)).map_err(|error| error.to_string())?;
-    let info = PythonDependencyInfo {
-        requirements_file: Some(shipped.write("requirements.txt", text.as_bytes())?),
-        requirements_cache_directory: Some(shipped.path("wheels")),
-        ..PythonDependencyInfo::default()
-    };
+    let info = PythonDependencyInfo::default()
+        .with_requirements_file(Some(shipped.write("requirements.txt", text.as_bytes())?))
+        .with_requirements_cache_directory(Some(shipped.path("wheels")));
     shipped.refused(info, words)
 }
 
@@ -58,8 +56,7 @@ pub const CASES: &[Case] = &[
                 requirements(&attempt, &format!("{line}\n"), |_| Ok(()), &["is refused"])
                     .map_err(|error| format!("{line:?}: {error}"))?;
                 let shipped = Shipped::new(&attempt)?;
-                let info =
-                    PythonDependencyInfo { requirements: vec![(*line).to_owned()], ..PythonDependencyInfo::default() };
+                let info = PythonDependencyInfo::default().with_requirements(vec![(*line).to_owned()]);
                 shipped.refused(info, &["is refused"]).map_err(|error| format!("in a header, {line:?}: {error}"))?;
             }
             Ok(())

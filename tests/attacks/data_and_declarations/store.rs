@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vivarium_env::{
-    CollectPolicy, EnvironmentSettings, JobId, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, Store,
-};
+use vivarium_env::{CollectPolicy, JobId, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, Store};
 
 use super::{Shipped, names_in};
 use crate::archives::{ZipEntry, zip};
@@ -19,14 +17,14 @@ pub const CASES: &[Case] = &[host("races for one environment, while it is collec
         let good = shipped.write("good.zip", &zip(&files))?;
         let bad = shipped.write("bad.zip", &zip(&[&files[..], &[ZipEntry::file("../up", "x")]].concat()))?;
         let store = Store::open(shipped.path("store")).map_err(|error| error.to_string())?;
-        let settings = Arc::new(EnvironmentSettings { store: Some(Arc::new(store)), ..shipped.settings() });
+        let settings = Arc::new(shipped.settings().with_store(Some(Arc::new(store))));
         let race = |number: usize| {
             let archives = vec![PythonArchive::new(if number.is_multiple_of(3) { &bad } else { &good }, "a.zip")];
-            let info = PythonDependencyInfo { archives, ..PythonDependencyInfo::default() };
+            let info = PythonDependencyInfo::default().with_archives(archives);
             let job = JobId::new(format!("{}-{number}", shipped.path("").display()));
             let mut manager = PythonEnvironmentManager::new(info, Arc::clone(&settings), job);
             if number.is_multiple_of(5) {
-                let policy = CollectPolicy { max_age: std::time::Duration::MAX, max_bytes: 0 };
+                let policy = CollectPolicy::default().with_max_age(std::time::Duration::MAX).with_max_bytes(0);
                 let store = Store::open(shipped.path("store")).map_err(|error| error.to_string())?;
                 let collected = store.tenant(&settings.tenant).and_then(|tenant| tenant.collect(&policy));
                 collected.map_err(|error| error.to_string())?;

@@ -34,7 +34,7 @@ async fn refused(attempt: Attempt, items: ArrayRef, count: usize) -> Result<(), 
     let source = format!("from vivarium import udf\n@udf\ndef f(x: '{declared}') -> int: return len(x)\n");
     let module = attempt.module(&source).await.map_err(|error| error.to_string())?;
     let function = module.function("f").map_err(|error| error.to_string())?;
-    let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(1));
     let task = function.bind(&batch.schema(), options).await.map_err(|error| error.to_string())?;
     match task.invoke(&batch, 0).await {
         Err(Error::RowTooLarge { row: 0, bytes, .. }) if bytes >= count as u64 => Ok(()),

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use vivarium::{Arguments, FunctionSource, SourceError, TaskOptions};
-use vivarium_sandbox::{Capture, LimitKind, Output, Sandbox, TenantLimits};
+use vivarium_sandbox::{Capture, LimitKind, OutputTarget, Sandbox, TenantLimits};
 
 use crate::case::{Case, call, ensure, host, load};
 use crate::outcome::{Ends, describe};
@@ -82,7 +82,7 @@ def f(x: int) -> int:
             let batch = RecordBatch::try_from_iter(named).map_err(|error| error.to_string())?;
             let source = "from vivarium import udf\n@udf\ndef f(*x: int) -> int: return len(x)\n";
             let names = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
-            let options = TaskOptions { arguments: Arguments::Columns(names), ..TaskOptions::default() };
+            let options = TaskOptions::default().with_arguments(Arguments::Columns(names));
             let module = attempt.module(source).await.map_err(|error| error.to_string())?;
             let function = module.function("f").map_err(|error| error.to_string())?;
             let result = function.bind(&batch.schema(), options).await.map(|_| String::new());
@@ -161,7 +161,7 @@ def f(x: int) -> int:
     host("lines of many sandboxes, and of ones that are started anew", |attempt| {
         Box::pin(async move {
             const RATE: u64 = 1 << 20;
-            let limits = TenantLimits { log_bytes_per_second: Some(RATE), ..TenantLimits::default() };
+            let limits = TenantLimits::default().with_log_bytes_per_second(Some(RATE));
             let talkative = tenant("talkative", &limits);
             let request = serde_json::json!({"op": "eval", "source": "import os\nfor _ in range(300): os.write(1, b'\\n' * 128)"});
             let started = std::time::Instant::now();
@@ -196,8 +196,8 @@ async fn printed(attempt: Attempt, stream: &str) -> Result<(), String> {
     let capture = Capture::new(1 << 30);
     let mut config = attempt.config();
     config.limits.log_bytes_per_second = Some(RATE);
-    config.stdout = Output::Capture(capture.clone());
-    config.stderr = Output::Capture(capture.clone());
+    config.stdout = OutputTarget::Capture(capture.clone());
+    config.stderr = OutputTarget::Capture(capture.clone());
     let mut sandbox = Sandbox::start(&attempt.world.image, &config).await.map_err(|error| error.to_string())?;
     let source = format!(
         "import sys\nline = 'x' * (1 << 20)\nfor _ in range(256): {stream}.write(line)\n{stream}.flush()\nresult = 1"

@@ -10,7 +10,7 @@ use crate::world::{Attempt, tenant};
 fn config(attempt: &Attempt, tenant: &std::sync::Arc<Tenant>, task: usize) -> Result<SandboxConfig, String> {
     let job = JobId::new("job").map_err(|error| error.to_string())?;
     let id = TaskId::new(task.to_string()).map_err(|error| error.to_string())?;
-    Ok(SandboxConfig { task: tenant.task(job, id), ..attempt.config() })
+    Ok(attempt.config().with_task(tenant.task(job, id)))
 }
 
 /// Starts sandboxes, each in a task of its own, until the total refuses one; another tenant gets one all the same.
@@ -33,23 +33,23 @@ async fn until_refused(attempt: Attempt, limits: TenantLimits, expected: LimitKi
 
 pub const CASES: &[Case] = &[
     host("sandboxes without end, each in a task of its own", |attempt| {
-        let limits = TenantLimits { instances: 3, ..TenantLimits::default() };
+        let limits = TenantLimits::default().with_instances(3);
         Box::pin(until_refused(attempt, limits, LimitKind::TenantInstances))
     })
     .so("starting the next one fails: limit `instances`; another tenant's start succeeds")
     .by("`TenantLimits::instances`"),
     host("memory of many sandboxes", |attempt| {
-        let limits = TenantLimits { memory: 150 << 20, ..TenantLimits::default() };
+        let limits = TenantLimits::default().with_memory(150 << 20);
         Box::pin(until_refused(attempt, limits, LimitKind::TenantMemory))
     })
     .so("starting the next one fails: limit `memory`; another tenant's start succeeds")
     .by("`TenantLimits::memory`"),
     host("growing into the memory of the tenant's other tasks", |attempt| {
         Box::pin(async move {
-            let greedy = tenant("growing", &TenantLimits { memory: 150 << 20, ..TenantLimits::default() });
-            let limits = Limits { memory: 256 << 20, ..attempt.limits.clone() };
+            let greedy = tenant("growing", &TenantLimits::default().with_memory(150 << 20));
+            let limits = attempt.limits.clone().with_memory(256 << 20);
             let config =
-                |task| Ok::<_, String>(SandboxConfig { limits: limits.clone(), ..config(&attempt, &greedy, task)? });
+                |task| Ok::<_, String>(config(&attempt, &greedy, task)?.with_limits(limits.clone()));
             let mut one = Sandbox::start(&attempt.world.image, &config(0)?).await.map_err(|error| error.to_string())?;
             let mut two = Sandbox::start(&attempt.world.image, &config(1)?).await.map_err(|error| error.to_string())?;
             let request = serde_json::json!({"op": "eval", "source": "kept = bytes(100 << 20)"});
@@ -65,7 +65,7 @@ pub const CASES: &[Case] = &[
     .by("`TenantLimits::memory`"),
     host("scratch files of many sandboxes", |attempt| {
         Box::pin(async move {
-            let limits = TenantLimits { scratch_bytes: 10 << 20, scratch_files: 100, ..TenantLimits::default() };
+            let limits = TenantLimits::default().with_scratch_bytes(10 << 20).with_scratch_files(100);
             let greedy = tenant("writing", &limits);
             let write = serde_json::json!({"op": "eval", "source": "
 kept = open('/tmp/x', 'wb', buffering=0)
@@ -95,9 +95,9 @@ except OSError as error:
     .by("`TenantLimits::scratch_bytes` and `scratch_files`"),
     host("a job that asks for more than its tenant may have", |attempt| {
         Box::pin(async move {
-            let ceiling = Limits { memory: 64 << 20, ..attempt.limits.clone() };
-            let limited = tenant("limited", &TenantLimits { sandbox: Some(ceiling), ..TenantLimits::default() });
-            let asked = SandboxConfig { limits: Limits { memory: 4 << 30, ..Limits::default() }, ..config(&attempt, &limited, 0)? };
+            let ceiling = attempt.limits.clone().with_memory(64 << 20);
+            let limited = tenant("limited", &TenantLimits::default().with_sandbox(Some(ceiling)));
+            let asked = config(&attempt, &limited, 0)?.with_limits(Limits::default().with_memory(4 << 30));
             let mut sandbox = Sandbox::start(&attempt.world.image, &asked).await.map_err(|error| error.to_string())?;
             let request = serde_json::json!({"op": "eval", "source": "kept = bytes(64 << 20)"});
             let refused = sandbox.control(&request).await;

@@ -14,7 +14,7 @@ use crate::world::{Attempt, rows};
 /// Applies the function `f` of a source to a table of three rows; the first error, or that there was none.
 async fn applied(attempt: &Attempt, source: &str) -> Result<String, Error> {
     let function = attempt.module(source).await?.function("f")?;
-    let options = TaskOptions { instances: Some(1), ..TaskOptions::default() };
+    let options = TaskOptions::default().with_instances(Some(1));
     let (schema, input) = (rows(&[]).schema(), stream::iter([Ok::<_, Infallible>(rows(&[1, 2, 3]))]));
     if function.signature().kind == Kind::Aggregate {
         let aggregation = function.bind_aggregate(&schema, &GroupBy::default(), options).await?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use vivarium::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig};
-use vivarium_sandbox::{Error, JobId, LimitKind, Pool, Sandbox, Task, TaskId, Tenant, TenantLimits};
+use vivarium_sandbox::{Error, JobId, LimitKind, Pool, Sandbox, TaskAccount, TaskId, Tenant, TenantLimits};
 
 use crate::case::{Case, ensure, host};
 use crate::guests::{Guest, LOOP, SLEEP, column};
@@ -20,24 +20,24 @@ const GLANCE: Duration = Duration::from_millis(2);
 
 /// A runtime and a guest of its own for a contest: a loop without end, in a small memory.
 fn arena(sandboxes: u32) -> Result<Image, String> {
-    let config = RuntimeConfig { sandboxes, wasm_stack: 64 << 10, ..RuntimeConfig::default() };
+    let config = RuntimeConfig::default().with_sandboxes(sandboxes).with_wasm_stack(64 << 10);
     let runtime = Runtime::new(config).map_err(|error| error.to_string())?;
     let guest = Guest { invoke: LOOP.into(), memory: 3, ..Guest::default() };
     Image::from_wasm_bytes(&runtime, &guest.wasm()).map_err(|error| error.to_string())
 }
 
-fn task(tenant: &Arc<Tenant>) -> Arc<Task> {
+fn task(tenant: &Arc<Tenant>) -> Arc<TaskAccount> {
     let valid = "an identifier of this suite";
     tenant.task(JobId::new("job").expect(valid), TaskId::new("0").expect(valid))
 }
 
 /// Lets so many sandboxes of each task loop at the same time; returns the processor time of each task.
-async fn contest(image: &Image, tasks: &[(&Arc<Task>, usize)]) -> Result<Vec<Duration>, String> {
+async fn contest(image: &Image, tasks: &[(&Arc<TaskAccount>, usize)]) -> Result<Vec<Duration>, String> {
     let mut ready = Vec::new();
     for (task, count) in tasks {
         let limits =
-            Limits { memory: 1 << 20, batch_bytes: 1 << 20, batch_time: Duration::from_secs(600), ..Limits::default() };
-        let config = SandboxConfig { task: Arc::clone(task), limits, ..SandboxConfig::default() };
+            Limits::default().with_memory(1 << 20).with_batch_bytes(1 << 20).with_batch_time(Duration::from_secs(600));
+        let config = SandboxConfig::default().with_task(Arc::clone(task)).with_limits(limits);
         for _ in 0..*count {
             ready.push(Sandbox::start(image, &config).await.map_err(|error| error.to_string())?);
         }
@@ -73,7 +73,7 @@ pub const CASES: &[Case] = &[
     host("a thousand busy tasks of one tenant against one of another", |attempt| {
         Box::pin(async move {
             let image = arena(1100)?;
-            let many = tenant("many", &TenantLimits { instances: 1000, ..TenantLimits::default() });
+            let many = tenant("many", &TenantLimits::default().with_instances(1000));
             let (many, one) = (task(&many), task(&tenant("one", &TenantLimits::default())));
             let times = contest(&image, &[(&many, 1000), (&one, 1)]).await?;
             let share = times[1].as_secs_f64() / (times[0] + times[1]).as_secs_f64();
@@ -89,7 +89,7 @@ pub const CASES: &[Case] = &[
     host("more busy sandboxes than a tenant of three times the weight", |attempt| {
         Box::pin(async move {
             let image = arena(32)?;
-            let weighted = |name, cpu_weight| task(&tenant(name, &TenantLimits { cpu_weight, ..TenantLimits::default() }));
+            let weighted = |name, cpu_weight| task(&tenant(name, &TenantLimits::default().with_cpu_weight(cpu_weight)));
             let (light, heavy) = (weighted("light", 100), weighted("heavy", 300));
             let times = contest(&image, &[(&light, 20), (&heavy, 8)]).await?;
             let ratio = times[1].as_secs_f64() / times[0].as_secs_f64();
@@ -123,7 +123,7 @@ pub const CASES: &[Case] = &[
             for body in [LOOP, SLEEP, "(loop $again (memory.fill (i32.const 4096) (i32.const 1) (i32.const 500000)) (br $again)) (unreachable)"] {
                 let guest = Guest { invoke: body.into(), ..Guest::default() };
                 let image = Image::from_wasm_bytes(attempt.world.image.runtime(), &guest.wasm()).map_err(|error| error.to_string())?;
-                let config = SandboxConfig { limits: Limits { memory: 4 << 20, batch_bytes: 1 << 20, ..attempt.limits.clone() }, ..attempt.config() };
+                let config = attempt.config().with_limits(attempt.limits.clone().with_memory(4 << 20).with_batch_bytes(1 << 20));
                 let mut sandbox = Sandbox::start(&image, &config).await.map_err(|error| error.to_string())?;
                 let call = tokio::spawn(async move { sandbox.invoke(1, 0, 3, &[column()], &DataType::Int64).await.map(drop) });
                 while config.task.metrics().snapshot().calls == 0 {

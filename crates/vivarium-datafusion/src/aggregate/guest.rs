@@ -11,7 +11,7 @@ use crate::bridge;
 use crate::error::{Counted, Error};
 use crate::lists::numbered;
 use crate::scope::{Cancel, Scope};
-use crate::work::{Call, Rows, Work};
+use crate::work::{Call, CallRows, Work};
 
 /// Groups whose values or states are asked for at a time.
 const GROUPS: usize = 8_192;
@@ -56,7 +56,7 @@ impl GuestGroups {
         }
         let batch = self.call.types.batch(columns.to_vec(), groups.len())?;
         // An accumulator has the rows of one partition and stage, whose number nobody tells it.
-        let rows = Rows { batch, first: self.rows, counted: Some(Counted::Part) };
+        let rows = CallRows { batch, first: self.rows, counted: Some(Counted::Part) };
         if !retract {
             self.rows += groups.len() as u64;
         }
@@ -162,7 +162,7 @@ fn slot(open: &mut Mutex<Option<Open>>) -> &mut Option<Open> {
 fn wait<T: Send>(
     cancel: &Cancel,
     call: &Call,
-    rows: Option<&Rows>,
+    rows: Option<&CallRows>,
     work: impl Future<Output = Result<T, vivarium::Error>> + Send,
 ) -> Result<T> {
     let done = bridge::wait(cancel.unless_over(work)).flatten();

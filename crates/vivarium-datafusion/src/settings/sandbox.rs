@@ -117,7 +117,7 @@ impl SandboxSettings {
         variables.extend(self.variables.clone());
         // One that was made by code which asked for a variable is not for sandboxes that have it.
         let snapshot = config.snapshot.clone().filter(|snapshot| snapshot.suits(variables.keys()));
-        SandboxConfig { limits: self.limits(), variables, snapshot, ..config.clone() }
+        config.clone().with_limits(self.limits()).with_variables(variables).with_snapshot(snapshot)
     }
 
     fn change(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -264,7 +264,8 @@ fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String
     })?;
     // What cannot work is said now, and not by the first query.
     let batch_bytes = changed.batch_bytes.min(changed.memory);
-    let consistent = if name == "batch_bytes" { changed.clone() } else { Limits { batch_bytes, ..changed.clone() } };
+    let consistent =
+        if name == "batch_bytes" { changed.clone() } else { changed.clone().with_batch_bytes(batch_bytes) };
     consistent.validate().map_err(|error| error.to_string())?;
     Ok(changed)
 }
@@ -331,7 +332,7 @@ mod tests {
 
     /// Settings of a session whose owner gave these limits.
     fn given(limits: &Limits) -> SandboxSettings {
-        let config = SandboxConfig { limits: limits.clone(), ..SandboxConfig::default() };
+        let config = SandboxConfig::default().with_limits(limits.clone());
         SandboxSettings::new(&config, None, Ceiling::of(limits.clone(), Some(4), None), Vec::new())
     }
 
@@ -381,7 +382,7 @@ mod tests {
     fn what_the_owner_gave_is_the_most() {
         let hour = Duration::from_secs(3600);
         let owned =
-            Limits { memory: 300 << 20, batch_time: Duration::from_secs(1), cpu_time: Some(hour), ..Limits::default() };
+            Limits::default().with_memory(300 << 20).with_batch_time(Duration::from_secs(1)).with_cpu_time(Some(hour));
         let mut settings = given(&owned);
         for (key, value, most) in [
             ("memory", "4GiB", "300 MiB"),
@@ -431,7 +432,7 @@ mod tests {
 
     #[test]
     fn an_owner_can_allow_more_than_a_session_starts_with() {
-        let ceiling = Limits { memory: 1 << 30, cpu_time: Some(Duration::from_secs(9)), ..Limits::default() };
+        let ceiling = Limits::default().with_memory(1 << 30).with_cpu_time(Some(Duration::from_secs(9)));
         let ceiling = Ceiling::of(ceiling, None, Some(2));
         let mut settings = SandboxSettings::new(&SandboxConfig::default(), Some(2), ceiling, Vec::new());
         assert_eq!((settings.limits().memory, settings.limits().cpu_time), (256 << 20, Some(Duration::from_secs(9))));

@@ -13,8 +13,8 @@ $$";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_lower_limits_and_never_lift_them() {
-    let limits = Limits { memory: 96 << 20, batch_time: Duration::from_secs(10), ..Limits::default() };
-    let config = SandboxConfig { limits, ..SandboxConfig::default() };
+    let limits = Limits::default().with_memory(96 << 20).with_batch_time(Duration::from_secs(10));
+    let config = SandboxConfig::default().with_limits(limits);
     let python = PythonFunctions::builder(image().await).sandbox(config).instances(2).build();
     let session = session(&python);
     run(&session, &[KEEPS]).await;

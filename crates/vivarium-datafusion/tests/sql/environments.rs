@@ -26,11 +26,11 @@ impl Files {
 
     fn settings(&self) -> Arc<EnvironmentSettings> {
         let manifest = ImageStore::open().unwrap().locate().unwrap().manifest().unwrap();
-        Arc::new(EnvironmentSettings {
-            store: Some(Arc::new(Store::open(self.0.path().join("store")).unwrap())),
-            guest: vivarium::guest_python(&manifest).unwrap(),
-            ..EnvironmentSettings::default()
-        })
+        Arc::new(
+            EnvironmentSettings::default()
+                .with_store(Some(Arc::new(Store::open(self.0.path().join("store")).unwrap())))
+                .with_guest(vivarium::guest_python(&manifest).unwrap()),
+        )
     }
 }
 
@@ -69,10 +69,8 @@ async fn files_that_a_session_may_not_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_environment_that_was_opened_before() {
     let files = Files::new();
-    let info = PythonDependencyInfo {
-        python_files: vec![PythonFile::new(files.0.path().join("rates.py"), "rates.py")],
-        ..PythonDependencyInfo::default()
-    };
+    let info = PythonDependencyInfo::default()
+        .with_python_files(vec![PythonFile::new(files.0.path().join("rates.py"), "rates.py")]);
     let mut manager = PythonEnvironmentManager::new(info, files.settings(), vivarium_env::JobId::new("job"));
     manager.open().unwrap();
     let environment = Arc::new(manager.create_environment().unwrap());

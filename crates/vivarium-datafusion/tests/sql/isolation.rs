@@ -27,7 +27,7 @@ fn tenant(name: &str, limits: &TenantLimits) -> Arc<Tenant> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hostile_session_disturbs_no_other() {
-    let limits = TenantLimits { instances: 8, memory: 2 << 30, ..TenantLimits::default() };
+    let limits = TenantLimits::default().with_instances(8).with_memory(2 << 30);
     let (good, evil) = (tenant("good", &limits), tenant("evil", &limits));
     let job = |name| JobId::new(name).unwrap();
     let honest = session(&functions().await.tenant(&good, job("reports")).build());

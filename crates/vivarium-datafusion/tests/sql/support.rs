@@ -15,7 +15,7 @@ pub async fn image() -> Image {
     static IMAGE: tokio::sync::OnceCell<Image> = tokio::sync::OnceCell::const_new();
     let open = async || {
         let location = ImageStore::open().unwrap().ensure(&mut |event| eprintln!("{event:?}")).await.unwrap();
-        let runtime = Runtime::new(RuntimeConfig { sandboxes: 96, ..RuntimeConfig::default() }).unwrap();
+        let runtime = Runtime::new(RuntimeConfig::default().with_sandboxes(96)).unwrap();
         Image::open(&runtime, location.directory).unwrap()
     };
     IMAGE.get_or_init(open).await.clone()
@@ -23,7 +23,7 @@ pub async fn image() -> Image {
 
 /// Statements may allow more than the defaults: some tests are about what is stopped before a limit is reached.
 pub async fn functions() -> PythonFunctionsBuilder {
-    let most = Limits { memory: 1 << 30, batch_time: Duration::from_secs(3600), ..Limits::default() };
+    let most = Limits::default().with_memory(1 << 30).with_batch_time(Duration::from_secs(3600));
     PythonFunctions::builder(image().await).ceiling(most).most_instances(8)
 }
 

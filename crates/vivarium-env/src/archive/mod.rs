@@ -13,7 +13,7 @@ use std::io::Seek;
 use std::path::Path;
 
 use crate::error::{EnvironmentError, Origin, Role};
-use crate::tree::{EntryPath, Source, TreeWriter, private_copy};
+use crate::tree::{EntryPath, InputFile, TreeWriter, private_copy};
 
 pub(crate) use self::zip::{ZipEntries, ZipEntry, ZipKind};
 
@@ -46,6 +46,7 @@ impl Format {
 
 /// A link that was left out instead of refused: see `is_interpreter_link`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct LeftOut {
     /// The archive's name.
     pub archive: String,
@@ -67,24 +68,24 @@ pub(crate) struct Destination<'a, 'w> {
 
 impl Destination<'_, '_> {
     /// Extracts `source`, and returns the archive's hash.
-    pub(crate) fn extract(mut self, source: &mut Source, format: Format) -> Result<blake3::Hash, EnvironmentError> {
+    pub(crate) fn extract(mut self, source: &mut InputFile, format: Format) -> Result<blake3::Hash, EnvironmentError> {
         let mut hasher = blake3::Hasher::new();
         let limit = self.writer.limits().archive_bytes;
         let copy = private_copy(source, self.writer.root(), limit, &mut |piece| {
             hasher.update(piece);
         })?;
         self.writer.directory(self.target, None).map_err(|error| self.origin.failed("", error))?;
-        self.rehearse(&copy, format)?;
+        self.dry_run(&copy, format)?;
         self.write_all(copy, format)?;
         Ok(hasher.finalize())
     }
 
     /// Judges all entries before the first one is written.
-    fn rehearse(&mut self, archive: &File, format: Format) -> Result<(), EnvironmentError> {
+    fn dry_run(&mut self, archive: &File, format: Format) -> Result<(), EnvironmentError> {
         let Destination { writer, target, origin, .. } = self;
         let (target, origin) = (*target, *origin);
         let again = archive.try_clone().map_err(|error| origin.damaged(None, error))?;
-        writer.rehearse(|writer| {
+        writer.dry_run(|writer| {
             Destination { writer, target, origin, left_out: &mut Vec::new() }.write_all(again, format)
         })?;
         // Both handles share one position.

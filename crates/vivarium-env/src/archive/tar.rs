@@ -137,8 +137,8 @@ impl Entries<'_, '_, '_> {
             // Version 7 had no type for directories: a slash at the end of the name says it.
             EntryType::Regular if name.ends_with(b"/") => writer.directory(&place, mode).map_err(failed),
             EntryType::Regular => {
-                let written = if writer.is_rehearsing() {
-                    writer.rehearse_file(&place, size).map_err(refused)?;
+                let written = if writer.is_dry_run() {
+                    writer.dry_run_file(&place, size).map_err(refused)?;
                     // The next entry lies behind it.
                     io::copy(entry, &mut io::sink()).map_err(|error| failed(WriteError::Read(error)))?
                 } else {

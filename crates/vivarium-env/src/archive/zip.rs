@@ -63,8 +63,8 @@ pub(super) fn extract(destination: &mut Destination<'_, '_>, archive: File) -> R
         budget.take(entry.size).map_err(|refusal| origin.refused(path.as_str(), refusal))?;
         match entry.kind {
             ZipKind::Directory => destination.writer.directory(&place, entry.mode),
-            ZipKind::File if destination.writer.is_rehearsing() => {
-                destination.writer.rehearse_file(&place, entry.size).map_err(WriteError::Refused)
+            ZipKind::File if destination.writer.is_dry_run() => {
+                destination.writer.dry_run_file(&place, entry.size).map_err(WriteError::Refused)
             }
             ZipKind::File => {
                 let (mode, mut content) = (entry.mode, entry.content(origin)?);

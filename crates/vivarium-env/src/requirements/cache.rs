@@ -11,7 +11,7 @@ use super::{RequirementsError, RequirementsLock};
 use crate::distributed::hex;
 use crate::error::{EnvironmentError, Role};
 use crate::limits::MaterializeLimits;
-use crate::tree::{Input, Source, open_input};
+use crate::tree::{Input, InputFile, open_input};
 
 /// Files of a directory that are looked at.
 const FILES: usize = 100_000;
@@ -71,7 +71,7 @@ pub(super) fn find_locked<'a>(
 
 /// Makes a directory `shown` for pip that stands for a directory of packages.
 ///
-/// The directory may be a stranger's, and pip opens what has a wheel's name, whatever it is. So only wheels that were judged are
+/// The directory is untrusted, and pip opens what has a wheel's name, whatever it is. So only wheels that were judged are
 /// there, as links to them; of all other packages pip looks at the names alone, to say why they do not fit, and there is an empty
 /// file for each.
 pub(super) fn show_to_pip(directory: &Path, shown: &Path, limits: &MaterializeLimits) -> Result<(), EnvironmentError> {
@@ -140,7 +140,7 @@ fn hash_file(path: &Path) -> Result<String, EnvironmentError> {
     hash_source(&mut source)
 }
 
-fn hash_source(source: &mut Source) -> Result<String, EnvironmentError> {
+fn hash_source(source: &mut InputFile) -> Result<String, EnvironmentError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     let mut size = 0;

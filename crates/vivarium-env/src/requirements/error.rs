@@ -6,6 +6,7 @@ use std::path::PathBuf;
 /// Why requirements could not be installed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's message documents it and its fields")]
+#[non_exhaustive]
 pub enum RequirementsError {
     #[error("line {line} of the requirements, '{text}', is refused: {reason}")]
     Line { line: usize, text: String, reason: &'static str },
@@ -53,6 +54,7 @@ pub enum RequirementsError {
 
 /// A requirement that no wheel satisfies.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unsatisfied {
     /// The requirement, as pip names it.
     pub requirement: String,
@@ -62,6 +64,7 @@ pub struct Unsatisfied {
 
 /// Why a requirement is not satisfied.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnsatisfiedReason {
     /// Matching versions exist only as wheels with machine code.
     OnlyNativeWheel,

@@ -25,6 +25,7 @@ const INDEX_OPTIONS: [(&str, &str, bool); 8] = [
 /// What an operator lets requirements files hold besides requirements by name. Source distributions, `-e`, local
 /// paths and further files are never allowed: the first two run code, the others read files of the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AllowedLines {
     /// `-i`, `--index-url`, `--extra-index-url`, `-f`, `--find-links`, `--trusted-host`, `--no-index`, `--pre`.
     pub index_options: bool,
@@ -32,8 +33,14 @@ pub struct AllowedLines {
     pub urls: bool,
 }
 
+crate::setters::setters!(AllowedLines {
+    with_index_options: index_options: bool,
+    with_urls: urls: bool,
+});
+
 /// One requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Requirement {
     /// The distribution's name, as written.
     pub name: String,
@@ -49,6 +56,7 @@ pub struct Requirement {
 
 /// The lines of a requirements file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RequirementsFile {
     /// Requirements, in order.
     pub requirements: Vec<Requirement>,

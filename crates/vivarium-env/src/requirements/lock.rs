@@ -9,6 +9,7 @@ use crate::guest::GuestPython;
 
 /// A package at one version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct LockedPackage {
     /// The distribution's name, normalised (PEP 503).
     pub name: String,
@@ -23,6 +24,7 @@ pub struct LockedPackage {
 /// Its text is a requirements file that pip can install with `--require-hashes`. It is taken as complete: no package
 /// is looked for that it does not name. Packages bundled with the guest are not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RequirementsLock {
     /// Packages, by name.
     pub packages: Vec<LockedPackage>,

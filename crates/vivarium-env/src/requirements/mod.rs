@@ -41,6 +41,7 @@ pub(crate) use wheel::{WheelFile, install_wheel};
 
 /// How requirements are resolved; the operator's choice, never a job's.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RequirementsSettings {
     /// The machine's Python, whose pip resolves. A job's `python.executable` is never run.
     pub python: PathBuf,
@@ -76,6 +77,17 @@ impl Default for RequirementsSettings {
         }
     }
 }
+
+crate::setters::setters!(RequirementsSettings {
+    with_python: python: PathBuf,
+    with_use_index: use_index: bool,
+    with_index_url: index_url: Option<String>,
+    with_wheels: wheels: Vec<PathBuf>,
+    with_allowed: allowed: AllowedLines,
+    with_timeout: timeout: Duration,
+    with_resolution_max_age: resolution_max_age: Duration,
+    with_lock: lock: Option<RequirementsLock>,
+});
 
 /// A distribution's name in the form that compares equal however it is written (PEP 503).
 pub(crate) fn normalize_name(name: &str) -> String {

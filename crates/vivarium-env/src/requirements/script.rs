@@ -16,6 +16,7 @@ use crate::guest::GuestPython;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub struct ScriptMetadata {
     /// Requirements, each as a line of a requirements file.
     #[serde(default)]

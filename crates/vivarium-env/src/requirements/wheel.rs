@@ -77,7 +77,7 @@ pub(crate) fn install_wheel(
     }
     let record = Record::read(&copy, wheel, writer, &origin)?;
     let mut entries = ZipEntries::open(copy, writer.limits(), &origin)?;
-    writer.rehearse(|writer| entries.each(&mut |entry| record.install(writer, site, entry, &origin)))?;
+    writer.dry_run(|writer| entries.each(&mut |entry| record.install(writer, site, entry, &origin)))?;
     entries.each(&mut |entry| record.install(writer, site, entry, &origin))
 }
 
@@ -166,16 +166,16 @@ impl Record {
         let is_unhashed =
             path == self.path || path == format!("{}.jws", self.path) || path == format!("{}.p7s", self.path);
         let expected = match self.hashes.get(&path) {
-            _ if is_unhashed || writer.is_rehearsing() => None,
+            _ if is_unhashed || writer.is_dry_run() => None,
             Some(hash) => Some(hash),
             None => return Err(refused(Refusal::NotInRecord)),
         };
-        if writer.is_rehearsing() {
+        if writer.is_dry_run() {
             // One that is there already may be the same; then it is not written again.
             return if writer.holds_file(&place) {
                 Ok(())
             } else {
-                writer.rehearse_file(&place, entry.size).map_err(refused)
+                writer.dry_run_file(&place, entry.size).map_err(refused)
             };
         }
         let mode = entry.mode;

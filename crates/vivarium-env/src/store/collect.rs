@@ -10,6 +10,7 @@ use crate::tree::{open_directory, remove_tree};
 
 /// What collection keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CollectPolicy {
     /// Environments not used for longer are removed.
     pub max_age: Duration,
@@ -23,8 +24,14 @@ impl Default for CollectPolicy {
     }
 }
 
+crate::setters::setters!(CollectPolicy {
+    with_max_age: max_age: Duration,
+    with_max_bytes: max_bytes: u64,
+});
+
 /// What collection did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Collected {
     /// Keys of the environments removed.
     pub removed: Vec<String>,
@@ -38,6 +45,7 @@ pub struct Collected {
 
 /// A stored environment.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct StoredEnvironment {
     /// The hash of everything that went into it.
     pub key: String,

@@ -44,6 +44,7 @@ pub(crate) const DERIVED: &str = "derived";
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's message documents it and its fields")]
+#[non_exhaustive]
 pub enum StoreError {
     #[error("the environment store '{}' may be written by other users ({reason}); make it writable by its owner only (chmod 700)", path.display())]
     Writable { path: PathBuf, reason: String },

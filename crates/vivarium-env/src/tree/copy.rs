@@ -5,14 +5,14 @@ use rustix::fs::OFlags;
 
 use crate::error::{EnvironmentError, Origin, Role};
 use crate::limits::MaterializeLimits;
-use crate::tree::{Bounds, EntryPath, Kind, Refusal, Source, TreeWriter, Visit, WalkError, WriteError, walk};
+use crate::tree::{Bounds, EntryPath, InputFile, Kind, Refusal, TreeWriter, Visit, WalkError, WriteError, walk};
 
 /// Copies one file, which errors call `entry`; returns the hash of what was written.
 pub(crate) fn copy_file(
     writer: &mut TreeWriter<'_>,
     target: &EntryPath,
     entry: &str,
-    source: &mut Source,
+    source: &mut InputFile,
     origin: &Origin,
 ) -> Result<blake3::Hash, EnvironmentError> {
     let mut hasher = blake3::Hasher::new();
@@ -95,7 +95,7 @@ pub(crate) fn hash_directory(
 enum Content<'a> {
     Directory,
     Symlink(&'a [u8]),
-    File(&'a mut Source),
+    File(&'a mut InputFile),
 }
 
 type EachEntry<'a> = dyn FnMut(&Visit<'_>, Content<'_>) -> Result<blake3::Hash, EnvironmentError> + 'a;
@@ -125,7 +125,7 @@ fn hash_entries(
                 let mut options = OpenOptions::new();
                 options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
                 let file = visit.parent.open_with(visit.name, &options).map_err(unreadable)?.into_std();
-                let mut file = Source::new(Role::PythonFile, &origin.path().join(visit.path), file)?;
+                let mut file = InputFile::new(Role::PythonFile, &origin.path().join(visit.path), file)?;
                 (b'f', each(&visit, Content::File(&mut file))?.as_bytes().to_vec())
             }
             Kind::Special(kind) => return Err(origin.refused(visit.path, Refusal::SpecialFile(kind))),

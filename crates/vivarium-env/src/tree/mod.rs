@@ -5,7 +5,7 @@
 //!            |
 //!        EntryPath::parse                one relative path of normal components, or a Refusal
 //!            |
-//!        TreeWriter                      names seen so far, limits; archives are rehearsed before they are
+//!        TreeWriter                      names seen so far, limits; archives are first judged in a dry run, then
 //!            |                           written; one directory handle per step:
 //!            |                           openat(O_NOFOLLOW) for each component, O_EXCL for each file
 //!        cap_std::fs::Dir                the environment's base directory
@@ -27,6 +27,6 @@ pub(crate) use path::{EntryPath, display_name};
 pub use refusal::Refusal;
 pub(crate) use refusal::WriteError;
 pub(crate) use remove::remove_tree;
-pub(crate) use scratch::{Input, Source, open_input, private_copy};
+pub(crate) use scratch::{Input, InputFile, open_input, private_copy};
 pub(crate) use walk::{Bounds, Kind, Visit, WalkError, walk};
 pub(crate) use writer::{TreeWriter, open_directory};

@@ -7,6 +7,7 @@ use crate::tree::display_name;
 /// A reason to refuse an entry of an archive, a wheel or a directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's message documents it and its fields")]
+#[non_exhaustive]
 pub enum Refusal {
     #[error("its name is absolute")]
     Absolute,

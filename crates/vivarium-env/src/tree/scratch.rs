@@ -13,13 +13,13 @@ use crate::error::{EnvironmentError, Role};
 /// Something a job ships, opened.
 #[derive(Debug)]
 pub(crate) enum Input {
-    File(Source),
+    File(InputFile),
     Directory(Dir),
 }
 
 /// A shipped file, with what is needed to notice that somebody wrote to it since it was opened.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct InputFile {
     role: Role,
     path: PathBuf,
     file: File,
@@ -52,7 +52,7 @@ pub(crate) fn open_input(role: Role, path: &Path) -> Result<Input, EnvironmentEr
     if metadata.is_dir() {
         return Ok(Input::Directory(Dir::from_std_file(file)));
     }
-    Source::new(role, path, file).map(Input::File)
+    InputFile::new(role, path, file).map(Input::File)
 }
 
 /// A link where none is followed, or a socket.
@@ -61,7 +61,7 @@ fn is_no_file(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::NXIO))
 }
 
-impl Source {
+impl InputFile {
     /// Takes a file that is open already.
     pub(crate) fn new(role: Role, path: &Path, file: File) -> Result<Self, EnvironmentError> {
         let failed = |source| EnvironmentError::ReadInput { role, path: path.to_owned(), source };
@@ -109,7 +109,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for InputFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read(buffer)
     }
@@ -128,7 +128,7 @@ impl Stamp {
 /// Copies a file to a nameless file in `scratch`, and hands every piece to `observe` (to hash it). An archive is read from such a copy, because
 /// it is read more than once, and its owner must not be able to show each reading something else.
 pub(crate) fn private_copy(
-    source: &mut Source,
+    source: &mut InputFile,
     scratch: &Dir,
     limit: u64,
     observe: &mut dyn FnMut(&[u8]),
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use cap_std::ambient_authority;
 
-    fn opened(path: &Path) -> Source {
+    fn opened(path: &Path) -> InputFile {
         match open_input(Role::Archive, path).unwrap() {
             Input::File(source) => source,
             Input::Directory(_) => panic!("a file was opened"),

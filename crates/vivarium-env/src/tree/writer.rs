@@ -32,7 +32,7 @@ struct Node {
 
 /// Writes entries below a root directory, and keeps count of all of them.
 ///
-/// What comes in an archive is first [rehearsed](Self::rehearse): all names, kinds, links and sizes are judged as if they were
+/// What comes in an archive is first [run dry](Self::dry_run): all names, kinds, links and sizes are judged as if they were
 /// written, and nothing is. An archive that is refused for any of them leaves no trace, and costs no more than reading it.
 #[derive(Debug)]
 pub(crate) struct TreeWriter<'a> {
@@ -46,13 +46,13 @@ pub(crate) struct TreeWriter<'a> {
     /// The directory the last entry was written to; entries come in runs.
     parent: Option<(String, Dir)>,
     buffer: Vec<u8>,
-    /// During a rehearsal, what it entered and counted.
-    rehearsal: Option<Rehearsal>,
+    /// During a dry run, what it entered and counted.
+    dry_run: Option<DryRun>,
 }
 
-/// What is taken back at the end of a rehearsal.
+/// What is taken back at the end of a dry run.
 #[derive(Debug, Default)]
-struct Rehearsal {
+struct DryRun {
     keys: Vec<String>,
     name_bytes: u64,
     bytes: u64,
@@ -69,15 +69,15 @@ impl<'a> TreeWriter<'a> {
             directory_modes: Vec::new(),
             parent: None,
             buffer: vec![0; 64 << 10],
-            rehearsal: None,
+            dry_run: None,
         }
     }
 
     /// Does what writes entries without writing any; afterwards the writer is as before.
-    pub(crate) fn rehearse<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> T {
-        self.rehearsal = Some(Rehearsal { keys: Vec::new(), name_bytes: self.name_bytes, bytes: self.bytes });
+    pub(crate) fn dry_run<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> T {
+        self.dry_run = Some(DryRun { keys: Vec::new(), name_bytes: self.name_bytes, bytes: self.bytes });
         let written = write(self);
-        if let Some(Rehearsal { keys, name_bytes, bytes }) = self.rehearsal.take() {
+        if let Some(DryRun { keys, name_bytes, bytes }) = self.dry_run.take() {
             keys.iter().for_each(|key| drop(self.nodes.remove(key)));
             (self.name_bytes, self.bytes) = (name_bytes, bytes);
         }
@@ -85,12 +85,12 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Whether nothing is written now.
-    pub(crate) fn is_rehearsing(&self) -> bool {
-        self.rehearsal.is_some()
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.dry_run.is_some()
     }
 
     /// Enters a file of so many bytes, which is not written yet.
-    pub(crate) fn rehearse_file(&mut self, path: &EntryPath, size: u64) -> Result<(), Refusal> {
+    pub(crate) fn dry_run_file(&mut self, path: &EntryPath, size: u64) -> Result<(), Refusal> {
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::File)?;
         self.count(size, size)
@@ -126,7 +126,7 @@ impl<'a> TreeWriter<'a> {
     pub(crate) fn directory(&mut self, path: &EntryPath, mode: Option<u32>) -> Result<(), WriteError> {
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::Directory)?;
-        if self.is_rehearsing() {
+        if self.is_dry_run() {
             return Ok(());
         }
         self.make_directory(path.as_str()).map_err(WriteError::Write)?;
@@ -173,7 +173,7 @@ impl<'a> TreeWriter<'a> {
         EntryPath::check_symlink(target, depth, self.limits)?;
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::Symlink)?;
-        if self.is_rehearsing() {
+        if self.is_dry_run() {
             return Ok(());
         }
         let (parent, name) = self.parent_of(path).map_err(WriteError::Write)?;
@@ -188,7 +188,7 @@ impl<'a> TreeWriter<'a> {
         }
         self.claim_parents(path)?;
         self.claim(path.as_str(), NodeKind::File)?;
-        if self.is_rehearsing() {
+        if self.is_dry_run() {
             return Ok(());
         }
         let (target_parent, target_name) = self.parent_of(target).map_err(WriteError::Write)?;
@@ -266,8 +266,8 @@ impl<'a> TreeWriter<'a> {
         if self.name_bytes > self.limits.name_bytes {
             return Err(Refusal::TooManyNameBytes { limit: self.limits.name_bytes });
         }
-        if let Some(rehearsal) = &mut self.rehearsal {
-            rehearsal.keys.push(key.clone());
+        if let Some(dry_run) = &mut self.dry_run {
+            dry_run.keys.push(key.clone());
         }
         self.nodes.insert(key, Node { kind, exact });
         Ok(())
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rehearsal_judges_everything_and_writes_nothing() {
+    fn a_dry_run_judges_everything_and_writes_nothing() {
         let place = tempfile::tempdir().unwrap();
         let root = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
         let limits = MaterializeLimits { entries: 6, total_bytes: 100, ..MaterializeLimits::default() };
@@ -335,17 +335,17 @@ mod tests {
         let refused = |written: Result<(), WriteError>, expected: &Refusal| {
             assert!(matches!(&written, Err(WriteError::Refused(refusal)) if refusal == expected), "{written:?}");
         };
-        writer.rehearse(|writer| {
-            writer.rehearse_file(&path("a/b"), 10).unwrap();
+        writer.dry_run(|writer| {
+            writer.dry_run_file(&path("a/b"), 10).unwrap();
             writer.symlink(&path("a/link"), b"b", 1).unwrap();
             writer.hard_link(&path("a/hard"), &path("a/b")).unwrap();
-            refused(writer.rehearse_file(&path("a/b"), 1).map_err(Into::into), &Refusal::Duplicate);
-            refused(writer.rehearse_file(&path("a/c"), 100).map_err(Into::into), &Refusal::TooManyBytes { limit: 100 });
+            refused(writer.dry_run_file(&path("a/b"), 1).map_err(Into::into), &Refusal::Duplicate);
+            refused(writer.dry_run_file(&path("a/c"), 100).map_err(Into::into), &Refusal::TooManyBytes { limit: 100 });
             refused(writer.directory(&path("d"), None), &Refusal::TooManyEntries { limit: 6 });
         });
         assert_eq!((writer.entries(), writer.name_bytes, writer.bytes), counted);
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "only the first file is there");
-        // What was rehearsed can be written.
+        // What a dry run accepted can be written.
         write(&mut writer, "a/b").unwrap();
     }
 

@@ -40,7 +40,7 @@ impl Place {
     }
 
     pub fn settings(&self) -> EnvironmentSettings {
-        EnvironmentSettings { temporary_directories: vec![self.temporary()], ..Default::default() }
+        EnvironmentSettings::default().with_temporary_directories(vec![self.temporary()])
     }
 
     pub fn manager(&self, info: PythonDependencyInfo) -> PythonEnvironmentManager {
@@ -65,10 +65,8 @@ impl Place {
 
     pub fn refusal_with(&self, settings: EnvironmentSettings, file_name: &str, archive: &[u8]) -> String {
         let path = self.write(file_name, archive);
-        let info = PythonDependencyInfo {
-            archives: vec![PythonArchive::new(path, &format!("{file_name}#x"))],
-            ..Default::default()
-        };
+        let info =
+            PythonDependencyInfo::default().with_archives(vec![PythonArchive::new(path, &format!("{file_name}#x"))]);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), self.job());
         let error = manager.open().expect_err("the archive was accepted");
         assert_eq!(self.leftovers(), Vec::<PathBuf>::new(), "something was left behind after: {error}");

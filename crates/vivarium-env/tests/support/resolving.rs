@@ -22,7 +22,7 @@ pub fn guest() -> GuestPython {
 }
 
 pub fn settings(place: &Place) -> EnvironmentSettings {
-    let mut settings = EnvironmentSettings { guest: guest(), ..place.settings() };
+    let mut settings = place.settings().with_guest(guest());
     // Nothing in these tests may reach the network.
     settings.requirements.use_index = false;
     settings
@@ -30,11 +30,9 @@ pub fn settings(place: &Place) -> EnvironmentSettings {
 
 pub fn info(place: &Place, requirements: &str) -> PythonDependencyInfo {
     std::fs::create_dir_all(place.path("cache")).unwrap();
-    PythonDependencyInfo {
-        requirements_file: Some(place.write("requirements.txt", requirements)),
-        requirements_cache_directory: Some(place.path("cache")),
-        ..Default::default()
-    }
+    PythonDependencyInfo::default()
+        .with_requirements_file(Some(place.write("requirements.txt", requirements)))
+        .with_requirements_cache_directory(Some(place.path("cache")))
 }
 
 pub fn open_with(place: &Place, settings: EnvironmentSettings, requirements: &str) -> Result<Opened, EnvironmentError> {

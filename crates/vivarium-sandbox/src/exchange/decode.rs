@@ -35,7 +35,7 @@ pub struct DecodeLimits {
 
 /// How many rows a result must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowCount {
     /// As many as the batch: scalar and vectorized functions.
     Exactly(usize),
     /// Any number up to this one: functions that choose how many rows they return.
@@ -54,7 +54,7 @@ pub fn decode(
     address: u32,
     data_type: &DataType,
     nullable: bool,
-    rows: Rows,
+    rows: RowCount,
     limits: &DecodeLimits,
 ) -> Result<ArrayRef, ExchangeError> {
     let path = Path::root("result");
@@ -92,7 +92,7 @@ impl Decoder<'_> {
         &mut self,
         address: u32,
         data_type: &DataType,
-        rows: Rows,
+        rows: RowCount,
         path: &Path<'_>,
     ) -> Result<ArrayRef, ExchangeError> {
         path.check_depth()?;
@@ -287,7 +287,7 @@ impl Decoder<'_> {
             let too_many = || ExchangeError::TooManyItems { at: path.to_string(), limit: self.max_items };
             self.items = self.items.checked_sub(length).ok_or_else(too_many)?;
         }
-        self.array(address, data_type, Rows::Exactly(length), &path)
+        self.array(address, data_type, RowCount::Exactly(length), &path)
     }
 
     /// Values that take no bytes have no buffer whose size could limit their number: pay for the number itself.
@@ -347,7 +347,7 @@ impl Decoder<'_> {
     }
 }
 
-impl Rows {
+impl RowCount {
     fn check(self, length: i64, path: &Path<'_>) -> Result<usize, ExchangeError> {
         let fits = |length: &usize| match self {
             Self::Exactly(rows) => *length == rows,

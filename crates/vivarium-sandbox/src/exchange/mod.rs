@@ -43,7 +43,7 @@ mod types;
 mod values;
 mod write;
 
-pub use decode::{DecodeLimits, Rows, decode};
+pub use decode::{DecodeLimits, RowCount, decode};
 pub use error::ExchangeError;
 pub use items::items_within;
 pub use plan::{MAX_BATCH_BYTES, Plan};

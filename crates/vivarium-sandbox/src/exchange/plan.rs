@@ -29,7 +29,7 @@ pub const MAX_BATCH_BYTES: usize = (1 << 31) - 64;
 pub struct Plan {
     pub(super) nodes: Vec<Node>,
     /// The buffers of all nodes, in the order of the nodes.
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Vec<BufferSource>,
     pub(super) table_bytes: usize,
     size: usize,
 }
@@ -49,7 +49,7 @@ pub(super) struct Node {
 
 /// Where the bytes of a buffer come from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum BufferSource {
     /// No buffer: a null pointer.
     Absent,
     /// Copied as they are.
@@ -64,7 +64,7 @@ pub(super) enum Source {
     ViewValues(BinaryViewArray, usize),
 }
 
-impl Source {
+impl BufferSource {
     /// Its bytes, without padding.
     pub(super) fn len(&self) -> usize {
         match self {
@@ -100,7 +100,7 @@ impl Plan {
             empty: 0,
         };
         let batch = planner.node(rows, 0);
-        planner.source(batch, Source::Absent);
+        planner.source(batch, BufferSource::Absent);
         let path = Path::root("batch");
         for (index, column) in columns.iter().enumerate() {
             if column.len() != rows {
@@ -125,7 +125,7 @@ impl Plan {
 struct Planner {
     limit: u64,
     nodes: Vec<Node>,
-    sources: Vec<Source>,
+    sources: Vec<BufferSource>,
     pointers: usize,
     buffer_bytes: u64,
     /// Values that take no bytes. They count as one each: the guest makes an object of each, and its time and memory are measured by
@@ -159,16 +159,16 @@ impl Planner {
             Shape::Null => {}
             Shape::Bits => {
                 let bits = BooleanBuffer::new(data.buffers()[0].clone(), data.offset(), length);
-                self.source(node, Source::Bits(bits));
+                self.source(node, BufferSource::Bits(bits));
             }
             Shape::Fixed(width) => {
                 let values = data.buffers()[0].slice_with_length(data.offset() * width, length * width);
-                self.source(node, Source::Bytes(values));
+                self.source(node, BufferSource::Bytes(values));
             }
             Shape::Bytes(width) => {
                 let (from, to) = offset_range(&data, width, 0, length);
                 self.source(node, offsets(&data, width));
-                self.source(node, Source::Bytes(data.buffers()[1].slice_with_length(from, to - from)));
+                self.source(node, BufferSource::Bytes(data.buffers()[1].slice_with_length(from, to - from)));
             }
             Shape::List(width, _) => {
                 let (from, to) = offset_range(&data, width, 0, length);
@@ -196,7 +196,7 @@ impl Planner {
         position
     }
 
-    fn source(&mut self, node: usize, source: Source) {
+    fn source(&mut self, node: usize, source: BufferSource) {
         self.pointers += 1;
         self.buffer_bytes = self.buffer_bytes.saturating_add(padded(source.len()) as u64);
         self.nodes[node].buffers += 1;
@@ -223,8 +223,8 @@ impl Planner {
             None => array.as_binary_view().clone(),
         };
         let bytes = view_lengths(&views).sum();
-        self.source(node, Source::ViewOffsets(views.clone()));
-        self.source(node, Source::ViewValues(views, bytes));
+        self.source(node, BufferSource::ViewOffsets(views.clone()));
+        self.source(node, BufferSource::ViewValues(views, bytes));
     }
 
     fn finish(self) -> Result<Plan, ExchangeError> {
@@ -238,19 +238,19 @@ impl Planner {
     }
 }
 
-fn validity(data: &ArrayData) -> Source {
+fn validity(data: &ArrayData) -> BufferSource {
     match data.nulls() {
-        Some(nulls) if nulls.null_count() > 0 => Source::Bits(nulls.inner().clone()),
-        _ => Source::Absent,
+        Some(nulls) if nulls.null_count() > 0 => BufferSource::Bits(nulls.inner().clone()),
+        _ => BufferSource::Absent,
     }
 }
 
-fn offsets(data: &ArrayData, width: OffsetWidth) -> Source {
+fn offsets(data: &ArrayData, width: OffsetWidth) -> BufferSource {
     let bytes = width.bytes();
     if data.is_empty() {
-        return Source::Bytes(Buffer::from(&[0; 8][..bytes]));
+        return BufferSource::Bytes(Buffer::from(&[0; 8][..bytes]));
     }
-    Source::Offsets(width, data.buffers()[0].slice_with_length(data.offset() * bytes, (data.len() + 1) * bytes))
+    BufferSource::Offsets(width, data.buffers()[0].slice_with_length(data.offset() * bytes, (data.len() + 1) * bytes))
 }
 
 /// The bytes of each value of an array of views: of its view's 128 bits the low 32, and none under a NULL.

@@ -9,7 +9,7 @@ use arrow::array::{Array, AsArray, StructArray, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use arrow_schema::{DataType, Field, Fields};
 
-use super::decode::{DecodeLimits, Rows, decode};
+use super::decode::{DecodeLimits, RowCount, decode};
 use super::error::ExchangeError;
 
 /// Rows that belong to rows of a batch.
@@ -45,7 +45,7 @@ pub fn decode_rows(
 ) -> Result<RowsOfRows, ExchangeError> {
     let rows = DataType::Struct(columns.clone());
     let fields = Fields::from(vec![Field::new("row", DataType::UInt32, false), Field::new("row_values", rows, false)]);
-    let result = decode(memory, address, &DataType::Struct(fields), false, Rows::AtMost(within.most), limits)?;
+    let result = decode(memory, address, &DataType::Struct(fields), false, RowCount::AtMost(within.most), limits)?;
     let result = result.as_struct();
     let numbers = result.column(0).as_primitive::<UInt32Type>().clone();
     let mut least = within.first;

@@ -2,7 +2,7 @@
 
 use super::error::ExchangeError;
 use super::layout::{ALIGNMENT, ARRAY_BYTES, ArrowArray, POINTER_BYTES, padded};
-use super::plan::{Plan, Source, view_lengths};
+use super::plan::{BufferSource, Plan, view_lengths};
 use super::types::OffsetWidth;
 
 impl Plan {
@@ -95,8 +95,8 @@ struct Buffers<'a> {
 
 impl Buffers<'_> {
     /// Writes a buffer and its padding, and returns its address.
-    fn push(&mut self, source: &Source) -> u32 {
-        if let Source::Absent = source {
+    fn push(&mut self, source: &BufferSource) -> u32 {
+        if let BufferSource::Absent = source {
             return 0;
         }
         let address = self.address;
@@ -108,7 +108,7 @@ impl Buffers<'_> {
     }
 }
 
-impl Source {
+impl BufferSource {
     /// Writes the buffer at the start of `target` and zeros into the rest of it.
     fn write(&self, target: &mut [u8]) {
         let (values, padding) = target.split_at_mut(self.len());

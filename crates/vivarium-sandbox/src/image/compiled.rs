@@ -43,6 +43,32 @@ pub(super) fn open(
     })
 }
 
+/// Copies the machine code that lies beside an image in `from`, and its records, to the image in `to`. Whether it is used is decided
+/// when that is opened: only with the recorded hashes, and for the same engine.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), ImageError> {
+    let (from, to) = (from.join("compiled"), to.join("compiled"));
+    if !from.exists() {
+        return Ok(());
+    }
+    let from = trust::check_directory(&from)?;
+    DirBuilder::new().mode(0o700).create(&to).map_err(ImageError::io("create", &to))?;
+    for entry in fs::read_dir(&from).map_err(ImageError::io("list", &from))? {
+        let name = entry.map_err(ImageError::io("list", &from))?.file_name();
+        let (source, target) = (from.join(&name), to.join(&name));
+        if !source.extension().is_some_and(|extension| extension == "cwasm" || extension == "json") {
+            continue;
+        }
+        let Some(mut source) = open_trusted(&source)? else { continue };
+        let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
+        let copied = options.open(&target).and_then(|mut target| {
+            io::copy(&mut source, &mut target)?;
+            target.sync_all()
+        });
+        copied.map_err(ImageError::io("write", &target))?;
+    }
+    Ok(())
+}
+
 /// What is recorded about a file: its hash, and by what to tell that it has not been touched since.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 struct FileRecord {

@@ -137,6 +137,15 @@ pub fn trusted_directory(directory: &Path) -> Result<PathBuf, ImageError> {
     trust::check_directory(directory)
 }
 
+/// Copies the machine code beside an image that was installed with a program to a copy of that image, so that it need not be compiled
+/// again. Machine code of another kind of processor or version of wasmtime lies there without being used.
+///
+/// # Errors
+/// [`ImageError::Untrusted`], and when it cannot be read or written. Without machine code there is nothing to do.
+pub fn copy_compiled(from: &Path, to: &Path) -> Result<(), ImageError> {
+    compiled::copy(from, to)
+}
+
 impl Image {
     /// Opens the image in `directory`, compiling it first if this machine has not done so yet.
     ///
@@ -180,7 +189,7 @@ impl Image {
         wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi).map_err(Error::Start)?;
         host_call::add_to_linker(&mut linker, |state: &mut State| &mut state.host).map_err(Error::Start)?;
         let pre = linker.instantiate_pre(module).map_err(ImageError::Compile)?;
-        // Now, and not with the first sandbox: behind the second wall no file in memory can be made.
+        // Now, and not with the first sandbox: in the process sandbox no file in memory can be made.
         module.initialize_copy_on_write_image().map_err(ImageError::Compile)?;
         Ok(Self { shared: Arc::new(Shared { runtime: runtime.clone(), pre, hash }) })
     }

@@ -81,6 +81,7 @@ impl Returned {
 /// How the rows of functions that are called once a row were computed (`docs/columns.md`), as the guest tells. Rows of vectorized
 /// functions are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ColumnCounts {
     /// Rows that ran as columns.
     pub rows_as_columns: u64,
@@ -93,6 +94,7 @@ pub struct ColumnCounts {
 
 /// What came back from a call.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Answer {
     /// The result.
     pub returned: Returned,
@@ -110,6 +112,7 @@ pub struct Answer {
 
 /// What a function returned for the rows of a batch.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Invocation {
     /// One value for each row, of the declared result type. Failed rows are NULL.
     pub array: ArrayRef,

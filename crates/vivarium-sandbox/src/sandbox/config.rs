@@ -6,23 +6,24 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::host_call::HostService;
 use crate::limits::Limits;
-use crate::output::{Input, Labels, Output, Stream};
+use crate::output::{InputSource, Labels, OutputTarget, Stream};
 use crate::runtime::Runtime;
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 use crate::warm::EnvironmentSnapshot;
 use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, WasiLimits};
 
 /// What a sandbox is started with: its task, its limits and what Python sees.
 ///
 /// ```
-/// use vivarium_sandbox::{Limits, Output, SandboxConfig};
+/// use vivarium_sandbox::{Limits, OutputTarget, SandboxConfig};
 ///
-/// let config = SandboxConfig { limits: Limits { memory: 64 << 20, ..Limits::default() }, stdout: Output::Inherit, ..SandboxConfig::default() };
+/// let config = SandboxConfig::default().with_limits(Limits::default().with_memory(64 << 20)).with_stdout(OutputTarget::Inherit);
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SandboxConfig {
-    /// The task it works for. Default: [`Task::local`].
-    pub task: Arc<Task>,
+    /// The task it works for. Default: [`TaskAccount::local`].
+    pub task: Arc<TaskAccount>,
     /// What it may use. A tenant's ceiling ([`TenantLimits::sandbox`](crate::TenantLimits::sandbox)) may make it less.
     pub limits: Limits,
     /// The job's environment, mounted read-only as `/env`. Default: an empty directory.
@@ -37,11 +38,11 @@ pub struct SandboxConfig {
     /// image, environment and path, and of the same tenant.
     pub snapshot: Option<Arc<EnvironmentSnapshot>>,
     /// What Python reads from stdin. Default: nothing.
-    pub stdin: Input,
+    pub stdin: InputSource,
     /// Where stdout goes. Default: tracing events.
-    pub stdout: Output,
+    pub stdout: OutputTarget,
     /// Where stderr goes. Default: tracing events.
-    pub stderr: Output,
+    pub stderr: OutputTarget,
     /// Which of the three streams tell Python that they are a terminal. Default: none.
     pub terminals: Terminals,
     /// What answers the requests of the guest's. Default: nothing; they are refused.
@@ -54,22 +55,38 @@ pub struct SandboxConfig {
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
-            task: Task::local(),
+            task: TaskAccount::local(),
             limits: Limits::default(),
             environment: None,
             variables: BTreeMap::new(),
             path: Vec::new(),
             directory: "/tmp".into(),
             snapshot: None,
-            stdin: Input::Empty,
-            stdout: Output::Log,
-            stderr: Output::Log,
+            stdin: InputSource::Empty,
+            stdout: OutputTarget::Log,
+            stderr: OutputTarget::Log,
             terminals: Terminals::default(),
             host: None,
             seed: None,
         }
     }
 }
+
+crate::__setters!(SandboxConfig {
+    with_task: task: Arc<TaskAccount>,
+    with_limits: limits: Limits,
+    with_environment: environment: Option<Arc<cap_std::fs::Dir>>,
+    with_variables: variables: BTreeMap<String, String>,
+    with_path: path: Vec<String>,
+    with_directory: directory: String,
+    with_snapshot: snapshot: Option<Arc<EnvironmentSnapshot>>,
+    with_stdin: stdin: InputSource,
+    with_stdout: stdout: OutputTarget,
+    with_stderr: stderr: OutputTarget,
+    with_terminals: terminals: Terminals,
+    with_host: host: Option<Arc<dyn HostService>>,
+    with_seed: seed: Option<[u8; 32]>,
+});
 
 impl SandboxConfig {
     /// The limits that hold: those asked for, within its tenant's ceiling.

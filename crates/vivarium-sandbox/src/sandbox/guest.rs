@@ -15,15 +15,16 @@ use super::reply::{self, RawResult, ReplyError, Report};
 use crate::admission::Room;
 use crate::cpu::CpuMeter;
 use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
-use crate::exchange::{DecodeLimits, ExchangeError, Plan, Rows, RowsWithin, decode, decode_rows};
+use crate::exchange::{DecodeLimits, ExchangeError, Plan, RowCount, RowsWithin, decode, decode_rows};
 use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::host_call::HostCalls;
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
-use crate::second_wall;
+#[cfg(feature = "process-sandbox")]
+use crate::process_sandbox;
 use crate::state::{Deadline, State, on_tick};
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
 use crate::wasi::WasiCtx;
 
@@ -69,7 +70,7 @@ pub(super) struct Guest {
 /// What exports are called in.
 struct Instance {
     image: Image,
-    task: Arc<Task>,
+    task: Arc<TaskAccount>,
     cpu: Arc<CpuMeter>,
     store: Store<State>,
 }
@@ -88,7 +89,7 @@ impl Guest {
     /// Instantiates the image. Nothing of the guest has run yet but what its module runs by itself.
     pub(super) async fn instantiate(
         image: &Image,
-        task: &Arc<Task>,
+        task: &Arc<TaskAccount>,
         limits: &Arc<Limits>,
         wasi: WasiCtx,
         host: HostCalls,
@@ -282,7 +283,7 @@ impl Guest {
             DecodeLimits { max_bytes: bounded(self.limits.output_bytes), max_items: bounded(self.limits.output_items) };
         let returned = match call.expected {
             Expected::Values { data_type, nullable } => {
-                decode(memory, address, data_type, nullable, Rows::Exactly(call.batch_rows), &limits)
+                decode(memory, address, data_type, nullable, RowCount::Exactly(call.batch_rows), &limits)
                     .map(Returned::Values)
             }
             Expected::Rows { columns, first, most } => {
@@ -400,7 +401,7 @@ async fn metered<F: Future>(
         if let Some(since) = waits_for_turn.take() {
             cpu.task().metrics().add_turn_wait(since.elapsed());
         }
-        if let Err(error) = second_wall::enter_thread() {
+        if let Err(error) = process_sandbox::enter_thread() {
             return Poll::Ready(Err(error));
         }
         let _running = ticker.run();

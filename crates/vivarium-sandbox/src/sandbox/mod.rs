@@ -40,13 +40,13 @@ use crate::image::Image;
 use crate::limits::{CallLimits, Limits, LimitsError};
 use crate::output::Labels;
 use crate::state::Deadline;
-use crate::tenant::Task;
+use crate::tenant::TaskAccount;
 
 /// One instance of an image. It belongs to one task for life.
 ///
 /// All calls must be polled within a tokio runtime that has its timer enabled.
 pub struct Sandbox {
-    task: Arc<Task>,
+    task: Arc<TaskAccount>,
     /// Those that hold for the next call, and those that it was started with.
     limits: Arc<Limits>,
     configured: Arc<Limits>,
@@ -217,7 +217,7 @@ impl Sandbox {
     }
 
     /// The task it works for.
-    pub fn task(&self) -> &Arc<Task> {
+    pub fn task(&self) -> &Arc<TaskAccount> {
         &self.task
     }
 

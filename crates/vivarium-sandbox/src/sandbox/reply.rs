@@ -132,6 +132,7 @@ pub(super) fn failure(request: &'static str, reply: &[u8], limits: &Limits) -> R
 
 /// Rows of a batch that failed under the policies `null` and `skip`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RowErrors {
     /// The failed rows within the batch, ascending.
     pub rows: Vec<u32>,

@@ -46,7 +46,7 @@ struct Calls<'a> {
     scheduler: &'a Scheduler,
     ticker: &'a Ticker,
     ready: Arc<Ready>,
-    calls: Vec<(usize, Place<'a>, Waker)>,
+    calls: Vec<(usize, QueuePlace<'a>, Waker)>,
 }
 
 impl<'a> Calls<'a> {

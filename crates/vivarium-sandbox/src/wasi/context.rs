@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::abi::FileType;
 use super::clock::Clocks;
 use super::config::{Terminals, WasiConfig, WasiError, WasiLimits};
-use super::descriptors::{Descriptor, DescriptorTable, FileContent, OpenDirectory, Place, Target};
+use super::descriptors::{Descriptor, DescriptorTable, Directory, FileContent, OpenDirectory, Target};
 use super::environment::{self, Environment, InodeNumbers, Listing};
 use super::errno::Result;
 use super::host_files::HostFileBudget;
 use super::memory::GuestMemory;
-use super::output::{Output, OutputSink, OutputStream};
+use super::output::{GuestOutput, OutputSink, OutputStream};
 use super::path::GuestPath;
 use super::random::RandomSource;
 use super::scratch::{self, Scratch, ScratchUsage};
@@ -30,7 +30,7 @@ pub struct WasiCtx {
     /// directories cost the host no memory; who alternates between two pays with reading them again.
     pub(super) listing: Option<(u32, Listing)>,
     pub(super) stdin: StdinStream,
-    pub(super) output: Output,
+    pub(super) output: GuestOutput,
     pub(super) terminals: Terminals,
     pub(super) clocks: Clocks,
     pub(super) random: RandomSource,
@@ -57,14 +57,14 @@ impl WasiCtx {
         let clocks = Clocks::new(config.clock);
         let too_few = |_| WasiError::OpenFiles(config.limits.open_files);
         let scratch = Scratch::new(config.scratch, config.scratch_budget, clocks.realtime()).map_err(too_few)?;
-        let environment = Place::Environment(Environment::new(config.environment));
+        let environment = Directory::Environment(Environment::new(config.environment));
         let mut descriptors = DescriptorTable::new(config.limits.open_files);
         for target in [
             Target::Stdin,
             Target::Output(OutputStream::Stdout),
             Target::Output(OutputStream::Stderr),
             Target::Directory(OpenDirectory { place: environment, mount: Some(environment::MOUNT) }),
-            Target::Directory(OpenDirectory { place: Place::Scratch(scratch.root()), mount: Some(scratch::MOUNT) }),
+            Target::Directory(OpenDirectory { place: Directory::Scratch(scratch.root()), mount: Some(scratch::MOUNT) }),
         ] {
             descriptors.insert(Descriptor::new(target)).map_err(too_few)?;
         }
@@ -74,7 +74,7 @@ impl WasiCtx {
             numbers: InodeNumbers::default(),
             listing: None,
             stdin: StdinStream::new(config.stdin),
-            output: Output::new(
+            output: GuestOutput::new(
                 config.stdout,
                 config.stderr,
                 config.limits.output,
@@ -117,7 +117,7 @@ impl WasiCtx {
     }
 
     /// The directory a descriptor stands for.
-    pub(super) fn place(&self, fd: u32) -> Result<Place> {
+    pub(super) fn place(&self, fd: u32) -> Result<Directory> {
         Ok(self.descriptors.directory(fd)?.place.clone())
     }
 
@@ -128,7 +128,7 @@ impl WasiCtx {
         fd: u32,
         address: u32,
         length: u32,
-    ) -> Result<(Place, GuestPath)> {
+    ) -> Result<(Directory, GuestPath)> {
         Ok((self.place(fd)?, self.path(memory, address, length)?))
     }
 
@@ -141,7 +141,9 @@ impl WasiCtx {
                 }
             }
             // Preopens were not opened through the file system, which never frees its root.
-            Target::Directory(OpenDirectory { place: Place::Scratch(inode), mount: None }) => self.scratch.close(inode),
+            Target::Directory(OpenDirectory { place: Directory::Scratch(inode), mount: None }) => {
+                self.scratch.close(inode)
+            }
             Target::Directory(_) | Target::Stdin | Target::Output(_) => {}
         }
     }

@@ -45,14 +45,14 @@ pub(crate) enum FileContent {
 
 #[derive(Debug)]
 pub(crate) struct OpenDirectory {
-    pub place: Place,
+    pub place: Directory,
     /// Where the guest sees it, if it is a preopen.
     pub mount: Option<&'static str>,
 }
 
 /// A directory, on one of the two file systems.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Directory {
     Environment(Environment),
     Scratch(InodeId),
 }
@@ -67,7 +67,7 @@ impl Descriptor {
         match &self.target {
             Target::File(file) => matches!(file.content, FileContent::Environment(_)),
             Target::Directory(directory) => {
-                directory.mount.is_none() && matches!(directory.place, Place::Environment(_))
+                directory.mount.is_none() && matches!(directory.place, Directory::Environment(_))
             }
             Target::Stdin | Target::Output(_) => false,
         }

@@ -122,7 +122,7 @@ pub(crate) enum OutputStream {
 pub(crate) const MAX_LINES: usize = 128;
 
 /// Both output streams and the rate they share.
-pub(crate) struct Output {
+pub(crate) struct GuestOutput {
     stdout: Sink,
     stderr: Sink,
     bucket: Option<TokenBucket>,
@@ -161,7 +161,7 @@ impl Drop for Sink {
     }
 }
 
-impl Output {
+impl GuestOutput {
     pub fn new(
         stdout: Box<dyn OutputSink>,
         stderr: Box<dyn OutputSink>,
@@ -170,7 +170,7 @@ impl Output {
         all_dropped: Arc<AtomicU64>,
     ) -> Self {
         let bucket = limit.map(TokenBucket::new);
-        Output { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0, all_dropped }
+        GuestOutput { stdout: Sink::new(stdout), stderr: Sink::new(stderr), bucket, budget, dropped: 0, all_dropped }
     }
 
     /// Replaces both sinks. The rate goes on; the notice is given again if need be.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit};
-use vivarium_sandbox::exchange::{DecodeLimits, Rows, decode};
+use vivarium_sandbox::exchange::{DecodeLimits, RowCount, decode};
 
 const MAX_BYTES: usize = 1 << 16;
 const MAX_DEPTH: usize = 4;
@@ -17,8 +17,8 @@ pub fn check(mut input: &[u8]) -> bool {
     let data_type = data_type(&mut input, MAX_DEPTH);
     let nullable = byte(&mut input) & 1 == 0;
     let rows = match byte(&mut input) {
-        255 => Rows::AtMost(usize::MAX),
-        rows => Rows::Exactly(usize::from(rows)),
+        255 => RowCount::AtMost(usize::MAX),
+        rows => RowCount::Exactly(usize::from(rows)),
     };
     let address = u32::from(byte(&mut input));
     let result = decode(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array};
-use vivarium_sandbox::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig, Task};
+use vivarium_sandbox::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig, TaskAccount};
 
 /// Where the guests below keep things: their `struct vv_result`, a reply, a buffer for requests and an arena.
 pub const RESULT: u32 = 64;
@@ -114,19 +114,17 @@ impl Guest {
 
 /// A small runtime.
 pub fn runtime() -> Runtime {
-    Runtime::new(RuntimeConfig { sandboxes: 8, ..RuntimeConfig::default() }).unwrap()
+    Runtime::new(RuntimeConfig::default().with_sandboxes(8)).unwrap()
 }
 
 /// Limits that a test reaches quickly.
 pub fn limits() -> Limits {
-    Limits {
-        memory: 4 << 20,
-        batch_time: Duration::from_millis(50),
-        startup_time: Duration::from_millis(500),
-        batch_bytes: 1 << 20,
-        reply_bytes: 64 << 10,
-        ..Limits::default()
-    }
+    Limits::default()
+        .with_memory(4 << 20)
+        .with_batch_time(Duration::from_millis(50))
+        .with_startup_time(Duration::from_millis(500))
+        .with_batch_bytes(1 << 20)
+        .with_reply_bytes(64 << 10)
 }
 
 pub fn config() -> SandboxConfig {
@@ -134,7 +132,7 @@ pub fn config() -> SandboxConfig {
 }
 
 pub fn config_with(limits: Limits) -> SandboxConfig {
-    SandboxConfig { task: Task::local(), limits, ..SandboxConfig::default() }
+    SandboxConfig::default().with_task(TaskAccount::local()).with_limits(limits)
 }
 
 pub fn column() -> ArrayRef {

@@ -7,7 +7,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions, RecordBatchReader};
 use arrow::error::ArrowError;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::records::{Records, Rows};
+use super::records::{CsvRows, Records};
 use crate::scalar::Seen;
 use crate::values::{self, Wrong};
 use crate::{Inferred, Reason, TextError, TextFormat};
@@ -31,7 +31,7 @@ pub struct CsvColumns {
 /// # Errors
 /// When it cannot be read that far, or types were given for columns that it has not.
 pub fn infer(input: impl Read, format: &TextFormat, most: u64) -> Result<CsvColumns, ArrowError> {
-    let (mut records, mut rows) = (Records::new(input, format.delimiter, format.quote), Rows::default());
+    let (mut records, mut rows) = (Records::new(input, format.delimiter, format.quote), CsvRows::default());
     let found = records.header(&mut rows)?;
     rows.all_text()?;
     // Nothing but lines without anything is a column of NULLs, when no line has to have its name.
@@ -125,7 +125,7 @@ fn is_null(text: &[u8], quoted: bool, format: &TextFormat) -> bool {
 /// The batches of a file.
 pub struct Reader<R> {
     records: Records<R>,
-    rows: Rows,
+    rows: CsvRows,
     /// All columns of the file.
     columns: SchemaRef,
     /// Those that are wanted, by their places.
@@ -160,7 +160,17 @@ impl<R: Read> Reader<R> {
         }
         let records = Records::new(input, format.delimiter, format.quote);
         let first = format.header;
-        Ok(Self { records, rows: Rows::default(), columns, wanted, schema, format, batch_rows, first, failed: false })
+        Ok(Self {
+            records,
+            rows: CsvRows::default(),
+            columns,
+            wanted,
+            schema,
+            format,
+            batch_rows,
+            first,
+            failed: false,
+        })
     }
 
     fn batch(&mut self) -> Result<Option<RecordBatch>, ArrowError> {

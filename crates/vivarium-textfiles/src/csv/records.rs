@@ -31,7 +31,7 @@ pub struct Records<R> {
 
 /// Some rows: their fields, one after the other.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct CsvRows {
     data: Vec<u8>,
     /// Where each field ends in the data.
     ends: Vec<usize>,
@@ -51,7 +51,7 @@ enum State {
     Quote,
 }
 
-impl Rows {
+impl CsvRows {
     pub fn len(&self) -> usize {
         self.lines.len()
     }
@@ -130,7 +130,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The first row, which says how many columns there are; `None` when there is none.
-    pub fn header(&mut self, rows: &mut Rows) -> Result<usize, ArrowError> {
+    pub fn header(&mut self, rows: &mut CsvRows) -> Result<usize, ArrowError> {
         rows.clear(0);
         let found = self.row(rows, None)?;
         rows.columns = rows.ends.len();
@@ -143,14 +143,14 @@ impl<R: Read> Records<R> {
     }
 
     /// At most `most` rows of `columns` fields.
-    pub fn read(&mut self, rows: &mut Rows, columns: usize, most: usize) -> Result<usize, ArrowError> {
+    pub fn read(&mut self, rows: &mut CsvRows, columns: usize, most: usize) -> Result<usize, ArrowError> {
         rows.clear(columns);
         while rows.len() < most && self.row(rows, Some(columns))? {}
         Ok(rows.len())
     }
 
     /// Whether there was another row. A line without anything is a row of one column, NULL, and no row of several.
-    fn row(&mut self, rows: &mut Rows, columns: Option<usize>) -> Result<bool, ArrowError> {
+    fn row(&mut self, rows: &mut CsvRows, columns: Option<usize>) -> Result<bool, ArrowError> {
         loop {
             let (line, fields) = (self.line, rows.ends.len());
             if !self.fields(rows)? {
@@ -180,7 +180,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Reads the fields up to the end of a row; `false` at the end of the file.
-    fn fields(&mut self, rows: &mut Rows) -> Result<bool, ArrowError> {
+    fn fields(&mut self, rows: &mut CsvRows) -> Result<bool, ArrowError> {
         let mut state = State::Begin;
         let mut quoted = false;
         let mut any = false;
@@ -290,7 +290,7 @@ impl<R: Read> Records<R> {
     }
 }
 
-impl Rows {
+impl CsvRows {
     fn end(&mut self, quoted: bool) {
         self.ends.push(self.data.len());
         self.quoted.push(quoted);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     fn all(input: impl Read, columns: usize) -> Result<Vec<Vec<(String, bool)>>, String> {
-        let (mut records, mut rows) = (Records::new(input, b',', Some(b'"')), Rows::default());
+        let (mut records, mut rows) = (Records::new(input, b',', Some(b'"')), CsvRows::default());
         records.read(&mut rows, columns, 100).map_err(|error| error.to_string())?;
         rows.all_text().map_err(|error| error.to_string())?;
         let field = |row, column| {

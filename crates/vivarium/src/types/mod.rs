@@ -33,6 +33,7 @@ pub const MAX_TYPE_DEPTH: usize = 32;
 
 /// Why a text is not a type, or a type has no text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TypeError {
     /// The text does not follow the grammar.
     #[error("{expected} expected at character {position} of the type {text:?}")]

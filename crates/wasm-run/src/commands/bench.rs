@@ -1,6 +1,6 @@
 //! `wasm-run bench`: what the sandbox costs.
 //!
-//! There is no second wall around this command: it starts native programs, and it is run by whoever wants to know, not for a tenant.
+//! There is no process sandbox around this command: it starts native programs, and it is run by whoever wants to know, not for a tenant.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -109,11 +109,11 @@ async fn of_function(command: &Bench, name: &FunctionName, input: &Location) -> 
 async fn result_type(module: &Module, arguments: &RecordBatch, name: &str, kind: Kind) -> Result<DataType, Failure> {
     let schema = arguments.schema();
     let columns = schema.fields().iter().map(|field| ArgumentValue::Column(field.name().clone()));
-    let options = |arguments| TaskOptions {
-        arguments: Arguments::Values(arguments),
-        instances: Some(1),
-        result_names: vec!["result".to_owned()],
-        ..TaskOptions::default()
+    let options = |arguments| {
+        TaskOptions::default()
+            .with_arguments(Arguments::Values(arguments))
+            .with_instances(Some(1))
+            .with_result_names(vec!["result".to_owned()])
     };
     let function = module.function(name)?;
     let field = match kind {

@@ -15,9 +15,9 @@ use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::{Failure, written};
 use crate::options::TimeLimit;
+use crate::process_sandbox::Reach;
 use crate::shown;
 use crate::table::TableWriter;
-use crate::wall::Reach;
 
 pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let source = FunctionSource::file(&command.file).map_err(Error::from)?;
@@ -25,7 +25,7 @@ pub async fn execute(command: Check) -> Result<ExitCode, Failure> {
     let image = crate::guest::open(&command.messages, &image, 1).await?;
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
-    crate::wall::raise(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
+    crate::process_sandbox::enforce(Reach { environment: config.environment.as_deref(), ..Reach::default() })?;
     let report = match Module::load(&image, config, source).await {
         Ok(module) => Report {
             signatures: module.signatures().to_vec(),
@@ -110,7 +110,7 @@ impl Report {
 
 /// Whether a function runs as columns, with the lines that leave rows to the interpreter.
 fn explained(out: &mut impl Write, explanation: &Explanation, source: &str) -> io::Result<()> {
-    let Explanation { function, columns, why, instead, lines } = explanation;
+    let Explanation { function, columns, why, instead, lines, .. } = explanation;
     let verdict = match columns {
         Some(true) => "runs as columns",
         Some(false) => "does not run as columns",
@@ -183,5 +183,5 @@ fn problem(error: &PythonError) -> Problem {
         Some(exception) => format!("{exception}: {}", error.error.message),
         None => error.error.message.clone(),
     };
-    Problem { function: error.function.clone(), line, message }
+    Problem::new(error.function.clone(), line, message)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use vivarium::{Error, ErrorClass, FunctionSource};
-use vivarium_sandbox::{Input, Limits, Output, Sandbox, SandboxConfig};
+use vivarium_sandbox::{InputSource, OutputTarget, Sandbox};
 
 use crate::cli::Exec;
 use crate::commands::sandbox_config;
@@ -12,18 +12,17 @@ use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
 use crate::metrics::Publisher;
 use crate::options::TimeLimit;
-use crate::wall::Reach;
+use crate::process_sandbox::Reach;
 
 pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let config = sandbox_config(&command.sandbox, TimeLimit::NONE);
     // The script's output is the command's, and none of it may be lost; whoever reads it sets the pace.
-    let config = SandboxConfig {
-        limits: Limits { log_bytes_per_second: None, ..config.limits },
-        stdin: Input::Inherit,
-        stdout: Output::Inherit,
-        stderr: Output::Inherit,
-        ..config
-    };
+    let limits = config.limits.clone().with_log_bytes_per_second(None);
+    let config = config
+        .with_limits(limits)
+        .with_stdin(InputSource::Inherit)
+        .with_stdout(OutputTarget::Inherit)
+        .with_stderr(OutputTarget::Inherit);
     let request = request(&command).await?;
     let image = command.environment.image_for(request["source"].as_str())?;
     let image = crate::guest::open(&command.messages, &image, 1).await?;
@@ -32,7 +31,7 @@ pub async fn execute(command: Exec) -> Result<ExitCode, Failure> {
     let config = sandbox_in(environment.as_ref(), config)?;
     let metrics = Publisher::new(&command.metrics, image.runtime()).await?;
     let environment = config.environment.as_deref();
-    crate::wall::raise(Reach { environment, serves: metrics.serves(), ..Reach::default() })?;
+    crate::process_sandbox::enforce(Reach { environment, serves: metrics.serves(), ..Reach::default() })?;
     let mut sandbox = Sandbox::start(&image, &config).await.map_err(Error::from)?;
     match sandbox.control(&request).await {
         Ok(reply) => match reply["exit"].as_i64() {

@@ -60,7 +60,7 @@ pub fn messages(command: &Command) -> OutputOptions {
     }
 }
 
-/// Whether a command runs in a child process: those that read what strangers made do.
+/// Whether a command runs in a child process: those that read untrusted input do.
 pub fn supervision(command: &Command) -> supervisor::Kind {
     match command {
         Command::Sql(sql) if sql.is_interactive() => supervisor::Kind::Session,
@@ -79,9 +79,7 @@ pub fn handles_interrupts(command: &Command) -> bool {
 
 /// The sandbox that the options describe.
 pub fn sandbox_config(options: &SandboxOptions, default_timeout: TimeLimit) -> SandboxConfig {
-    SandboxConfig {
-        limits: options.limits(default_timeout),
-        variables: options.variables.iter().cloned().collect(),
-        ..SandboxConfig::default()
-    }
+    SandboxConfig::default()
+        .with_limits(options.limits(default_timeout))
+        .with_variables(options.variables.iter().cloned().collect())
 }

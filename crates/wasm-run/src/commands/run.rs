@@ -18,12 +18,12 @@ use crate::cli::Run;
 use crate::commands::sandbox_config;
 use crate::environment::{OpenEnvironment, sandbox_in};
 use crate::failure::Failure;
-use crate::files::{self, Destination, Format, Input, Location, Opening, Output, Spool};
+use crate::files::{self, Destination, Format, Input, Location, Opening, Spool, TableOutput};
 use crate::metrics::Publisher;
 use crate::options::TimeLimit;
+use crate::process_sandbox::Reach;
 use crate::progress::{ProgressMode, RowProgress};
 use crate::supervisor::{Doing, doing};
-use crate::wall::Reach;
 
 pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let started = Instant::now();
@@ -45,7 +45,7 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let environment = OpenEnvironment::open(&command.environment, source.text(), &command.messages).await?;
     let config = sandbox_in(environment.as_ref(), sandbox_config(&command.sandbox, TimeLimit::BATCH))?;
     let metrics = Publisher::new(&command.metrics, image.runtime()).await?;
-    crate::wall::raise(Reach {
+    crate::process_sandbox::enforce(Reach {
         serves: metrics.serves(),
         environment: config.environment.as_deref(),
         snapshots: environment.as_ref().and_then(|open| EnvironmentSnapshots::directory(&open.environment)),
@@ -70,12 +70,12 @@ pub async fn execute(command: Run) -> Result<ExitCode, Failure> {
     let applied = bound.map_err(|error| unbound(error, &input))?;
     let schema = applied.output_schema(&input.schema);
     let results = match (outputs.results, plan.output_format) {
-        (Some(destination), Some(format)) => Output::create(destination, format, schema)?,
-        _ if command.messages.json => Output::create(Destination::standard(), Format::Json, schema)?,
-        _ => Output::table(&schema),
+        (Some(destination), Some(format)) => TableOutput::create(destination, format, schema)?,
+        _ if command.messages.json => TableOutput::create(Destination::standard(), Format::Json, schema)?,
+        _ => TableOutput::table(&schema),
     };
     let errors = match (outputs.errors, plan.errors_format) {
-        (Some(destination), Some(format)) => Some(Output::create(destination, format, Failures::schema())?),
+        (Some(destination), Some(format)) => Some(TableOutput::create(destination, format, Failures::schema())?),
         _ => None,
     };
     let done = apply(&applied, input, results, ProgressMode::new(&command.messages)).await?;
@@ -106,7 +106,7 @@ fn unbound(error: Error, input: &Input) -> Failure {
     }
 }
 
-/// What is written, open before the second wall is up.
+/// What is written, open before the process sandbox is in force.
 struct Outputs {
     results: Option<Destination>,
     errors: Option<Destination>,
@@ -130,20 +130,16 @@ enum Applied {
 impl Applied {
     async fn bind(command: &Run, function: &Function, schema: &SchemaRef, plan: &Plan) -> Result<Self, Error> {
         let arguments = command.args.as_ref().map(|given| given.over(schema));
-        let options = TaskOptions {
-            arguments: arguments.unwrap_or_default(),
-            result_names: command.result_names.clone(),
-            on_error: command.sandbox.on_error.map(OnError::from),
-            instances: Some(plan.instances),
-            context: JobContext {
-                job_parameters: command.job_parameters.iter().cloned().collect(),
-                ..JobContext::default()
-            },
-            columns: plan.columns,
-        };
+        let options = TaskOptions::default()
+            .with_arguments(arguments.unwrap_or_default())
+            .with_result_names(command.result_names.clone())
+            .with_on_error(command.sandbox.on_error.map(OnError::from))
+            .with_instances(Some(plan.instances))
+            .with_context(JobContext::default().with_job_parameters(command.job_parameters.iter().cloned().collect()))
+            .with_columns(plan.columns);
         let aggregate = matches!(function.signature().kind, Kind::Aggregate | Kind::TableAggregate);
         if aggregate || !command.group_by.is_empty() {
-            let group_by = GroupBy { columns: command.group_by.clone(), ..GroupBy::default() };
+            let group_by = GroupBy::default().with_columns(command.group_by.clone());
             Ok(Self::Groups(function.bind_aggregate(schema, &group_by, options).await?))
         } else {
             Ok(Self::Rows(function.bind(schema, options).await?))
@@ -228,7 +224,7 @@ struct Done {
     skips: bool,
 }
 
-async fn apply(applied: &Applied, input: Input, results: Output, mode: ProgressMode) -> Result<Done, Failure> {
+async fn apply(applied: &Applied, input: Input, results: TableOutput, mode: ProgressMode) -> Result<Done, Failure> {
     let mut progress = RowProgress::start(mode, input.rows);
     let skips = applied.on_error() == OnError::Skip;
     let mut done = Done { rows_in: 0, rows_out: 0, failures: Failures::default(), skips };

@@ -10,10 +10,10 @@ use vivarium_textfiles::Reason;
 use crate::cli::Schema;
 use crate::failure::{Failure, written};
 use crate::files::{self, Format, Input, Opening, Spool, TextColumns};
+use crate::process_sandbox::Reach;
 use crate::shown;
 use crate::supervisor::{Doing, doing};
 use crate::table::TableWriter;
-use crate::wall::Reach;
 
 pub async fn execute(command: Schema) -> Result<ExitCode, Failure> {
     let format = Format::of_input(&command.input, command.input_format, "--input-format").map_err(Failure::usage)?;
@@ -21,7 +21,7 @@ pub async fn execute(command: Schema) -> Result<ExitCode, Failure> {
     command.host.enforce();
     doing(Doing::Reading, &command.input.to_string());
     let spool = Spool::of(&command.input, format)?;
-    crate::wall::raise(Reach { inputs: &[&command.input], ..Reach::default() })?;
+    crate::process_sandbox::enforce(Reach { inputs: &[&command.input], ..Reach::default() })?;
     let input = files::open(Opening { location: command.input.clone(), format, text }, spool).await?;
     let report = Report { format, input: &input, columns: columns(&input) };
     written(match command.messages.json {

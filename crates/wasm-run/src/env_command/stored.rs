@@ -58,7 +58,7 @@ pub fn remove(command: &Remove) -> Result<(), Failure> {
 }
 
 pub fn collect(command: &Gc) -> Result<(), Failure> {
-    let policy = CollectPolicy { max_age: command.max_age, max_bytes: command.max_size };
+    let policy = CollectPolicy::default().with_max_age(command.max_age).with_max_bytes(command.max_size);
     let collected = tenant_store(&command.store)?.collect(&policy).map_err(EnvironmentError::from)?;
     let mut out = io::stdout().lock();
     if command.messages.json {

@@ -1,11 +1,11 @@
-//! Where an output goes, opened before anything of a stranger's runs.
+//! Where an output goes, opened before anything untrusted runs.
 //!
 //! ```text
 //!   destination ── a file without a name in the target's folder (O_TMPFILE) ── written ── linked, renamed over the target
 //! ```
 //!
 //! Until it is complete a file has no name, so that a process that dies, however it dies, leaves nothing behind. Giving it its name is all that
-//! needs the folder, and a thread does it that was there before the second wall: behind the wall the program can neither open nor
+//! needs the folder, and a thread does it that was there before the process sandbox: in it the program can neither open nor
 //! change anything in that folder. Where the file system has no files without names, it has one that begins with `.wasm-run-`.
 
 use std::ffi::OsString;
@@ -49,7 +49,7 @@ enum Partial {
 }
 
 impl Destination {
-    /// Opens an output. Call it before the second wall is up.
+    /// Opens an output. Call it before the process sandbox is in force.
     ///
     /// # Errors
     /// When the folder does not exist or may not be written.

@@ -101,7 +101,7 @@ enum Part {
     End,
 }
 
-/// Where standard input is kept when it has to be read from its end: a file without a name, made before the second wall is up.
+/// Where standard input is kept when it has to be read from its end: a file without a name, made before the process sandbox is in force.
 pub struct Spool(Option<File>);
 
 impl Spool {
@@ -321,16 +321,16 @@ fn twice<T>(location: &Location, look: impl FnOnce(Plain) -> Result<T, ArrowErro
         return Ok((found, bytes_of_text(path)?));
     }
     let recorded = Arc::new(Mutex::new(Recorded::new(bytes(location)?)));
-    let found = look(text::plain(Shared(Arc::clone(&recorded)))?)?;
+    let found = look(text::plain(SharedReader(Arc::clone(&recorded)))?)?;
     let lost = || io::Error::other("what was read of it is in use");
     let recorded = Arc::into_inner(recorded).ok_or_else(lost)?.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok((found, text::plain(recorded.rewound())?))
 }
 
 /// Reads from what somebody else keeps.
-struct Shared(Arc<Mutex<Recorded<Bytes>>>);
+struct SharedReader(Arc<Mutex<Recorded<Bytes>>>);
 
-impl Read for Shared {
+impl Read for SharedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).read(buffer)
     }

@@ -24,4 +24,4 @@ pub use destination::Destination;
 pub use format::Format;
 pub use input::{Input, Opening, Spool, TextColumns, bytes_of_text, open};
 pub use location::Location;
-pub use output::Output;
+pub use output::TableOutput;

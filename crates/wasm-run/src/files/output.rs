@@ -22,7 +22,7 @@ const WRITE_BEHIND: usize = 4;
 ///
 /// Dropped before it is [finished](Self::finish), it leaves nothing behind; what went into a pipe by then has no end, so that
 /// its reader cannot take it for the whole table.
-pub struct Output {
+pub struct TableOutput {
     location: Location,
     parts: mpsc::Sender<Part>,
     writer: JoinHandle<Result<Ended, WriteError>>,
@@ -44,7 +44,7 @@ enum Ended {
     Abandoned,
 }
 
-impl Output {
+impl TableOutput {
     /// Begins to write.
     ///
     /// # Errors

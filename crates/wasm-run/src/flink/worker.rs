@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use vivarium::{guest_python, in_environment};
-use vivarium_env::{
-    EnvironmentError, EnvironmentSettings, JobId, PythonEnvironmentManager, RequirementsSettings, Store,
-};
-use vivarium_flink::{JobVariables, Sandboxes, Settings, WallPolicy, WorkerOptions};
+use vivarium_env::{EnvironmentError, EnvironmentSettings, JobId, PythonEnvironmentManager, Store};
+use vivarium_flink::{JobVariables, ProcessSandboxPolicy, Sandboxes, Settings, WorkerOptions};
 use vivarium_guest::{ImageName, ImageStore};
-use vivarium_sandbox::{Image, Runtime, SandboxConfig, SecondWall};
+use vivarium_sandbox::{Image, ProcessSandbox, Runtime, SandboxConfig};
 
 use crate::failure::Failure;
 use crate::metrics::Publisher;
@@ -78,8 +76,8 @@ pub async fn execute(command: Worker) -> Result<ExitCode, Failure> {
         (Some(folder), Some(runtime)) => Some(publish(folder, runtime, &options.id)?),
         _ => None,
     };
-    let wall = wall(settings.second_wall, sandboxes.as_ref().ok())?;
-    worker.run(sandboxes, wall).await.map_err(failed)?;
+    let process_sandbox = process_sandbox(settings.process_sandbox, sandboxes.as_ref().ok())?;
+    worker.run(sandboxes, process_sandbox).await.map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,15 +96,15 @@ fn publish(folder: &Path, runtime: &Runtime, worker: &str) -> Result<Publisher, 
     Publisher::to_file(file, runtime, &[("worker", worker)])
 }
 
-/// The wall behind which functions run: of files, the job's environment can be read, and nothing else.
-fn wall(policy: WallPolicy, sandboxes: Option<&Sandboxes>) -> Result<SecondWall, Failure> {
-    let mut wall = SecondWall::new();
-    if policy == WallPolicy::Require {
-        wall = wall.require();
+/// What functions run in: of files, the job's environment can be read, and nothing else.
+fn process_sandbox(policy: ProcessSandboxPolicy, sandboxes: Option<&Sandboxes>) -> Result<ProcessSandbox, Failure> {
+    let mut sandbox = ProcessSandbox::new();
+    if policy == ProcessSandboxPolicy::Require {
+        sandbox = sandbox.require();
     }
     match sandboxes.and_then(|sandboxes| sandboxes.config.environment.as_deref()) {
-        Some(environment) => wall.allow_reading_open(environment).map_err(Failure::internal),
-        None => Ok(wall),
+        Some(environment) => sandbox.allow_reading_open(environment).map_err(Failure::internal),
+        None => Ok(sandbox),
     }
 }
 
@@ -117,19 +115,18 @@ async fn prepare(
 ) -> Result<(Sandboxes, Option<PythonEnvironmentManager>), Failure> {
     let image = image(&OutputOptions { quiet: true, ..OutputOptions::default() }).await?;
     let limits = variables.limits(&settings.limits).map_err(failed)?;
-    let config = SandboxConfig { limits, variables: variables.seen(), ..SandboxConfig::default() };
+    let config = SandboxConfig::default().with_limits(limits).with_variables(variables.seen());
     let Some(info) = variables.dependencies().map_err(failed)? else {
         return Ok((Sandboxes { image, config }, None));
     };
     let opened = tokio::task::spawn_blocking(move || {
         let images = ImageStore::open()?.of(image_name()?);
         let guest = guest_python(&images.locate()?.manifest()?)?;
-        let settings = EnvironmentSettings {
-            store: Some(Arc::new(Store::open(images.root().join("environments")).map_err(EnvironmentError::from)?)),
-            requirements: RequirementsSettings::default(),
-            guest,
-            ..EnvironmentSettings::default()
-        };
+        let settings = EnvironmentSettings::default()
+            .with_store(Some(Arc::new(
+                Store::open(images.root().join("environments")).map_err(EnvironmentError::from)?,
+            )))
+            .with_guest(guest);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("flink"));
         manager.open()?;
         let environment = manager.create_environment()?;

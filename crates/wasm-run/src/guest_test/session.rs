@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde_json::json;
 use vivarium_sandbox::{
-    Capture, Error as SandboxError, Image, LimitError, LimitKind, Limits, Output, Sandbox, SandboxConfig,
+    Capture, Error as SandboxError, Image, LimitError, LimitKind, Limits, OutputTarget, Sandbox, SandboxConfig,
 };
 
 use super::events::{EventLog, ModuleOutcome, Outcome, TestRecord};
@@ -57,22 +57,18 @@ impl Session {
         let environment = Dir::open_ambient_dir(tree, ambient_authority())
             .map_err(|error| Failure::internal(format!("cannot open the tests in {}: {error}", tree.display())))?;
         // The tests are the pinned ones and test the interpreter, not the limits: those are generous here.
-        let limits = Limits {
-            memory: 2 << 30,
-            batch_time: timeout,
-            log_bytes_per_second: None,
-            scratch_bytes: 512 << 20,
-            ..Limits::default()
-        };
-        let config = SandboxConfig {
-            limits,
-            environment: Some(Arc::new(environment)),
-            path: vec![ROOT.to_owned()],
-            stderr: Output::Discard,
+        let limits = Limits::default()
+            .with_memory(2 << 30)
+            .with_batch_time(timeout)
+            .with_log_bytes_per_second(None)
+            .with_scratch_bytes(512 << 20);
+        let config = SandboxConfig::default()
+            .with_limits(limits)
+            .with_environment(Some(Arc::new(environment)))
+            .with_path(vec![ROOT.to_owned()])
+            .with_stderr(OutputTarget::Discard)
             // Failures must come again: the same seed for every sandbox.
-            seed: Some([7; 32]),
-            ..SandboxConfig::default()
-        };
+            .with_seed(Some([7; 32]));
         Ok(Self { image: image.clone(), suite, config })
     }
 
@@ -126,7 +122,7 @@ impl Session {
     /// Runs what is left of a module in a new sandbox.
     async fn run_once(&self, module: &str, skip: &[String]) -> Result<(EventLog, Ending), Failure> {
         let capture = Capture::new(OUTPUT_BYTES);
-        let config = SandboxConfig { stdout: Output::Capture(capture.clone()), ..self.config.clone() };
+        let config = self.config.clone().with_stdout(OutputTarget::Capture(capture.clone()));
         let mut sandbox = Sandbox::start(&self.image, &config).await.map_err(vivarium::Error::from)?;
         let request = json!({"suite": self.suite.name(), "module": module, "root": ROOT, "skip": skip});
         let exec = json!({

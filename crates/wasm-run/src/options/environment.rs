@@ -140,20 +140,18 @@ impl EnvironmentOptions {
     /// Flink's options, unsplit.
     pub fn python_options(&self) -> PythonOptions {
         let list = |entries: &[String]| (!entries.is_empty()).then(|| entries.join(","));
-        PythonOptions {
-            files: list(&self.python_files),
-            archives: list(&self.python_archives),
-            requirements: self.python_requirements.clone(),
-            executable: self.python_executable.clone(),
-            python_path: self.python_path.clone(),
-            ..PythonOptions::default()
-        }
+        PythonOptions::default()
+            .with_files(list(&self.python_files))
+            .with_archives(list(&self.python_archives))
+            .with_requirements(self.python_requirements.clone())
+            .with_executable(self.python_executable.clone())
+            .with_python_path(self.python_path.clone())
     }
 }
 
 impl PackageOptions {
     /// What requirements files may hold besides requirements by name.
     pub fn allowed(&self) -> AllowedLines {
-        AllowedLines { index_options: self.allow_index_options, urls: self.allow_urls }
+        AllowedLines::default().with_index_options(self.allow_index_options).with_urls(self.allow_urls)
     }
 }

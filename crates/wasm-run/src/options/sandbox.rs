@@ -46,7 +46,7 @@ impl SandboxOptions {
     pub fn limits(&self, default_timeout: TimeLimit) -> Limits {
         let TimeLimit(time) = self.timeout.unwrap_or(default_timeout);
         let mut limits =
-            Limits { memory: self.memory, scratch_bytes: self.scratch, batch_time: time, ..Limits::default() };
+            Limits::default().with_memory(self.memory).with_scratch_bytes(self.scratch).with_batch_time(time);
         // Importing is a part of what may take that long: a large package compiles its sources, and an endless import ends. Batches may
         // have less time than a guest needs to start.
         if let Some(TimeLimit(time)) = self.timeout {

@@ -1,6 +1,6 @@
 //! How far statements may change DataFusion's options: what the command line or a default says is the most there is.
 //!
-//! Statements are a stranger's, and options decide how much of the machine they get. (Those of the sandboxes, `vivarium.*`, are bounded where
+//! Statements are untrusted, and options decide how much of the machine they get. (Those of the sandboxes, `vivarium.*`, are bounded where
 //! they are set, in `vivarium-datafusion`.)
 
 use std::collections::HashMap;

@@ -23,7 +23,7 @@ use serde_json::json;
 use vivarium::ErrorClass;
 
 use super::named_files::{NotNamed, OpenError};
-use super::script::{Place, Script};
+use super::script::{Script, TextRange};
 use super::text_files::BadFile;
 use crate::panics::Panic;
 
@@ -53,7 +53,12 @@ impl SqlFailure {
     }
 
     /// An error about the statement at `place` of `script`.
-    pub fn new(error: DataFusionError, script: Arc<Script>, place: Place, dialect: impl AsRef<dyn Dialect>) -> Self {
+    pub fn new(
+        error: DataFusionError,
+        script: Arc<Script>,
+        place: TextRange,
+        dialect: impl AsRef<dyn Dialect>,
+    ) -> Self {
         let mut failure = Self::without_place(error);
         if let Some(diagnostic) = failure.error.diagnostic().filter(|_| failure.ours().is_none()) {
             failure.position = diagnostic.span;

@@ -59,8 +59,8 @@ use crate::failure::Failure;
 use crate::files::Location;
 use crate::metrics::Publisher;
 use crate::options::{EnvironmentOptions, TimeLimit, WantedImage};
+use crate::process_sandbox::Reach;
 use crate::supervisor::{Doing, doing};
-use crate::wall::Reach;
 
 impl Sql {
     /// Whether statements are asked for at a prompt, where Ctrl-C ends a query and not the program.
@@ -97,7 +97,7 @@ pub async fn execute(command: Sql) -> Result<ExitCode, Failure> {
     let environment = OpenEnvironment::open(&environment, headers, &command.messages).await?;
     let history = command.is_interactive().then(History::find).flatten();
     let metrics = Publisher::new(&command.metrics, image.runtime()).await?;
-    raise_wall(&arguments, &session, environment.as_ref(), history.as_ref(), &metrics)?;
+    enforce_process_sandbox(&arguments, &session, environment.as_ref(), history.as_ref(), &metrics)?;
     let python = install(&command, &arguments, &session, (wanted.name, image), environment.as_ref()).await?;
 
     if command.is_interactive() {
@@ -147,8 +147,8 @@ fn check_one_query(statements: &[Statement], arguments: &Arguments) -> Result<()
     }
 }
 
-/// Puts the second wall up: from here on nothing is reached that was not named.
-fn raise_wall(
+/// Enforces the process sandbox: from here on nothing is reached that was not named.
+fn enforce_process_sandbox(
     arguments: &Arguments,
     session: &Session,
     environment: Option<&OpenEnvironment>,
@@ -159,7 +159,7 @@ fn raise_wall(
     let config = sandbox_in(environment, SandboxConfig::default())?;
     let tables: Vec<_> = arguments.tables.iter().flat_map(FoundTable::paths).map(Location::File).collect();
     let own = std::iter::once(session.temporary_folder()).chain(history.map(|history| history.folder().to_owned()));
-    crate::wall::raise(Reach {
+    crate::process_sandbox::enforce(Reach {
         serves: metrics.serves(),
         environment: config.environment.as_deref(),
         snapshots: environment.and_then(|open| EnvironmentSnapshots::directory(&open.environment)),

@@ -9,7 +9,7 @@
 //! change in between. It has to be a regular file: a pipe would keep its reader waiting for ever. What it declares about itself is checked the
 //! first time ([`declared`]), because the readers behind believe it.
 //!
-//! The second wall (Landlock) keeps code that escapes from a sandbox away from other files. This keeps SQL away from them,
+//! The process sandbox (Landlock) keeps code that escapes from a sandbox away from other files. This keeps SQL away from them,
 //! with a sentence instead of `Permission denied`, and also where the kernel has no Landlock.
 
 use std::collections::HashSet;

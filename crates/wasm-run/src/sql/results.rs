@@ -10,7 +10,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::options::Sql;
 use crate::failure::{Failure, written};
-use crate::files::{Destination, Format, Location, Output};
+use crate::files::{Destination, Format, Location, TableOutput};
 use crate::table::printable;
 
 /// Where rows go.
@@ -28,9 +28,9 @@ enum Kind {
 }
 
 /// The rows of one statement on their way.
-pub enum Rows {
+pub enum RowSink {
     Table {
-        output: Output,
+        output: TableOutput,
         /// On standard output, where somebody may read them as they come.
         shown: bool,
         count: u64,
@@ -43,7 +43,7 @@ impl Results {
     /// What the options say.
     ///
     /// # Errors
-    /// When the format of the output is not known, or it cannot be written. Call it before the second wall is up.
+    /// When the format of the output is not known, or it cannot be written. Call it before the process sandbox is in force.
     pub fn new(command: &Sql) -> Result<Self, Failure> {
         let kind = match &command.output {
             Some(location) => Kind::File {
@@ -67,14 +67,14 @@ impl Results {
     ///
     /// # Errors
     /// When the output cannot be written, or cannot hold these columns.
-    pub fn begin(&self, schema: SchemaRef, explanation: bool, wanted: bool) -> Result<Option<Rows>, Failure> {
+    pub fn begin(&self, schema: SchemaRef, explanation: bool, wanted: bool) -> Result<Option<RowSink>, Failure> {
         let mut shown = true;
         let output = match &self.kind {
-            Kind::Tables if explanation => return Ok(Some(Rows::Plans)),
-            Kind::Tables => Output::table(&schema),
+            Kind::Tables if explanation => return Ok(Some(RowSink::Plans)),
+            Kind::Tables => TableOutput::table(&schema),
             Kind::Json => {
                 check_names(&schema)?;
-                Output::create(Destination::standard(), Format::Json, schema)?
+                TableOutput::create(Destination::standard(), Format::Json, schema)?
             }
             Kind::File { .. } if !wanted => return Ok(None),
             Kind::File { destination, format, shown: on_standard_output } => {
@@ -85,14 +85,14 @@ impl Results {
                 // It is taken whole, so a panic elsewhere leaves it valid.
                 let destination = destination.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let destination = destination.ok_or_else(|| Failure::usage("--output takes the rows of one query"))?;
-                Output::create(destination, *format, schema)?
+                TableOutput::create(destination, *format, schema)?
             }
         };
-        Ok(Some(Rows::Table { output, shown, count: 0 }))
+        Ok(Some(RowSink::Table { output, shown, count: 0 }))
     }
 }
 
-impl Rows {
+impl RowSink {
     /// Whether some have been written to standard output.
     pub fn are_shown(&self) -> bool {
         matches!(self, Self::Table { shown: true, count: 1.., .. })

@@ -29,7 +29,7 @@ pub struct Statement {
     /// The script that it is in.
     pub script: Arc<Script>,
     /// Where it begins, and where the next one does.
-    pub place: Place,
+    pub place: TextRange,
     /// The statement as the parser understood it.
     pub parsed: Parsed,
     /// It is a CREATE FUNCTION IF NOT EXISTS.
@@ -38,7 +38,7 @@ pub struct Statement {
 
 /// A part of a script: from a line and column, counted from 1, to before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct TextRange {
     pub start: Location,
     pub end: Location,
 }
@@ -63,7 +63,7 @@ impl Script {
     /// # Errors
     /// The first mistake in the syntax, with its place.
     pub fn statements(self: &Arc<Self>, session: &SessionContext) -> Result<Vec<Statement>, SqlFailure> {
-        let whole = Place { start: Location { line: 1, column: 1 }, end: END };
+        let whole = TextRange { start: Location { line: 1, column: 1 }, end: END };
         let wrong = |error: DataFusionError| SqlFailure::new(error, Arc::clone(self), whole, dialect(session));
         let limit = session.state().config_options().sql_parser.recursion_limit.get();
         let dialect = dialect(session);
@@ -104,7 +104,7 @@ impl Script {
                 }
                 false => parser.parse_statement().map_err(wrong)?,
             };
-            let place = Place { start: next.span.start, end: END };
+            let place = TextRange { start: next.span.start, end: END };
             statements.push(Statement { script: Arc::clone(self), place, parsed, if_not_exists });
         }
     }
@@ -143,7 +143,7 @@ impl Script {
     }
 
     /// The first place inside `place` where the word `name` stands, as an identifier.
-    pub fn find_word(&self, name: &str, place: Place, dialect: &dyn Dialect) -> Option<Span> {
+    pub fn find_word(&self, name: &str, place: TextRange, dialect: &dyn Dialect) -> Option<Span> {
         let is_word = |token: &Token| match token {
             Token::Word(word) if word.quote_style.is_some() => word.value == name,
             Token::Word(word) => word.value.eq_ignore_ascii_case(name),
@@ -154,7 +154,7 @@ impl Script {
     }
 
     /// A line, counted from 1, of the function that the statement at `place` defines between `$$`.
-    pub fn find_body_line(&self, line: u32, place: Place, dialect: &dyn Dialect) -> Option<Span> {
+    pub fn find_body_line(&self, line: u32, place: TextRange, dialect: &dyn Dialect) -> Option<Span> {
         let mut tokens =
             self.tokens(place, dialect).into_iter().skip_while(|token| matches!(token.token, Token::Whitespace(_)));
         let first =
@@ -175,7 +175,7 @@ impl Script {
         Some(Span::new(at(column), at(column + length.max(1))))
     }
 
-    fn tokens(&self, place: Place, dialect: &dyn Dialect) -> Vec<TokenWithSpan> {
+    fn tokens(&self, place: TextRange, dialect: &dyn Dialect) -> Vec<TokenWithSpan> {
         let tokens = Tokenizer::new(dialect, &self.text).tokenize_with_location().unwrap_or_default();
         tokens.into_iter().filter(|token| token.span.start >= place.start && token.span.start < place.end).collect()
     }

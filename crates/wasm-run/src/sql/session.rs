@@ -26,7 +26,7 @@ use super::not_in::ConstantNotIn;
 use super::now::Now;
 use super::options::Sql;
 use super::progress::ScanProgress;
-use super::results::{Results, Rows};
+use super::results::{Results, RowSink};
 use super::script::{Statement, dialect};
 use super::statement_files::read_text_as_tables;
 use super::temporary::TemporaryFolder;
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// Sends the rows of a frame where they go, and shows how far it is.
-    async fn stream(&self, frame: DataFrame, rows: &mut Rows) -> Result<(), DataFusionError> {
+    async fn stream(&self, frame: DataFrame, rows: &mut RowSink) -> Result<(), DataFusionError> {
         let tasks = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
         let mut progress = Some(ScanProgress::start(self.progress, &plan));

@@ -1,6 +1,6 @@
 //! Tables of `--table NAME=FILE`: which files they are, and how a session comes to know them.
 //!
-//! Files are found, and their columns looked at, before the second wall is up; what a pattern or a folder holds later does not
+//! Files are found, and their columns looked at, before the process sandbox is in force; what a pattern or a folder holds later does not
 //! change the table.
 
 use std::collections::BTreeSet;
@@ -56,11 +56,11 @@ pub struct FoundTable {
     given: NamedTable,
     format: Format,
     text: TextFormat,
-    source: Source,
+    source: TableSource,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Source {
+enum TableSource {
     Standard,
     /// What can be read once, such as a named pipe or a shell's `<(...)`.
     Stream(PathBuf),
@@ -80,12 +80,12 @@ impl FoundTable {
     /// # Errors
     /// When there are none, or their format is not known or not one.
     pub fn find(given: &NamedTable, input_format: Option<Format>, text: &TextOptions) -> Result<Self, Failure> {
-        let source = Source::find(&given.files).map_err(|error| given.unreadable(error))?;
+        let source = TableSource::find(&given.files).map_err(|error| given.unreadable(error))?;
         let example = match &source {
-            Source::Standard => Location::Standard,
-            Source::Stream(path) => Location::File(path.clone()),
-            Source::Files(files) => Location::File(files.first().cloned().unwrap_or_default()),
-            Source::Folder { files, .. } => Location::File(files.first().cloned().unwrap_or_default()),
+            TableSource::Standard => Location::Standard,
+            TableSource::Stream(path) => Location::File(path.clone()),
+            TableSource::Files(files) => Location::File(files.first().cloned().unwrap_or_default()),
+            TableSource::Folder { files, .. } => Location::File(files.first().cloned().unwrap_or_default()),
         };
         let format = |location: &Location| {
             Format::of_input(location, None, "--input-format")
@@ -94,10 +94,10 @@ impl FoundTable {
         };
         // What is piped in has the format that is asked for; a name's extension counts more than the option.
         let first = match &source {
-            Source::Standard => input_format.unwrap_or(Format::Csv),
+            TableSource::Standard => input_format.unwrap_or(Format::Csv),
             _ => format(&example)?,
         };
-        if let Source::Files(files) = &source {
+        if let TableSource::Files(files) = &source {
             for file in files {
                 let other = format(&Location::File(file.clone()))?;
                 if other != first {
@@ -113,15 +113,15 @@ impl FoundTable {
     pub fn paths(&self) -> Vec<PathBuf> {
         match &self.source {
             // They have been read when statements run.
-            Source::Standard | Source::Stream(_) => Vec::new(),
-            Source::Files(files) => files.iter().map(|file| resolved(file)).collect(),
-            Source::Folder { folder, .. } => vec![resolved(folder)],
+            TableSource::Standard | TableSource::Stream(_) => Vec::new(),
+            TableSource::Files(files) => files.iter().map(|file| resolved(file)).collect(),
+            TableSource::Folder { folder, .. } => vec![resolved(folder)],
         }
     }
 
     /// Whether the table comes from standard input.
     pub fn is_standard_input(&self) -> bool {
-        self.source == Source::Standard
+        self.source == TableSource::Standard
     }
 
     /// Makes the table known to a session.
@@ -143,10 +143,12 @@ impl FoundTable {
         }
         let unreadable = |error| self.given.unreadable_by(&error);
         let table = match &self.source {
-            Source::Standard => self.table_of_stream(Location::Standard).await?,
-            Source::Stream(path) => self.table_of_stream(Location::File(path.clone())).await?,
-            Source::Files(files) => Arc::new(self.table_of_files(session, files).await.map_err(unreadable)?) as Arc<_>,
-            Source::Folder { folder, extension, files } => {
+            TableSource::Standard => self.table_of_stream(Location::Standard).await?,
+            TableSource::Stream(path) => self.table_of_stream(Location::File(path.clone())).await?,
+            TableSource::Files(files) => {
+                Arc::new(self.table_of_files(session, files).await.map_err(unreadable)?) as Arc<_>
+            }
+            TableSource::Folder { folder, extension, files } => {
                 Arc::new(self.table_of_folder(session, folder, extension, files).await.map_err(unreadable)?)
             }
         };
@@ -240,7 +242,7 @@ impl NamedTable {
     }
 }
 
-impl Source {
+impl TableSource {
     fn find(files: &str) -> Result<Self, String> {
         if files == "-" {
             return Ok(Self::Standard);

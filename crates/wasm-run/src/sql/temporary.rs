@@ -1,7 +1,7 @@
 //! The folder for what a query cannot keep in memory.
 //!
-//! It is made before the second wall is up, and below it the query may do as it likes. Only its parent could let it be removed,
-//! and that is everybody's folder of temporary files; so a thread that was there before the wall removes it.
+//! It is made before the process sandbox is in force, and below it the query may do as it likes. Only its parent could let it be removed,
+//! and that is everybody's folder of temporary files; so a thread that was there before the process sandbox removes it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub struct TemporaryFolder {
 }
 
 impl TemporaryFolder {
-    /// Makes a folder. Call it before the second wall is up.
+    /// Makes a folder. Call it before the process sandbox is in force.
     ///
     /// # Errors
     /// What the system says.

@@ -1,4 +1,4 @@
-//! The memory of this program's own code: counted as it is allocated, and bounded while it works on what strangers made.
+//! The memory of this program's own code: counted as it is allocated, and bounded while it works on untrusted input.
 //!
 //! Linear memory of sandboxes, thread stacks and mapped files are no part of it: those have limits of their own. What remains is what
 //! readers, the query engine and writers allocate. A length that a file declares or a statement asks for becomes an allocation here, and

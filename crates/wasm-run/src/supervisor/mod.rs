@@ -1,6 +1,6 @@
 //! The command runs in a child process, and this one waits for it.
 //!
-//! Files and SQL of strangers are read by libraries that were written for honest ones: a declared length can make them ask for more
+//! Untrusted files and SQL are read by libraries that were written for honest ones: a declared length can make them ask for more
 //! memory than there is, deep nesting can use up a stack, a plan can take hours. None of that can be caught inside of a process, so it
 //! happens in one that can be lost:
 //!

@@ -21,7 +21,7 @@ const NAME_BYTES: usize = 1000;
 /// What the child is working on, which decides whose fault its end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
-    /// Nothing of a stranger's yet.
+    /// Nothing untrusted yet.
     Starting,
     /// A data file.
     Reading,

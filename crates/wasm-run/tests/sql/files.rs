@@ -1,4 +1,4 @@
-//! SQL reaches the files that were named, and no others; and while it runs, the program is behind the second wall.
+//! SQL reaches the files that were named, and no others; and while it runs, the program is in the process sandbox.
 
 use std::process::Stdio;
 
@@ -99,7 +99,7 @@ fn a_table_that_was_named_is_not_written() {
 }
 
 #[test]
-fn every_thread_is_behind_the_second_wall() {
+fn every_thread_is_in_the_process_sandbox() {
     use std::io::{BufRead, BufReader};
 
     let folder = folder();

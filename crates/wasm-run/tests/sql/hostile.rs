@@ -86,7 +86,7 @@ fn statements_lift_no_limit_of_the_command_line() {
     folder.run(&["sql", "SET vivarium.memory = '100MiB'; SET datafusion.execution.batch_size = 100; SELECT 1"]).ok();
 }
 
-/// S09: text of strangers obeys no terminal.
+/// S09: untrusted text controls no terminal.
 #[test]
 fn messages_hold_no_escapes() {
     let folder = Folder::with(&[("esc.csv", "a\u{1b}[2J,b\u{202e}y\n1,x\n")]);

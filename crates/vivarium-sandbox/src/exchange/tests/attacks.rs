@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Fields, TimeUnit};
 
 use super::guest::{Guest, ROOMY};
 use crate::exchange::layout::ArrowArray;
-use crate::exchange::{DecodeLimits, ExchangeError, Rows, decode};
+use crate::exchange::{DecodeLimits, ExchangeError, RowCount, decode};
 
 /// An honest array of three `int64`, changed by the attack.
 fn refused(change: impl FnOnce(&mut ArrowArray)) -> String {
@@ -51,7 +51,7 @@ fn the_structure_itself_lies_outside_memory() {
     for address in [0, end - 63, end, u32::MAX, u32::MAX - 63, 1 << 31] {
         assert_says(&guest.refusal(address, &DataType::Int64, 0), "not all in the sandbox's memory");
     }
-    let result = decode(&[], 64, &DataType::Int64, true, Rows::AtMost(9), &ROOMY);
+    let result = decode(&[], 64, &DataType::Int64, true, RowCount::AtMost(9), &ROOMY);
     assert!(matches!(result, Err(ExchangeError::OutOfBounds { memory: 0, .. })));
 }
 
@@ -71,8 +71,8 @@ fn more_rows_than_allowed() {
     let values = guest.i64s(&[1, 2, 3]);
     let address = guest.honest(3, &[0, values], &[]);
     let decode = |rows| decode(&guest.memory, address, &DataType::Int64, true, rows, &ROOMY);
-    assert_eq!(decode(Rows::AtMost(3)).unwrap().len(), 3);
-    assert_says(&decode(Rows::AtMost(2)).unwrap_err().to_string(), "result has 3 values where at most 2 are due");
+    assert_eq!(decode(RowCount::AtMost(3)).unwrap().len(), 3);
+    assert_says(&decode(RowCount::AtMost(2)).unwrap_err().to_string(), "result has 3 values where at most 2 are due");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn nulls_where_none_were_declared() {
     let none = { ArrowArray { null_count: 3, ..guest.read(none) } };
     let none = guest.array(none);
     let strict = |address, data_type: &DataType| {
-        decode(&guest.memory, address, data_type, false, Rows::Exactly(3), &ROOMY).unwrap_err().to_string()
+        decode(&guest.memory, address, data_type, false, RowCount::Exactly(3), &ROOMY).unwrap_err().to_string()
     };
     assert_eq!(strict(array, &DataType::Int8), "result.values[1] is NULL, but was declared not nullable");
     assert_says(&strict(none, &DataType::Null), "result.values[0] is NULL");
@@ -334,7 +334,7 @@ fn one_buffer_named_a_thousand_times() {
             parent,
             &data_type,
             true,
-            Rows::Exactly(64 << 10),
+            RowCount::Exactly(64 << 10),
             &DecodeLimits { max_bytes, max_items: usize::MAX },
         )
     };
@@ -357,7 +357,7 @@ fn values_without_bytes_are_limited_by_their_number() {
     ] {
         let null_count = if data_type == DataType::Null { -1 } else { 0 };
         let items = guest.array(ArrowArray { null_count, ..many });
-        let rows = decode(&guest.memory, items, &data_type, true, Rows::AtMost(usize::MAX), &ROOMY);
+        let rows = decode(&guest.memory, items, &data_type, true, RowCount::AtMost(usize::MAX), &ROOMY);
         assert!(matches!(rows, Err(ExchangeError::TooLarge { .. })), "{data_type}");
 
         let offsets = guest.i64s(&[0, 1 << 50]);
@@ -368,14 +368,14 @@ fn values_without_bytes_are_limited_by_their_number() {
 
         let fixed = guest.honest(1 << 50, &[0], &[items]);
         let fixed_type = DataType::FixedSizeList(item.clone(), i32::MAX);
-        let result = decode(&guest.memory, fixed, &fixed_type, true, Rows::AtMost(usize::MAX), &ROOMY);
+        let result = decode(&guest.memory, fixed, &fixed_type, true, RowCount::AtMost(usize::MAX), &ROOMY);
         assert!(matches!(result, Err(ExchangeError::Length { .. })));
     }
     let item = Arc::new(Field::new("item", DataType::Int8, true));
     let empty = guest.honest(0, &[0, 0], &[]);
     let lists = guest.honest(1 << 50, &[0], &[empty]);
     let no_items = DataType::FixedSizeList(item, 0);
-    let result = decode(&guest.memory, lists, &no_items, true, Rows::AtMost(usize::MAX), &ROOMY);
+    let result = decode(&guest.memory, lists, &no_items, true, RowCount::AtMost(usize::MAX), &ROOMY);
     assert!(matches!(result, Err(ExchangeError::TooLarge { .. })));
 }
 
@@ -393,7 +393,7 @@ fn a_list_of_two_billion_nulls() {
     let data_type = list(DataType::Null);
     let decode = |guest: &Guest, address, data_type: &DataType, max_items| {
         let limits = DecodeLimits { max_bytes: usize::MAX, max_items };
-        decode(&guest.memory, address, data_type, true, Rows::Exactly(1), &limits)
+        decode(&guest.memory, address, data_type, true, RowCount::Exactly(1), &limits)
     };
     let address = nulls(&mut guest, i32::MAX);
     let error = decode(&guest, address, &data_type, 1 << 24).unwrap_err().to_string();
@@ -473,7 +473,7 @@ fn what_is_stored_under_a_null_does_not_matter() {
 fn encoded_types_are_not_results() {
     let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
     for data_type in [dictionary, DataType::Utf8View, DataType::BinaryView] {
-        let result = decode(&[0; 200], 64, &data_type, true, Rows::Exactly(0), &ROOMY);
+        let result = decode(&[0; 200], 64, &data_type, true, RowCount::Exactly(0), &ROOMY);
         assert!(matches!(result, Err(ExchangeError::UnsupportedType { .. })));
     }
 }

@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow_schema::DataType;
 
 use crate::exchange::layout::{ARRAY_BYTES, ArrowArray};
-use crate::exchange::{DecodeLimits, ExchangeError, Rows, decode};
+use crate::exchange::{DecodeLimits, ExchangeError, RowCount, decode};
 
 /// More than any honest result here needs.
 pub(super) const ROOMY: DecodeLimits = DecodeLimits { max_bytes: 1 << 20, max_items: 1 << 20 };
@@ -68,7 +68,7 @@ impl Guest {
     }
 
     pub(super) fn decode(&self, address: u32, data_type: &DataType, rows: usize) -> Result<ArrayRef, ExchangeError> {
-        decode(&self.memory, address, data_type, true, Rows::Exactly(rows), &ROOMY)
+        decode(&self.memory, address, data_type, true, RowCount::Exactly(rows), &ROOMY)
     }
 
     /// The message with which an array is refused.

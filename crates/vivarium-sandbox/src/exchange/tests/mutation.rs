@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field};
 use proptest::prelude::*;
 
 use super::arrays::{Random, any_type, sliced};
-use crate::exchange::{DecodeLimits, Plan, Rows, decode, guest_type};
+use crate::exchange::{DecodeLimits, Plan, RowCount, decode, guest_type};
 
 const ARENA: u32 = 64;
 
@@ -73,7 +73,7 @@ proptest! {
             for _ in 0..times {
                 damage(&mut memory, &mut random);
             }
-            let rows = if random.below(2) == 0 { Rows::Exactly(rows) } else { Rows::AtMost(1 << 40) };
+            let rows = if random.below(2) == 0 { RowCount::Exactly(rows) } else { RowCount::AtMost(1 << 40) };
             if let Ok(array) = decode(&memory, ARENA, &batch, true, rows, &limits) {
                 let data = array.to_data();
                 data.validate_full().unwrap();

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::arrays::{Random, any_type, array, leaf_types, sliced};
 use super::guest::ROOMY;
 use crate::exchange::layout::ALIGNMENT;
-use crate::exchange::{DecodeLimits, ExchangeError, MAX_DEPTH, Plan, Rows, decode, guest_type};
+use crate::exchange::{DecodeLimits, ExchangeError, MAX_DEPTH, Plan, RowCount, decode, guest_type};
 
 /// Writes a batch into a memory that is dirty everywhere else and reads it back as a struct array.
 fn through_memory(columns: &[ArrayRef], rows: usize, arena: u32) -> Vec<ArrayRef> {
@@ -25,7 +25,7 @@ fn through_memory(columns: &[ArrayRef], rows: usize, arena: u32) -> Vec<ArrayRef
     let field = |column: &ArrayRef| Field::new("column", guest_type(column.data_type()).unwrap(), true);
     let batch = DataType::Struct(columns.iter().map(field).collect());
     let limits = DecodeLimits { max_bytes: usize::MAX, max_items: usize::MAX };
-    let batch = decode(&memory, arena, &batch, false, Rows::Exactly(rows), &limits).unwrap();
+    let batch = decode(&memory, arena, &batch, false, RowCount::Exactly(rows), &limits).unwrap();
     batch.to_data().validate_full().unwrap();
     batch.as_struct().columns().to_vec()
 }
@@ -74,7 +74,7 @@ proptest! {
         plan.write(&mut memory, 64).unwrap();
         let batch = DataType::Struct(Fields::from(vec![Field::new("column", DataType::Int64, false)]));
         let limits = DecodeLimits { max_bytes: rows * 8 - usize::from(short), max_items: rows };
-        let result = decode(&memory, 64, &batch, false, Rows::Exactly(rows), &limits);
+        let result = decode(&memory, 64, &batch, false, RowCount::Exactly(rows), &limits);
         prop_assert_eq!(matches!(result, Err(ExchangeError::TooLarge { .. })), short);
     }
 }
@@ -97,7 +97,7 @@ fn a_batch_without_columns_has_its_rows() {
     assert_eq!(plan.rows(), 5);
     let mut memory = vec![0; 64 + plan.size()];
     plan.write(&mut memory, 64).unwrap();
-    let batch = decode(&memory, 64, &DataType::Struct(Fields::empty()), false, Rows::Exactly(5), &ROOMY).unwrap();
+    let batch = decode(&memory, 64, &DataType::Struct(Fields::empty()), false, RowCount::Exactly(5), &ROOMY).unwrap();
     assert_eq!(batch.len(), 5);
 }
 
@@ -165,7 +165,7 @@ fn types_that_arrow_does_not_allow_are_refused_without_a_panic() {
         entries(true),
     ] {
         assert!(matches!(guest_type(&data_type), Err(ExchangeError::UnsupportedType { .. })), "{data_type}");
-        let result = decode(&[0; 200], 64, &data_type, true, Rows::Exactly(0), &ROOMY);
+        let result = decode(&[0; 200], 64, &data_type, true, RowCount::Exactly(0), &ROOMY);
         assert!(matches!(result, Err(ExchangeError::UnsupportedType { .. })), "{data_type}");
     }
 }

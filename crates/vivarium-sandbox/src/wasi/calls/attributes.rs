@@ -2,7 +2,7 @@
 
 use super::super::WasiCtx;
 use super::super::abi::{FileStat, fstflags, lookupflags};
-use super::super::descriptors::{FileContent, OpenFile, Place, Target};
+use super::super::descriptors::{Directory, FileContent, OpenFile, Target};
 use super::super::environment;
 use super::super::errno::{Errno, Result};
 use super::super::memory::GuestMemory;
@@ -18,8 +18,8 @@ impl WasiCtx {
                 environment::file_stat(&file.metadata()?, &mut self.numbers, &self.clocks)
             }
             Target::Directory(directory) => match &directory.place {
-                Place::Environment(environment) => environment.stat(&mut self.numbers, &self.clocks)?,
-                Place::Scratch(inode) => self.scratch.stat(*inode)?,
+                Directory::Environment(environment) => environment.stat(&mut self.numbers, &self.clocks)?,
+                Directory::Scratch(inode) => self.scratch.stat(*inode)?,
             },
         };
         memory.write(out, &stat.to_bytes())
@@ -37,8 +37,10 @@ impl WasiCtx {
         let follow = lookup & lookupflags::FOLLOW != 0;
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         let stat = match place {
-            Place::Environment(environment) => environment.stat_at(&path, follow, &mut self.numbers, &self.clocks)?,
-            Place::Scratch(base) => self.scratch.stat(self.scratch.lookup(base, &path, follow)?)?,
+            Directory::Environment(environment) => {
+                environment.stat_at(&path, follow, &mut self.numbers, &self.clocks)?
+            }
+            Directory::Scratch(base) => self.scratch.stat(self.scratch.lookup(base, &path, follow)?)?,
         };
         memory.write(out, &stat.to_bytes())
     }
@@ -54,8 +56,8 @@ impl WasiCtx {
         let inode = match &self.descriptors.get(fd)?.target {
             Target::File(OpenFile { content: FileContent::Scratch(inode), .. }) => *inode,
             Target::Directory(directory) => match directory.place {
-                Place::Scratch(inode) => inode,
-                Place::Environment(_) => return Err(Errno::Rofs),
+                Directory::Scratch(inode) => inode,
+                Directory::Environment(_) => return Err(Errno::Rofs),
             },
             Target::File(_) => return Err(Errno::Rofs),
             Target::Stdin | Target::Output(_) => return Err(Errno::Inval),
@@ -78,8 +80,8 @@ impl WasiCtx {
         let times = self.new_times(accessed, modified, flags)?;
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
-            Place::Environment(environment) => Err(environment.refuse_change(&path)),
-            Place::Scratch(base) => {
+            Directory::Environment(environment) => Err(environment.refuse_change(&path)),
+            Directory::Scratch(base) => {
                 let inode = self.scratch.lookup(base, &path, lookup & lookupflags::FOLLOW != 0)?;
                 self.set_times(inode, times)
             }

@@ -2,7 +2,7 @@
 
 use super::super::WasiCtx;
 use super::super::abi::{DescriptorStat, FileType, fdflags, rights};
-use super::super::descriptors::{Place, Target};
+use super::super::descriptors::{Directory, Target};
 use super::super::errno::{Errno, Result};
 use super::super::memory::GuestMemory;
 
@@ -43,8 +43,8 @@ impl WasiCtx {
             }
             Target::Directory(directory) => {
                 let inheriting = match directory.place {
-                    Place::Environment(_) => rights::ENVIRONMENT_INHERITING,
-                    Place::Scratch(_) => rights::SCRATCH_INHERITING,
+                    Directory::Environment(_) => rights::ENVIRONMENT_INHERITING,
+                    Directory::Scratch(_) => rights::SCRATCH_INHERITING,
                 };
                 (FileType::Directory, rights::DIRECTORY, inheriting)
             }

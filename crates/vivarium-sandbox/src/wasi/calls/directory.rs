@@ -2,7 +2,7 @@
 
 use super::super::WasiCtx;
 use super::super::abi::{DirectoryEntry, lookupflags};
-use super::super::descriptors::Place;
+use super::super::descriptors::Directory;
 use super::super::errno::{Errno, Result};
 use super::super::memory::GuestMemory;
 use super::super::pace::Pace;
@@ -23,8 +23,8 @@ impl WasiCtx {
         memory.bytes(buffer, length)?;
         let mut writer = EntryWriter { memory, address: buffer, room: length };
         match self.place(fd)? {
-            Place::Scratch(inode) => self.scratch.list(inode, cookie, |entry| writer.push(entry))?,
-            Place::Environment(environment) => {
+            Directory::Scratch(inode) => self.scratch.list(inode, cookie, |entry| writer.push(entry))?,
+            Directory::Environment(environment) => {
                 if cookie == 0 || self.listing.as_ref().is_none_or(|(listed, _)| *listed != fd) {
                     self.listing = Some((fd, environment.list(&mut self.numbers, &self.clocks).await?));
                 }
@@ -56,8 +56,8 @@ impl WasiCtx {
     ) -> Result<()> {
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
-            Place::Environment(environment) => Err(environment.refuse_new(&path)),
-            Place::Scratch(base) => self.scratch.create_directory(base, &path, self.clocks.realtime()),
+            Directory::Environment(environment) => Err(environment.refuse_new(&path)),
+            Directory::Scratch(base) => self.scratch.create_directory(base, &path, self.clocks.realtime()),
         }
     }
 
@@ -70,8 +70,8 @@ impl WasiCtx {
     ) -> Result<()> {
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
-            Place::Environment(environment) => Err(environment.refuse_change(&path)),
-            Place::Scratch(base) => self.scratch.remove_directory(base, &path, self.clocks.realtime()),
+            Directory::Environment(environment) => Err(environment.refuse_change(&path)),
+            Directory::Scratch(base) => self.scratch.remove_directory(base, &path, self.clocks.realtime()),
         }
     }
 
@@ -84,8 +84,8 @@ impl WasiCtx {
     ) -> Result<()> {
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
-            Place::Environment(environment) => Err(environment.refuse_change(&path)),
-            Place::Scratch(base) => self.scratch.unlink(base, &path, self.clocks.realtime()),
+            Directory::Environment(environment) => Err(environment.refuse_change(&path)),
+            Directory::Scratch(base) => self.scratch.unlink(base, &path, self.clocks.realtime()),
         }
     }
 
@@ -103,10 +103,10 @@ impl WasiCtx {
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         let (to_place, to_path) = self.place_and_path(memory, to_fd, to_path, to_length)?;
         match (place, to_place) {
-            (Place::Scratch(base), Place::Scratch(to_base)) => {
+            (Directory::Scratch(base), Directory::Scratch(to_base)) => {
                 self.scratch.rename(base, &path, to_base, &to_path, self.clocks.realtime())
             }
-            (Place::Environment(environment), Place::Environment(_)) => Err(environment.refuse_change(&path)),
+            (Directory::Environment(environment), Directory::Environment(_)) => Err(environment.refuse_change(&path)),
             _ => Err(Errno::Xdev),
         }
     }
@@ -127,10 +127,10 @@ impl WasiCtx {
         let (to_place, to_path) = self.place_and_path(memory, to_fd, to_path, to_length)?;
         let follow = lookup & lookupflags::FOLLOW != 0;
         match (place, to_place) {
-            (Place::Scratch(base), Place::Scratch(to_base)) => {
+            (Directory::Scratch(base), Directory::Scratch(to_base)) => {
                 self.scratch.link(base, &path, follow, to_base, &to_path, self.clocks.realtime())
             }
-            (Place::Environment(environment), Place::Environment(_)) => Err(environment.refuse_change(&path)),
+            (Directory::Environment(environment), Directory::Environment(_)) => Err(environment.refuse_change(&path)),
             _ => Err(Errno::Xdev),
         }
     }
@@ -147,8 +147,8 @@ impl WasiCtx {
         let text = link_text(memory.bytes(text, text_length)?, self.limits.path_bytes)?;
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         match place {
-            Place::Environment(environment) => Err(environment.refuse_new(&path)),
-            Place::Scratch(base) => self.scratch.symlink(text, base, &path, self.clocks.realtime()),
+            Directory::Environment(environment) => Err(environment.refuse_new(&path)),
+            Directory::Scratch(base) => self.scratch.symlink(text, base, &path, self.clocks.realtime()),
         }
     }
 
@@ -167,11 +167,11 @@ impl WasiCtx {
         let (place, path) = self.place_and_path(memory, fd, path, length)?;
         let from_environment;
         let text = match place {
-            Place::Environment(environment) => {
+            Directory::Environment(environment) => {
                 from_environment = environment.read_link(&path)?;
                 from_environment.as_str()
             }
-            Place::Scratch(base) => self.scratch.read_link(base, &path)?,
+            Directory::Scratch(base) => self.scratch.read_link(base, &path)?,
         };
         let target = memory.bytes_mut(buffer, buffer_length)?;
         let used = text.len().min(target.len());

@@ -2,7 +2,7 @@
 
 use super::super::WasiCtx;
 use super::super::abi::{lookupflags, oflags, rights};
-use super::super::descriptors::{Descriptor, FileContent, OpenDirectory, OpenFile, Place, Target};
+use super::super::descriptors::{Descriptor, Directory, FileContent, OpenDirectory, OpenFile, Target};
 use super::super::environment::Opened;
 use super::super::errno::{Errno, Result};
 use super::super::host_files::HostFile;
@@ -48,18 +48,18 @@ impl WasiCtx {
         let directory = |place| Target::Directory(OpenDirectory { place, mount: None });
         let mut counted = None;
         let target = match place {
-            Place::Environment(environment) => {
+            Directory::Environment(environment) => {
                 self.descriptors.check_host_room(self.limits.host_files)?;
                 counted = Some(HostFile::count(&self.host_file_budgets)?);
                 // See `rights::ENVIRONMENT_INHERITING` for why a writer may come without FD_WRITE.
                 let write = rights & (rights::FD_WRITE | rights::WRITE_INTENT) != 0;
                 match environment.open(&path, OpenOptions { write, ..options })? {
                     Opened::File(opened) => file(FileContent::Environment(opened), false),
-                    Opened::Directory(opened) => directory(Place::Environment(opened)),
+                    Opened::Directory(opened) => directory(Directory::Environment(opened)),
                 }
             }
-            Place::Scratch(base) => match self.scratch.open(base, &path, options, self.clocks.realtime())? {
-                (inode, true) => directory(Place::Scratch(inode)),
+            Directory::Scratch(base) => match self.scratch.open(base, &path, options, self.clocks.realtime())? {
+                (inode, true) => directory(Directory::Scratch(inode)),
                 (inode, false) => file(FileContent::Scratch(inode), writable),
             },
         };

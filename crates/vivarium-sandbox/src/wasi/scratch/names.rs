@@ -4,7 +4,7 @@ use super::super::errno::{Errno, Result};
 use super::super::path::GuestPath;
 use super::Scratch;
 use super::inode::{Content, Directory, ENTRY_BYTES, InodeId};
-use super::resolve::{Last, Place};
+use super::resolve::{Last, ResolvedPath};
 
 impl Scratch {
     /// Makes a directory.
@@ -140,7 +140,7 @@ impl Scratch {
     }
 
     /// Adds an inode with one name, charging both.
-    pub(super) fn create(&mut self, place: &Place, content: Content, now: u64) -> Result<InodeId> {
+    pub(super) fn create(&mut self, place: &ResolvedPath, content: Content, now: u64) -> Result<InodeId> {
         self.account.charge_file()?;
         if let Err(error) = self.account.charge_bytes(content.charge()) {
             self.account.release_file();
@@ -156,7 +156,7 @@ impl Scratch {
     ///
     /// # Errors
     /// `EEXIST` when something has that name, links that lead nowhere included.
-    fn vacant(&self, base: InodeId, path: &GuestPath) -> Result<Place> {
+    fn vacant(&self, base: InodeId, path: &GuestPath) -> Result<ResolvedPath> {
         let place = self.resolve(base, path, false)?;
         if place.inode.is_some() {
             return Err(Errno::Exist);
@@ -165,7 +165,7 @@ impl Scratch {
     }
 
     /// Adds a name that nothing has yet, charging it.
-    fn add_name(&mut self, place: &Place, id: InodeId, now: u64) -> Result<()> {
+    fn add_name(&mut self, place: &ResolvedPath, id: InodeId, now: u64) -> Result<()> {
         let name = place.name(Errno::Exist)?;
         self.check_not_removed(place.parent)?;
         self.account.charge_bytes(entry_charge(name))?;

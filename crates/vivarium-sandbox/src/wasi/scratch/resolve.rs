@@ -10,7 +10,7 @@ const MAX_LINKS: u32 = 40;
 
 /// The end of a path: the directory it ends in, the name there, and what has that name.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ResolvedPath {
     pub parent: InodeId,
     pub last: Last,
     /// `None` when nothing has that name; always something for `.` and `..`.
@@ -27,7 +27,7 @@ pub(super) enum Last {
     DotDot,
 }
 
-impl Place {
+impl ResolvedPath {
     /// The last component, for calls that give or take a name.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Scratch {
     /// # Errors
     /// `EPERM` for what leads out of `base`, `ENOENT` when something on the way is missing, `ENOTDIR` when it is not a
     /// directory, `ELOOP` after 40 links.
-    pub(super) fn resolve(&self, base: InodeId, path: &GuestPath, follow_last: bool) -> Result<Place> {
+    pub(super) fn resolve(&self, base: InodeId, path: &GuestPath, follow_last: bool) -> Result<ResolvedPath> {
         let mut trail = vec![base];
         let mut here = base;
         let mut pending: Vec<&str> = path.components().rev().collect();
@@ -111,7 +111,7 @@ impl Scratch {
         if requires_directory && let Some(inode) = inode {
             self.inodes.directory(inode)?;
         }
-        Ok(Place { parent, last, inode, requires_directory })
+        Ok(ResolvedPath { parent, last, inode, requires_directory })
     }
 }
 

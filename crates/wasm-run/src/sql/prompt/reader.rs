@@ -91,7 +91,7 @@ impl Reader {
                 _ = interrupt.recv() => interrupt_handled(),
             }
         };
-        // Ctrl-Z: to stop itself, a process sends itself a signal, and the second wall lets none be sent. The line is lost, no more;
+        // Ctrl-Z: to stop itself, a process sends itself a signal, and the process sandbox lets none be sent. The line is lost, no more;
         // but a terminal that refuses twice in a row has something else.
         let refused_before = std::mem::replace(&mut self.refused, matches!(line, Err(ReadlineError::Errno(_))));
         match line {

@@ -9,7 +9,7 @@ use landlock::{
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
-use super::{SecondWall, SecondWallError};
+use super::{ProcessSandbox, ProcessSandboxError};
 
 /// The rights this file knows. A kernel with fewer restricts what it can.
 const KNOWN: ABI = ABI::V6;
@@ -19,8 +19,8 @@ const KNOWN: ABI = ABI::V6;
 pub(super) struct Rules(RulesetCreated);
 
 impl Rules {
-    /// The rules of a wall; `None` when the kernel says that it has no Landlock.
-    pub(super) fn new(wall: &SecondWall) -> Result<Option<Self>, SecondWallError> {
+    /// The rules of a sandbox; `None` when the kernel says that it has no Landlock.
+    pub(super) fn new(sandbox: &ProcessSandbox) -> Result<Option<Self>, ProcessSandboxError> {
         if !is_available()? {
             return Ok(None);
         }
@@ -33,43 +33,44 @@ impl Rules {
         let mut rules = ruleset.map_err(refused)?;
 
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        for path in &wall.reading {
+        for path in &sandbox.reading {
             rules = allow(rules, opened(path)?, read)?;
         }
-        for open in &wall.reading_open {
+        for open in &sandbox.reading_open {
             rules = allow(rules, open, read)?;
         }
         let make =
             AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
-        for folder in &wall.writing_in {
+        for folder in &sandbox.writing_in {
             rules = allow(rules, opened(folder)?, make)?;
         }
-        for folder in &wall.writing_under {
+        for folder in &sandbox.writing_under {
             rules = allow(rules, opened(folder)?, make | AccessFs::MakeDir | AccessFs::RemoveDir)?;
         }
-        for file in &wall.writing_to {
+        for file in &sandbox.writing_to {
             rules = allow(rules, opened(file)?, AccessFs::WriteFile.into())?;
         }
 
         // The crate tells what the kernel has only when a thread is restricted, so it is tried on one that ends.
-        let probe = rules.try_clone().map_err(|error| SecondWallError::Refused(error.to_string()))?;
+        let probe = rules.try_clone().map_err(|error| ProcessSandboxError::Refused(error.to_string()))?;
         let probed = std::thread::spawn(move || probe.restrict_self().map(|status| status.ruleset)).join();
-        let status = probed.map_err(|_| SecondWallError::Refused("a thread panicked".to_owned()))?.map_err(refused)?;
+        let status =
+            probed.map_err(|_| ProcessSandboxError::Refused("a thread panicked".to_owned()))?.map_err(refused)?;
         Ok((status != RulesetStatus::NotEnforced).then_some(Self(rules)))
     }
 
     /// Puts this thread behind the rules, unless it is already: it inherits them from the thread that started it, and the
     /// kernel stacks no more than sixteen.
-    pub(super) fn restrict_thread(&self) -> Result<(), SecondWallError> {
+    pub(super) fn restrict_thread(&self) -> Result<(), ProcessSandboxError> {
         if is_restricted()? {
             return Ok(());
         }
-        let rules = self.0.try_clone().map_err(|error| SecondWallError::Refused(error.to_string()))?;
+        let rules = self.0.try_clone().map_err(|error| ProcessSandboxError::Refused(error.to_string()))?;
         rules.restrict_self().map_err(refused)?;
         if is_restricted()? {
             Ok(())
         } else {
-            Err(SecondWallError::Refused("the root directory can still be read".to_owned()))
+            Err(ProcessSandboxError::Refused("the root directory can still be read".to_owned()))
         }
     }
 }
@@ -77,7 +78,7 @@ impl Rules {
 /// Whether the kernel has Landlock. It says that it has none (not built in, or off at boot) by two errors. Any other one, such as the
 /// refusal of a container's filter, is not that: then there may be Landlock, and code that was to be restricted would not be.
 #[allow(unsafe_code, reason = "the crate takes every failure of this call for a kernel without Landlock")]
-fn is_available() -> Result<bool, SecondWallError> {
+fn is_available() -> Result<bool, ProcessSandboxError> {
     /// Asks for the version of the interface and makes nothing.
     const VERSION: libc::c_uint = 1;
     let (nothing, size) = (std::ptr::null::<libc::c_void>(), 0_usize);
@@ -89,36 +90,36 @@ fn is_available() -> Result<bool, SecondWallError> {
     let error = std::io::Error::last_os_error();
     match error.raw_os_error() {
         Some(libc::ENOSYS | libc::EOPNOTSUPP) => Ok(false),
-        _ => Err(SecondWallError::Refused(format!("whether this kernel has Landlock cannot be told: {error}"))),
+        _ => Err(ProcessSandboxError::Refused(format!("whether this kernel has Landlock cannot be told: {error}"))),
     }
 }
 
-/// No wall lets the root directory be listed.
+/// No process sandbox lets the root directory be listed.
 ///
-/// Only a refusal says that there is a wall. Any other failure, such as that the process has no descriptor left, says nothing, and
+/// Only a refusal says that there is one. Any other failure, such as that the process has no descriptor left, says nothing, and
 /// then no guest runs on this thread.
-fn is_restricted() -> Result<bool, SecondWallError> {
+fn is_restricted() -> Result<bool, ProcessSandboxError> {
     match File::open("/") {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(true),
         Err(error) => {
-            Err(SecondWallError::Refused(format!("whether this thread is restricted cannot be told: {error}")))
+            Err(ProcessSandboxError::Refused(format!("whether this thread is restricted cannot be told: {error}")))
         }
     }
 }
 
-fn opened(path: &Path) -> Result<PathFd, SecondWallError> {
-    PathFd::new(path).map_err(|error| SecondWallError::Path { path: path.to_owned(), reason: error.to_string() })
+fn opened(path: &Path) -> Result<PathFd, ProcessSandboxError> {
+    PathFd::new(path).map_err(|error| ProcessSandboxError::Path { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn allow(
     rules: RulesetCreated,
     parent: impl AsFd,
     access: BitFlags<AccessFs>,
-) -> Result<RulesetCreated, SecondWallError> {
+) -> Result<RulesetCreated, ProcessSandboxError> {
     rules.add_rule(PathBeneath::new(parent, access)).map_err(refused)
 }
 
-fn refused(error: impl std::error::Error) -> SecondWallError {
-    SecondWallError::Refused(error.to_string())
+fn refused(error: impl std::error::Error) -> ProcessSandboxError {
+    ProcessSandboxError::Refused(error.to_string())
 }

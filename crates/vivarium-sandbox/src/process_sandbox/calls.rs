@@ -19,7 +19,7 @@ use seccompiler::{
     sock_filter,
 };
 
-use super::SecondWallError;
+use super::ProcessSandboxError;
 use super::allowed::{ACCEPTING, CALLS, CALLS_HERE, Condition, WITH_ARGUMENTS};
 
 /// The newest call that was known when the list was written: `file_setattr` of Linux 6.17. Newer ones are unknown here, and a library that
@@ -27,7 +27,7 @@ use super::allowed::{ACCEPTING, CALLS, CALLS_HERE, Condition, WITH_ARGUMENTS};
 const NEWEST: u32 = 469;
 
 /// Restricts the calls of all threads; sockets that listen may be `accepting`. Tells whether the kernel can.
-pub(super) fn restrict_process(accepting: bool) -> Result<bool, SecondWallError> {
+pub(super) fn restrict_process(accepting: bool) -> Result<bool, ProcessSandboxError> {
     let Some(allowed) = allowed(accepting)? else { return Ok(false) };
     // Where two filters refuse a call, the one that came later says with which error.
     for filter in [allowed, unknown()] {
@@ -38,14 +38,14 @@ pub(super) fn restrict_process(accepting: bool) -> Result<bool, SecondWallError>
             {
                 return Ok(false);
             }
-            Err(error) => return Err(SecondWallError::Refused(error.to_string())),
+            Err(error) => return Err(ProcessSandboxError::Refused(error.to_string())),
         }
     }
     Ok(true)
 }
 
 /// The list as a filter, `None` on an architecture that the crate does not know.
-fn allowed(accepting: bool) -> Result<Option<BpfProgram>, SecondWallError> {
+fn allowed(accepting: bool) -> Result<Option<BpfProgram>, ProcessSandboxError> {
     let Ok(architecture) = std::env::consts::ARCH.try_into() else { return Ok(None) };
     let own = u64::from(std::process::id());
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
@@ -64,7 +64,7 @@ fn allowed(accepting: bool) -> Result<Option<BpfProgram>, SecondWallError> {
 }
 
 /// The kernel takes all of these arguments as 32 bits, whatever is above them.
-fn rule(argument: u8, condition: Condition, own: u64) -> Result<SeccompRule, SecondWallError> {
+fn rule(argument: u8, condition: Condition, own: u64) -> Result<SeccompRule, ProcessSandboxError> {
     let (operator, value) = match condition {
         Condition::Is(value) => (SeccompCmpOp::Eq, value.into()),
         Condition::IsOwnProcess => (SeccompCmpOp::Eq, own),
@@ -75,8 +75,8 @@ fn rule(argument: u8, condition: Condition, own: u64) -> Result<SeccompRule, Sec
         .map_err(refused_by)
 }
 
-fn refused_by(error: impl std::fmt::Display) -> SecondWallError {
-    SecondWallError::Refused(error.to_string())
+fn refused_by(error: impl std::fmt::Display) -> ProcessSandboxError {
+    ProcessSandboxError::Refused(error.to_string())
 }
 
 /// Answers calls that are newer than the list, and `clone3`, whose flags are in memory, where no filter can look: the C library falls back

@@ -1,17 +1,17 @@
-//! A second wall around the process, for the case that code escapes from its sandbox all the same.
+//! A sandbox of the kernel's around the whole process: defence in depth, for the case that code escapes from WebAssembly all the same.
 //!
-//! The first wall is WebAssembly: guests reach nothing but their memory and our own WASI. If a defect of the compiler or of a
-//! host function let code out of it, that code would have what this process has. Behind the second wall that is little:
+//! The first boundary is WebAssembly: guests reach nothing but their memory and our own WASI. If a defect of the compiler or of a
+//! host function let code out of it, that code would have what this process has. In the process sandbox that is little:
 //!
 //! ```text
 //!   files     Landlock: files and folders that were named may be opened, nothing else of the file system; no TCP
 //!   calls     seccomp:  the calls of a list may be made, no others: no new sockets, no programs, no processes, no new machine code
 //! ```
 //!
-//! It is put up ([`SecondWall::raise`]) once in a process, after what needs more rights and before guests run, and never comes
-//! down. The filter of calls holds for all threads at once. Landlock holds for the thread that asks: so every thread puts
-//! itself behind the wall before it runs a guest for the first time (`enter_thread`), and threads that it starts are behind
-//! it from their beginning. Threads that never run guests and were there before keep their files; code that escaped and then
+//! It is enforced ([`ProcessSandbox::enforce`]) once in a process, after what needs more rights and before guests run, and for good.
+//! The filter of calls holds for all threads at once. Landlock holds for the thread that asks: so every thread restricts
+//! itself before it runs a guest for the first time (`enter_thread`), and threads that it starts are restricted
+//! from their beginning. Threads that never run guests and were there before keep their files; code that escaped and then
 //! takes one of those over meets the filter only.
 //!
 //! So a process raises it when its sockets are connected and its images are open: machine code cannot be mapped afterwards.
@@ -30,22 +30,22 @@ use std::sync::OnceLock;
 
 use crate::error::Error;
 
-/// What the process may still reach behind the wall. Everything that is open stays open.
+/// What the process may still reach in its sandbox. Everything that is open stays open.
 ///
 /// ```no_run
-/// use vivarium_sandbox::SecondWall;
+/// use vivarium_sandbox::ProcessSandbox;
 ///
-/// # fn main() -> Result<(), vivarium_sandbox::SecondWallError> {
-/// let raised = SecondWall::new().allow_reading("input.parquet").allow_writing_in("results").raise()?;
-/// if !raised.files || !raised.calls {
-///     tracing::warn!(?raised, "this kernel has only a part of the second wall");
+/// # fn main() -> Result<(), vivarium_sandbox::ProcessSandboxError> {
+/// let status = ProcessSandbox::new().allow_reading("input.parquet").allow_writing_in("results").enforce()?;
+/// if !status.files || !status.calls {
+///     tracing::warn!(?status, "this kernel lacks Landlock or seccomp");
 /// }
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Default)]
-#[must_use = "without `raise` there is no wall"]
-pub struct SecondWall {
+#[must_use = "without `enforce` nothing is restricted"]
+pub struct ProcessSandbox {
     reading: Vec<PathBuf>,
     reading_open: Vec<OwnedFd>,
     writing_in: Vec<PathBuf>,
@@ -55,22 +55,22 @@ pub struct SecondWall {
     required: bool,
 }
 
-/// Which parts of the wall this kernel has.
+/// Which parts of the process sandbox are in force: those that this kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RaisedWall {
+pub struct ProcessSandboxStatus {
     /// Landlock restricts files.
     pub files: bool,
     /// seccomp restricts calls.
     pub calls: bool,
 }
 
-/// Why there is no wall. What the kernel merely lacks is no error, unless it is [required](SecondWall::require): see [`RaisedWall`].
+/// Why the process is not restricted. What the kernel merely lacks is no error, unless it is [required](ProcessSandbox::require): see [`ProcessSandboxStatus`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SecondWallError {
+pub enum ProcessSandboxError {
     /// A file or folder that should stay reachable is not there.
-    #[error("{} cannot be kept reachable behind the second wall: {reason}", path.display())]
+    #[error("{} cannot be kept reachable in the process sandbox: {reason}", path.display())]
     Path {
         /// The file or folder.
         path: PathBuf,
@@ -78,14 +78,14 @@ pub enum SecondWallError {
         reason: String,
     },
     /// The kernel has the means but refused them.
-    #[error("the second wall cannot be put up: {0}")]
+    #[error("the process sandbox cannot be enforced: {0}")]
     Refused(String),
     /// All of it was required, and the kernel lacks a part.
-    #[error("the second wall is required, and this kernel has no {0}; no Python runs without it")]
+    #[error("the process sandbox is required, and this kernel has no {0}; no Python runs without it")]
     Missing(&'static str),
     /// There is one already.
-    #[error("the process is behind a second wall already")]
-    AlreadyRaised,
+    #[error("the process is in a process sandbox already")]
+    AlreadyEnforced,
 }
 
 /// What threads restrict themselves with; nothing inside when the kernel has no Landlock.
@@ -94,14 +94,14 @@ static RULES: OnceLock<Option<files::Rules>> = OnceLock::new();
 #[cfg(not(target_os = "linux"))]
 static RULES: OnceLock<Option<()>> = OnceLock::new();
 
-impl SecondWall {
-    /// A wall behind which no file can be opened.
+impl ProcessSandbox {
+    /// A sandbox in which no file can be opened.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes it an error when the kernel lacks a part of the wall. Without this, what there is is put up, and the caller is
-    /// [told](RaisedWall).
+    /// Makes it an error when the kernel lacks Landlock or seccomp. Without this, what there is is enforced, and the caller is
+    /// [told](ProcessSandboxStatus).
     pub fn require(mut self) -> Self {
         self.required = true;
         self
@@ -146,60 +146,60 @@ impl SecondWall {
         self
     }
 
-    /// Puts the wall up, for good: at once for all calls and for the files of this thread, and for the files of every other
+    /// Restricts the process, for good: at once for all calls and for the files of this thread, and for the files of every other
     /// thread before it runs a guest.
     ///
     /// # Errors
-    /// [`SecondWallError`]. Where the kernel has one part only, or none, that is told by the result and no error.
+    /// [`ProcessSandboxError`]. Where the kernel has one part only, or none, that is told by the result and no error.
     #[cfg(target_os = "linux")]
-    pub fn raise(self) -> Result<RaisedWall, SecondWallError> {
+    pub fn enforce(self) -> Result<ProcessSandboxStatus, ProcessSandboxError> {
         let rules = files::Rules::new(&self)?;
         let files = rules.is_some();
         if self.required && !files {
-            return Err(SecondWallError::Missing("Landlock"));
+            return Err(ProcessSandboxError::Missing("Landlock"));
         }
-        RULES.set(rules).map_err(|_| SecondWallError::AlreadyRaised)?;
+        RULES.set(rules).map_err(|_| ProcessSandboxError::AlreadyEnforced)?;
         // First the files: the filter of calls allows none of Landlock's less.
         restrict_thread()?;
         let calls = calls::restrict_process(self.accepting)?;
         if self.required && !calls {
-            return Err(SecondWallError::Missing("seccomp"));
+            return Err(ProcessSandboxError::Missing("seccomp"));
         }
-        Ok(RaisedWall { files, calls })
+        Ok(ProcessSandboxStatus { files, calls })
     }
 
-    /// On this system there is nothing to build the wall from.
+    /// This system has neither Landlock nor seccomp.
     ///
     /// # Errors
     /// When it was asked for before.
     #[cfg(not(target_os = "linux"))]
-    pub fn raise(self) -> Result<RaisedWall, SecondWallError> {
+    pub fn enforce(self) -> Result<ProcessSandboxStatus, ProcessSandboxError> {
         if self.required {
-            return Err(SecondWallError::Missing("Landlock and seccomp"));
+            return Err(ProcessSandboxError::Missing("Landlock and seccomp"));
         }
-        RULES.set(None).map_err(|_| SecondWallError::AlreadyRaised)?;
-        Ok(RaisedWall { files: false, calls: false })
+        RULES.set(None).map_err(|_| ProcessSandboxError::AlreadyEnforced)?;
+        Ok(ProcessSandboxStatus { files: false, calls: false })
     }
 }
 
 thread_local! {
-    /// Whether this thread is behind the wall, if there is one.
-    static BEHIND: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is restricted, if the process is to be.
+    static RESTRICTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Puts this thread behind the wall, if there is one. Called before each poll of a guest; costs nothing after the first.
+/// Restricts this thread, if the process is to be. Called before each poll of a guest; costs nothing after the first.
 pub(crate) fn enter_thread() -> Result<(), Error> {
-    if RULES.get().is_none() || BEHIND.get() {
+    if RULES.get().is_none() || RESTRICTED.get() {
         return Ok(());
     }
     restrict_thread().map_err(Error::from)
 }
 
-fn restrict_thread() -> Result<(), SecondWallError> {
+fn restrict_thread() -> Result<(), ProcessSandboxError> {
     #[cfg(target_os = "linux")]
     if let Some(Some(rules)) = RULES.get() {
         rules.restrict_thread()?;
     }
-    BEHIND.set(true);
+    RESTRICTED.set(true);
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Behind the second wall, calls of the system that reach beyond the process are refused: a table of them, each tried.
+//! In the process sandbox, calls of the system that reach beyond the process are refused: a table of them, each tried.
 
 mod common;
 
 use std::io::Error;
 
 use common::process::in_a_process;
-use vivarium_sandbox::SecondWall;
+use vivarium_sandbox::ProcessSandbox;
 
 /// `fcntl`'s, `ioctl`'s and `prctl`'s that the C library's bindings do not name.
 const F_SETSIG: usize = 10;
@@ -40,8 +40,8 @@ fn calls_that_reach_beyond_the_process_are_refused() {
         let executable = (libc::PROT_READ | libc::PROT_EXEC) as usize;
         let thread =
             (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD) as usize;
-        let wall = SecondWall::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out"));
-        if !wall.raise().unwrap().calls {
+        let sandbox = ProcessSandbox::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out"));
+        if !sandbox.enforce().unwrap().calls {
             return;
         }
         let ioctl = |request: usize| (libc::SYS_ioctl, [0, request, buffer, 0, 0]);
@@ -174,8 +174,8 @@ fn what_the_process_does_with_itself_goes_on() {
         let own = std::process::id() as usize;
         let mut limits = [0u64; 2];
         let limits = limits.as_mut_ptr() as usize;
-        let wall = SecondWall::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out"));
-        wall.raise().unwrap();
+        let sandbox = ProcessSandbox::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out"));
+        sandbox.enforce().unwrap();
         let thread = call(libc::SYS_gettid, [0; 5]).unwrap() as usize;
         call(libc::SYS_tgkill, [own, thread, 0, 0, 0]).unwrap();
         for process in [0, own] {

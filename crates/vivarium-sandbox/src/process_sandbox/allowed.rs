@@ -1,4 +1,4 @@
-//! The calls that a process makes behind the second wall.
+//! The calls that a process makes in the process sandbox.
 //!
 //! Not among them, on purpose: sockets that are not open yet, programs, processes, signals for others, memory and descriptors of others,
 //! machine code that is not there yet, owners, modes, times and attributes of files, mounts, namespaces, queues and memory that have a
@@ -41,7 +41,7 @@ const TCSETSF2: u32 = 0x402c_542d;
 pub(super) const WITH_ARGUMENTS: &[(libc::c_long, u8, Condition)] = &[
     // Threads, and no processes.
     (libc::SYS_clone, 0, Condition::Masked { mask: THREAD | NAMESPACES, value: THREAD }),
-    // The machine code of guests is there when the wall is raised; code that escaped cannot make more.
+    // The machine code of guests is there when the sandbox is enforced; code that escaped cannot make more.
     (libc::SYS_mmap, 2, NOT_EXECUTABLE),
     (libc::SYS_mprotect, 2, NOT_EXECUTABLE),
     // Two ends of one channel, as signal handlers have, and no network.

@@ -1,4 +1,4 @@
-//! While Python runs, the whole program is behind the second wall.
+//! While Python runs, the whole program is in the process sandbox.
 
 mod support;
 
@@ -80,15 +80,15 @@ fn a_run_still_reads_and_writes_its_files() {
 }
 
 #[test]
-fn an_operator_may_require_the_wall() {
+fn an_operator_may_require_the_process_sandbox() {
     let folder = Folder::new();
     let run = |policy: &str| {
-        folder.command(&["exec", "-c", "print('ran')"]).env("VIVARIUM_SECOND_WALL", policy).output().unwrap()
+        folder.command(&["exec", "-c", "print('ran')"]).env("VIVARIUM_PROCESS_SANDBOX", policy).output().unwrap()
     };
     let required = run("require");
     assert_eq!(String::from_utf8_lossy(&required.stdout), "ran\n", "{}", String::from_utf8_lossy(&required.stderr));
     let misspelt = run("requred");
     let said = String::from_utf8_lossy(&misspelt.stderr);
     assert_eq!(misspelt.status.code(), Some(2), "{said}");
-    assert!(misspelt.stdout.is_empty() && said.contains("VIVARIUM_SECOND_WALL"), "{said}");
+    assert!(misspelt.stdout.is_empty() && said.contains("VIVARIUM_PROCESS_SANDBOX"), "{said}");
 }
