@@ -222,8 +222,8 @@ fn a_tenants_trees_stay_within_its_quota() {
     let place = Place::new();
     let open = |name: &str, quota: u64| {
         let file = place.write(name, vec![b'x'; 1000]);
-        let info = PythonDependencyInfo { python_files: vec![PythonFile::new(file, name)], ..Default::default() };
-        let settings = EnvironmentSettings { store_bytes: quota, ..(*settings(&place, "a")).clone() };
+        let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(file, name)]);
+        let settings = (*settings(&place, "a")).clone().with_store_bytes(quota);
         let job = JobId::new(format!("{}{name}", place.path("").display()));
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), job);
         manager.open().map(|()| manager)

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn many_short_calls_are_charged_together() {
         on_a_thread(|| {
-            let task = crate::Task::local();
+            let task = crate::TaskAccount::local();
             let meter = CpuMeter::new(Arc::clone(&task), Some(Duration::from_millis(1)));
             let mut now = Instant::now();
             let mut exhausted_at = None;

@@ -12,7 +12,7 @@ use common::{Guest, LOOP, column, config_with, limits};
 use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use vivarium_sandbox::{AUDIT_TARGET, JobId, Limits, Sandbox, SandboxConfig, TaskId, Tenant, TenantId, TenantLimits};
+use vivarium_sandbox::{AUDIT_TARGET, JobId, Limits, Sandbox, TaskId, Tenant, TenantId, TenantLimits};
 
 type Events = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
 
@@ -48,7 +48,7 @@ async fn record(guest: Guest, sandbox: Limits) -> Vec<BTreeMap<String, String>> 
     let limits = TenantLimits::default().with_instances(1);
     let tenant = Tenant::new(TenantId::new("acme").unwrap(), &limits);
     let task = tenant.task(JobId::new("job").unwrap(), TaskId::new("7").unwrap());
-    let config = SandboxConfig { task, ..config_with(sandbox) };
+    let config = config_with(sandbox).with_task(task);
     let call = async {
         let image = guest.image();
         let mut sandbox = Sandbox::start(&image, &config).await.unwrap();
@@ -77,7 +77,7 @@ async fn what_ends_a_sandbox_is_on_record() {
     for (body, reason, limit) in [endless, full, deep, trap, protocol, forged] {
         let declarations = "(func $deep (call $deep))".into();
         let time = if body == LOOP { limits().batch_time } else { Duration::from_secs(20) };
-        let events = record(Guest { declarations, ..invoke(body) }, Limits { batch_time: time, ..limits() }).await;
+        let events = record(Guest { declarations, ..invoke(body) }, limits().with_batch_time(time)).await;
         let [refused, ended] = &events[..] else { panic!("{reason}: {events:?}") };
         assert_eq!((refused["event"].as_str(), refused["limit"].as_str()), ("sandbox_refused", "instances"));
         assert_eq!((ended["event"].as_str(), ended["reason"].as_str()), ("sandbox_ended", reason), "{ended:?}");
@@ -105,7 +105,7 @@ async fn record_start(guest: Guest, limits: Limits) -> Vec<BTreeMap<String, Stri
 #[tokio::test]
 async fn what_ends_a_sandbox_before_it_has_started_is_on_record() {
     let start = |body: &str| Guest { start: body.into(), ..Guest::default() };
-    let small = Limits { memory: 256 << 10, batch_bytes: 64 << 10, ..limits() };
+    let small = limits().with_memory(256 << 10).with_batch_bytes(64 << 10);
     for (guest, limits, reason, limit) in [
         (start(LOOP), limits(), "limit", Some("startup_time")),
         (start("(unreachable)"), limits(), "trap", None),

@@ -14,11 +14,11 @@ fn value(text: &str, sample: &str) -> f64 {
 }
 
 fn of(tenant: &std::sync::Arc<Tenant>, task: &str) -> SandboxConfig {
-    SandboxConfig { task: tenant.task(JobId::new("job").unwrap(), TaskId::new(task).unwrap()), ..config() }
+    config().with_task(tenant.task(JobId::new("job").unwrap(), TaskId::new(task).unwrap()))
 }
 
 fn tenant(name: &str, instances: u32) -> std::sync::Arc<Tenant> {
-    Tenant::new(TenantId::new(name).unwrap(), &TenantLimits { instances, ..TenantLimits::default() })
+    Tenant::new(TenantId::new(name).unwrap(), &TenantLimits::default().with_instances(instances))
 }
 
 async fn call(image: &Image, config: &SandboxConfig) -> Result<(), vivarium_sandbox::Error> {

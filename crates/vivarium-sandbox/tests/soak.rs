@@ -59,12 +59,12 @@ fn kind_of(tenant: usize) -> usize {
 }
 
 fn runtime(cores: usize) -> Runtime {
-    Runtime::new(RuntimeConfig { sandboxes: SANDBOXES, cores, ..RuntimeConfig::default() }).unwrap()
+    Runtime::new(RuntimeConfig::default().with_sandboxes(SANDBOXES).with_cores(cores)).unwrap()
 }
 
 fn config(tenant: &Arc<Tenant>, limits: Limits) -> SandboxConfig {
     let task = tenant.task(JobId::new("job").unwrap(), TaskId::new("0").unwrap());
-    SandboxConfig { task, limits, ..SandboxConfig::default() }
+    SandboxConfig::default().with_task(task).with_limits(limits)
 }
 
 async fn call(image: &Image, config: SandboxConfig) -> Result<(), Error> {
@@ -89,10 +89,7 @@ async fn a_thousand_tenants_leave_nothing_behind() {
     let tenants: Vec<_> = (0..TENANTS)
         .map(|index| {
             let weight = [100, 200, 300][index % 3];
-            Tenant::new(
-                TenantId::new(index.to_string()).unwrap(),
-                &TenantLimits { cpu_weight: weight, ..TenantLimits::default() },
-            )
+            Tenant::new(TenantId::new(index.to_string()).unwrap(), &TenantLimits::default().with_cpu_weight(weight))
         })
         .collect();
     let (began, mut first) = (Instant::now(), None);
@@ -133,12 +130,12 @@ async fn processor_time_is_divided_within_five_percent_of_the_weights() {
     const LOOKED_AT: Duration = Duration::from_secs(4);
     let runtime = runtime(2);
     let image = Guest { invoke: LOOP.into(), ..Guest::default() }.image_in(&runtime);
-    let limits = Limits { batch_time: Duration::from_secs(600), ..limits() };
+    let limits = limits().with_batch_time(Duration::from_secs(600));
     let tasks: Vec<_> = WEIGHTS
         .iter()
         .enumerate()
         .map(|(index, &cpu_weight)| {
-            let limits = TenantLimits { cpu_weight, ..TenantLimits::default() };
+            let limits = TenantLimits::default().with_cpu_weight(cpu_weight);
             Tenant::new(TenantId::new(index.to_string()).unwrap(), &limits)
         })
         .map(|tenant| config(&tenant, limits.clone()))

@@ -28,7 +28,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(2);
 const QUESTION: usize = 8 << 10;
 
 /// How environments were made, which the sandbox's crate does not know.
-pub const METRICS: &[Metric] = &[PIP_RUNS, PIP_SECONDS, PIP_RUNNING, PIP_WAITING];
+#[cfg(test)]
+const METRICS: &[Metric] = &[PIP_RUNS, PIP_SECONDS, PIP_RUNNING, PIP_WAITING];
 
 const PIP_RUNS: Metric = Metric {
     name: "vivarium_pip_runs_total",

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn files_of_workers_that_are_gone_are_removed() {
-        let runtime = Runtime::new(vivarium_sandbox::RuntimeConfig { sandboxes: 1, ..Default::default() }).unwrap();
+        let runtime = Runtime::new(vivarium_sandbox::RuntimeConfig::default().with_sandboxes(1)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         // No process has a number above 2^22. Files of others are none of ours.
         for name in ["vivarium-worker-4194305.prom", "vivarium-worker-x.prom", "other.prom"] {
