@@ -159,11 +159,11 @@ def meant(text: str, kind: pa.DataType) -> object:
     if pt.is_time(kind):
         return "time of day", _count(text)
     if pt.is_timestamp(kind):
-        found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ]([\d:.]+)(Z|[+-]\d\d:?\d\d)?", text)
+        found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ]([\d:.]+)(Z|[+-]\d\d(?::?\d\d)?)?", text)
         if not found or (found[3] is not None) != (kind.tz is not None):
             return f"{text!r} is no {kind}"
         days, offset = date.fromisoformat(found[1]).toordinal() - EPOCH, found[3] or "Z"
-        minutes = 0 if offset == "Z" else int(offset[0] + "1") * (int(offset[1:3]) * 60 + int(offset[-2:]))
+        minutes = 0 if offset == "Z" else int(offset[0] + "1") * (int(offset[1:3]) * 60 + int(offset[3:].strip(":") or 0))
         return values.moment(days, _count(found[2]) - minutes * 60 * SECOND, kind.tz is not None)
     raise NoText(str(kind))
 

@@ -244,7 +244,8 @@ pub(crate) fn of(runtime: &Runtime, labels: &[(&'static str, &str)]) -> Expositi
         samples.sample(&[tenant, "in"], now.totals.bytes_in as f64);
         samples.sample(&[tenant, "out"], now.totals.bytes_out as f64);
     }
-    let durations: [(Metric, fn(&Totals) -> &Durations); 3] = [
+    type DurationsOf = fn(&Totals) -> &Durations;
+    let durations: [(Metric, DurationsOf); 3] = [
         (CALL_TIME, |totals| &totals.call_times),
         (TURN_WAIT, |totals| &totals.turn_waits),
         (ROOM_WAIT, |totals| &totals.room_waits),

@@ -168,6 +168,13 @@ fn calls_that_reach_beyond_the_process_are_refused() {
     });
 }
 
+/// How many filters this thread has.
+fn filters() -> u32 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let count = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"));
+    count.map_or(0, |count| count.trim().parse().unwrap())
+}
+
 #[test]
 fn what_the_process_does_with_itself_goes_on() {
     in_a_process("what_the_process_does_with_itself_goes_on", |folder| {
@@ -175,7 +182,11 @@ fn what_the_process_does_with_itself_goes_on() {
         let mut limits = [0u64; 2];
         let limits = limits.as_mut_ptr() as usize;
         let sandbox = ProcessSandbox::new().allow_reading(folder.join("in")).allow_writing_in(folder.join("out"));
+        let sandbox = sandbox.allow_reading("/proc/thread-self");
+        let filters = filters();
         sandbox.enforce().unwrap();
+        // A thread that is started meanwhile meets all of it or nothing: it is one filter.
+        assert!(self::filters() <= filters + 1);
         let thread = call(libc::SYS_gettid, [0; 5]).unwrap() as usize;
         call(libc::SYS_tgkill, [own, thread, 0, 0, 0]).unwrap();
         for process in [0, own] {

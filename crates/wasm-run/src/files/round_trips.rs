@@ -267,7 +267,9 @@ proptest! {
             } else if found.data_type() == expected.data_type() {
                 assert_same(found, expected)?;
             } else {
-                prop_assert_eq!(found.null_count(), expected.null_count());
+                // An empty string, as `""`, is NULL in a column that is no text: where all others look like numbers.
+                let empty = shown(expected).iter().flatten().filter(|text| text.is_empty()).count();
+                prop_assert_eq!(found.null_count(), expected.null_count() + empty);
             }
         }
     }
