@@ -401,6 +401,7 @@ async fn metered<F: Future>(
         if let Some(since) = waits_for_turn.take() {
             cpu.task().metrics().add_turn_wait(since.elapsed());
         }
+        #[cfg(feature = "process-sandbox")]
         if let Err(error) = process_sandbox::enter_thread() {
             return Poll::Ready(Err(error));
         }
