@@ -127,7 +127,7 @@ impl<T: Send + 'static> Pool<T> {
         let idle = self.shared.lock().idle.pop();
         match idle {
             Some(member) => Ok(self.shared.lease(member, Some(permit))),
-            None => self.shared.lend(permit).await,
+            None => Box::pin(self.shared.lend(permit)).await,
         }
     }
 
