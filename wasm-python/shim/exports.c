@@ -81,8 +81,8 @@ static PyObject *sys_variables(void) {
 /* ---- What user code prints ---- */
 
 /* It must reach the host with the call that printed it. Flushing two streams takes twice as long as calling a small function, and few
- * functions print. So the streams that the interpreter starts with note that they are written to, by a `write` of their own, as their
- * buffers do. A stream that user code has put in the place of one of them is flushed after each call. */
+ * functions print. So the buffers of the streams that the interpreter starts with note that they are written to, by a `write` of their
+ * own, and the streams keep no text back from them. A stream that user code has put in the place of one of them is flushed after each call. */
 static PyObject *watched[2]; /* stdout and stderr; NULL: not watched */
 static bool printed;
 
@@ -93,13 +93,25 @@ static PyObject *noted_write(PyObject *write, PyObject *text) {
 
 static PyMethodDef noted_write_method = {"write", noted_write, METH_O, NULL};
 
-static int note_writes(PyObject *stream) {
-    PyObject *write = PyObject_GetAttrString(stream, "write");
+static int note_writes(PyObject *buffer) {
+    PyObject *write = PyObject_GetAttrString(buffer, "write");
     PyObject *noted = write == NULL ? NULL : PyCFunction_New(&noted_write_method, write);
-    int status = noted == NULL ? -1 : PyObject_SetAttrString(stream, "write", noted);
+    int status = noted == NULL ? -1 : PyObject_SetAttrString(buffer, "write", noted);
     Py_XDECREF(noted);
     Py_XDECREF(write);
     return status;
+}
+
+/* stream.reconfigure(write_through=True): however it is written to, its buffer's `write` is called. */
+static int write_through(PyObject *stream) {
+    PyObject *reconfigure = PyObject_GetAttrString(stream, "reconfigure");
+    PyObject *none = PyTuple_New(0), *arguments = Py_BuildValue("{s:O}", "write_through", Py_True);
+    PyObject *done = reconfigure == NULL || none == NULL || arguments == NULL ? NULL : PyObject_Call(reconfigure, none, arguments);
+    Py_XDECREF(arguments);
+    Py_XDECREF(none);
+    Py_XDECREF(reconfigure);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
 }
 
 int vv_watch_streams(void) {
@@ -107,7 +119,7 @@ int vv_watch_streams(void) {
     for (int i = 0; i < 2; i++) {
         PyObject *stream = PySys_GetObject(names[i]);
         PyObject *buffer = stream == NULL ? NULL : PyObject_GetAttrString(stream, "buffer");
-        int status = buffer == NULL || note_writes(buffer) < 0 ? -1 : note_writes(stream);
+        int status = buffer == NULL || note_writes(buffer) < 0 ? -1 : write_through(stream);
         Py_XDECREF(buffer);
         VV_TRY(status);
         Py_XSETREF(watched[i], Py_NewRef(stream));

@@ -84,6 +84,7 @@ def runner(guest):
         ("sys.stdout.write('text')", ("text", "")),
         ("sys.stdout.writelines(['one', 'two'])", ("onetwo", "")),
         ("sys.stdout.buffer.write(b'bytes')", ("bytes", "")),
+        ("type(sys.stdout).write(sys.stdout, 'by its class')", ("by its class", "")),
         ("sys.stderr.buffer.writelines([b'1', b'2'])", ("", "12")),
         ("buffers['stdout'].write(b'a'); kept['stderr'].write('b')", ("a", "b")),
         ("print('long' * 10000)", ("long" * 10000 + "\n", "")),
