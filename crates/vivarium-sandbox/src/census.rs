@@ -1,6 +1,6 @@
 //! The tenants of a runtime, for those who watch it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::share::ShareId;
@@ -80,7 +80,8 @@ impl Noted {
             }
         });
         if gone.len() > MOST {
-            gone.retain(|id, _| living.iter().any(|tenant| tenant.id() == id));
+            let names: BTreeSet<_> = living.iter().map(|tenant| tenant.id()).collect();
+            gone.retain(|id, _| names.contains(id));
         }
         living
     }

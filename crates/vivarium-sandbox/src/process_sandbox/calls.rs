@@ -10,7 +10,7 @@
 //!   another architecture's, through this kernel           ends the process
 //! ```
 //!
-//! The list is for a process whose work is known, as `wasm-run`'s is. It is kept complete by the tests: whole commands run behind it.
+//! The list is for a process whose work is known, as `wasm-run`'s is. It is kept complete by the tests: whole commands run under it.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@
 //! from their beginning. Threads that never run guests and were there before keep their files; code that escaped and then
 //! takes one of those over meets the filter only.
 //!
-//! So a process raises it when its sockets are connected and its images are open: machine code cannot be mapped afterwards.
+//! So a process enforces it when its sockets are connected and its images are open: machine code cannot be mapped afterwards.
 
 #[cfg(target_os = "linux")]
 mod allowed;
