@@ -27,8 +27,8 @@ impl HostState {
 
     /// What has changed since, if anything, while other cases run: what they have open is no change.
     ///
-    /// They have files below `own`, memory images, one for each of their modules, and the pipes and processes that installing
-    /// a package takes. What remains of these is found by [`HostState::left_open`].
+    /// They have files below `own`, memory images, one for each of their modules, and the pipes, pairs of sockets and processes
+    /// that installing a package takes. What remains of these is found by [`HostState::left_open`].
     pub fn changed(&self, canaries: &Path, own: &Path) -> Result<(), String> {
         let now = Self::now(canaries);
         if now.variables != self.variables {
@@ -42,7 +42,7 @@ impl HostState {
         }
         let foreign = |file: &&PathBuf| {
             let name = file.to_string_lossy();
-            let of_processes = name.starts_with("pipe:") || name == "anon_inode:[pidfd]";
+            let of_processes = name.starts_with("pipe:") || name == "anon_inode:[pidfd]" || is_for_a_fork(file);
             !file.starts_with(own) && !is_memory(file) && !of_processes
         };
         match now.files.difference(&self.files).find(foreign) {
@@ -90,6 +90,24 @@ fn open_files() -> BTreeSet<PathBuf> {
 fn is_memory(path: &Path) -> bool {
     let name = path.to_string_lossy();
     name.starts_with("/memfd:") || name.contains("/pagemap")
+}
+
+/// One of the pair over which the standard library's `Command` hears of a child that cannot run its program: it lives while
+/// the child starts, and is the only socket here that has no address and keeps the bounds of messages.
+fn is_for_a_fork(file: &Path) -> bool {
+    const SEQPACKET: &str = "0005";
+    let name = file.to_string_lossy();
+    let Some(inode) = name.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) else {
+        return false;
+    };
+    let local = std::fs::read_to_string("/proc/self/net/unix").expect("/proc is mounted");
+    // Number, references, protocol, flags, type, state, inode; then the address, if it has one.
+    let is_pair = local
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .any(|fields| matches!(fields[..], [_, _, _, _, kind, _, of] if kind == SEQPACKET && of == inode));
+    // Listed before, and closed by now.
+    is_pair || !open_files().contains(file)
 }
 
 /// Another thread's listing, as this one makes it.
