@@ -38,6 +38,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{FutureExt, Stream, StreamExt};
+use tracing::Instrument;
 
 use crate::aggregate::{self, PythonAggregate};
 use crate::error::Error;
@@ -312,7 +313,7 @@ impl ExecutionPlan for PythonScopeExec {
         let mut rows = self.input.execute(partition, context)?;
         let mut task = RecordBatchReceiverStream::builder(self.schema(), 1);
         let sender = task.tx();
-        task.spawn(async move {
+        let work = async move {
             // A panic below must not look like the end of the rows, and is no reason to end whoever reads them.
             while let Some(batch) = AssertUnwindSafe(rows.next()).catch_unwind().await.unwrap_or_else(panicked) {
                 let failed = batch.is_err();
@@ -322,7 +323,8 @@ impl ExecutionPlan for PythonScopeExec {
                 }
             }
             Ok(())
-        });
+        };
+        task.spawn(work.in_current_span());
         Ok(Box::pin(ScopedStream { _open: open, input: task.build() }))
     }
 

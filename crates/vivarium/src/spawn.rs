@@ -5,12 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::error::Error;
 
-/// Runs a future on tokio's workers; dropping the returned future stops it.
+/// Runs a future on tokio's workers, in the caller's span; dropping the returned future stops it.
 pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Spawned<T> {
-    Spawned(tokio::spawn(work))
+    Spawned(tokio::spawn(work.in_current_span()))
 }
 
 /// The answer of [`spawn`]ed work.
