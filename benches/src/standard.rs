@@ -69,7 +69,8 @@ pub async fn run(
     let workshop = Workshop::open(store, manifest, None)?;
     let files = tempfile::tempdir()?;
     let started = Instant::now();
-    let mut run = Run { options, image, workshop, files: files.path(), results, kept, tell, started };
+    let image_folder = store.locate()?.directory;
+    let mut run = Run { options, image, image_folder, workshop, files: files.path(), results, kept, tell, started };
     run.stages().await?;
     run.results.seconds += started.elapsed().as_secs_f64();
     run.results.write(&run.kept)?;
@@ -79,6 +80,8 @@ pub async fn run(
 struct Run<'a> {
     options: &'a Options,
     image: &'a Image,
+    /// The folder of the image, for a runtime with room for more sandboxes.
+    image_folder: PathBuf,
     workshop: Workshop,
     files: &'a Path,
     results: Results,
@@ -205,6 +208,13 @@ impl Run<'_> {
         if self.results.measure("fallback/columns").is_none() {
             (self.tell)("rows that are all the interpreter's");
             let measures = measures::fallback::of_columns(self.image, rounds).await?;
+            self.add(measures)?;
+        }
+        if self.results.measure("tenants/idle").is_none() {
+            (self.tell)("tenants beside each other");
+            let mut measures = measures::tenants::latency(self.image).await?;
+            measures.extend(measures::tenants::shares(self.image).await?);
+            measures.extend(measures::tenants::idle(&self.image_folder).await?);
             self.add(measures)?;
         }
         if self.results.measure("growth/columns/1").is_none() {

@@ -58,7 +58,7 @@ fn per_instance(before: u64, count: usize) -> Result<f64> {
 }
 
 /// Anonymous resident memory of this process: what copy-on-write pages become once they are written.
-fn anonymous_memory() -> Result<u64> {
+pub(super) fn anonymous_memory() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon in /proc/self/status")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? << 10)

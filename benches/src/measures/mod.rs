@@ -1,10 +1,11 @@
-//! What is measured of the sandbox alone: starting, memory, limits, copying, growth, and columns that are of no use.
+//! What is measured of the sandbox alone: starting, memory, limits, copying, growth, columns that are of no use, and tenants beside each other.
 
 pub mod fallback;
 pub mod growth;
 pub mod limits;
 pub mod memory;
 pub mod start;
+pub mod tenants;
 
 use serde_json::json;
 use vivarium_sandbox::{Error, Image, Sandbox, SandboxConfig};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::tenants;
 use crate::contenders::{self, SANDBOX};
 use crate::results::Results;
 use crate::rounds::Side;
@@ -142,6 +143,29 @@ const AIMS: &[Aim] = &[
         found: |results| {
             let works = ["decimal", "add a day", "struct"].map(|work| (work, 5.0));
             ratios_at_most(results, contenders::SAME_SHIM, &works)
+        },
+        why: "",
+    },
+    Aim {
+        what: "99 of 100 short calls beside a hundred hostile tenants, against beside a hundred that compute",
+        aim: "at most 2x as long",
+        found: |results| tenants::tail_ratio(results).map(|ratio| (format!("{}x", significant(ratio)), ratio <= 2.0)),
+        why: "",
+    },
+    Aim {
+        what: "shares of processor time by weights from 1 to 100, in windows of a second",
+        aim: "within 5 % of the time",
+        found: |results| {
+            tenants::largest_error(results).map(|error| (format!("within {:.2} %", error * 100.0), error <= 0.05))
+        },
+        why: "",
+    },
+    Aim {
+        what: "a process with 2,000 idle tenants",
+        aim: "under 2 GiB",
+        found: |results| {
+            tenants::idle(results)
+                .map(|bytes| (format!("{:.0} MiB", bytes / f64::from(1 << 20)), bytes < f64::from(1u32 << 31)))
         },
         why: "",
     },

@@ -3,6 +3,7 @@
 mod aims;
 mod plots;
 mod tables;
+mod tenants;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ fn markdown(results: &Results, plots: &[plots::Plot]) -> String {
     section(&mut text, "Threads", tables::threads(results) + &plot("threads.svg"));
     section(&mut text, "Stock PyFlink", tables::jobs(results));
     section(&mut text, "Starting, limits and memory", tables::quantities(results));
+    section(&mut text, "Tenants beside each other", tenants::tables(results) + &plot("tenants.svg"));
     section(&mut text, "Copying, and growth", tables::growth(results));
     section(&mut text, "Not run", absent(results));
     text

@@ -7,6 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::tables::CONTENDERS;
+use super::tenants;
 use crate::contenders::{self, SANDBOX};
 use crate::results::Results;
 use crate::standard::BATCH;
@@ -19,9 +20,9 @@ pub struct Plot {
     pub title: &'static str,
 }
 
-const GREY: RGBColor = RGBColor(128, 128, 128);
+pub(super) const GREY: RGBColor = RGBColor(128, 128, 128);
 /// The sandbox, and the contenders in their order.
-const COLOURS: [RGBColor; 8] = [
+pub(super) const COLOURS: [RGBColor; 8] = [
     RGBColor(214, 96, 30),
     RGBColor(230, 160, 110),
     RGBColor(66, 133, 200),
@@ -40,11 +41,12 @@ type Drawing = fn(&Results, &Path) -> Result<bool>;
 pub fn draw(results: &Results, directory: &Path) -> Result<Vec<Plot>> {
     std::fs::create_dir_all(directory)?;
     let mut plots = Vec::new();
-    let drawings: [(Plot, Drawing); 4] = [
+    let drawings: [(Plot, Drawing); 5] = [
         (Plot { file: "rows.svg", title: "Nanoseconds a row by work and contender" }, rows),
         (Plot { file: "columns.svg", title: "Nanoseconds a row as columns, and by the interpreter" }, columns),
         (Plot { file: "batches.svg", title: "Nanoseconds a row by rows per batch" }, batches),
         (Plot { file: "threads.svg", title: "Rows per second by threads" }, threads),
+        (Plot { file: "tenants.svg", title: "Calls by their latency, beside a hundred other tenants" }, tenants::plot),
     ];
     for (plot, drawing) in drawings {
         let path = directory.join(plot.file);
@@ -60,7 +62,7 @@ fn contenders() -> impl Iterator<Item = (&'static str, RGBColor)> {
     std::iter::once(SANDBOX).chain(CONTENDERS).zip(COLOURS)
 }
 
-fn label(size: u32) -> TextStyle<'static> {
+pub(super) fn label(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&GREY)
 }
 
