@@ -53,7 +53,7 @@ pub enum Command {
 
 /// Apply a function to a table.
 ///
-/// Parameters take the columns of their names. A function of one value per row adds its result as a column of its own name; a
+/// Parameters take the columns of their names. A function of one value per row adds a column with the function's name; a
 /// table function's rows each come with their input row; an aggregate function gives one row for each group, in the order of
 /// the groups' first rows. The order of rows is kept, whatever the number of instances.
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ Examples:
 Packages that FILE.py lists in a `# /// script` header are installed too.
 
 File formats by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a line), .arrow (IPC); text may be \
-compressed (.csv.gz, .json.zst). `wasm-run schema FILE` shows what is read of a file.
+compressed (.csv.gz, .json.zst). `wasm-run schema FILE` shows a file's columns and their types.
 An output file appears under its name only when it is complete. When the reader of standard output goes away, wasm-run ends \
 quietly with status 0.")]
 pub struct Run {
@@ -142,9 +142,9 @@ pub struct Run {
 
 /// Run a Python script in a sandbox, as `python` would.
 ///
-/// Standard input, output and error are the script's, and its exit status is that of the command. It sees no file of the
-/// host but what the options below ship: `/tmp`, the working directory unless there are archives, is empty and goes away
-/// at the end. Packages that the script lists in a `# /// script` header are installed.
+/// The script has the command's standard input, output and error, and the command ends with the script's exit status. The
+/// script sees only those files of the host that the options below ship. `/tmp`, the working directory unless there are
+/// archives, begins empty and is removed at the end. Packages that the script lists in a `# /// script` header are installed.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "wasm-run exec [OPTIONS] SCRIPT.py [ARGS]...\n       wasm-run exec [OPTIONS] -c CODE [ARGS]...\n       \
@@ -198,7 +198,7 @@ pub struct Check {
     #[arg(value_name = "FILE.py")]
     pub file: PathBuf,
 
-    /// Tell of each function whether it runs as columns, for which lines rows are left to the interpreter and why, and what to write
+    /// Also show for each function whether it runs as columns, which lines leave rows to the interpreter and why, and what to write
     /// instead.
     #[arg(long)]
     pub explain: bool,
@@ -213,9 +213,9 @@ pub struct Check {
     pub messages: OutputOptions,
 }
 
-/// Show what is read of a table's file: its columns, their types, and what tells them.
+/// Show the columns of a data file, their types, and where the types come from.
 ///
-/// Nothing of it is run, and no guest is needed.
+/// Runs no Python, and needs no guest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -243,8 +243,8 @@ pub struct Schema {
 
 /// Measure what the sandbox costs: a function of yours against native Python, or the whole benchmark.
 ///
-/// With a file, its function runs over the rows of a table in the sandbox and natively, in turns, and the ratio comes with a confidence
-/// interval; a run in which the two sides disagree too much from round to round says so and gives no single ratio. The native side runs your code
+/// With a file, its function runs over the rows of a table in the sandbox and natively, in turns. The result is a ratio with a confidence
+/// interval; if the ratio varies too much from round to round, the run says so and gives no single ratio. The native side runs your code
 /// WITHOUT a sandbox. Without a file, the benchmark of docs/benchmarks.md is run: contenders are downloaded and compiled into the cache directory
 /// the first time.
 #[derive(Debug, Args)]
@@ -256,7 +256,7 @@ Examples:
   wasm-run bench --report docs --time 30m
   wasm-run bench --report /tmp/here --quick --work 'add one,upper' --contender arrow-udf
 
-The report is DIRECTORY/benchmarks.md with plots and results.json in DIRECTORY/benchmarks; --resume goes on with results that are there.")]
+The report is DIRECTORY/benchmarks.md with plots and results.json in DIRECTORY/benchmarks; --resume continues an interrupted run.")]
 pub struct Bench {
     /// Python file and function; the function may be left out when the file declares only one (or, without declarations, annotates only one).
     #[arg(value_name = "FILE.py[::FUNCTION]", requires = "input")]
@@ -291,8 +291,8 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 15, requires = "function", value_parser = clap::value_parser!(u16).range(3..))]
     pub rounds: u16,
 
-    /// The native side is a loop in this Python, which needs numpy and pyarrow, in place of the sandbox's own C code on the native CPython
-    /// of the guest's version.
+    /// Run the native side as a loop in this Python, which needs numpy and pyarrow. Without it, the native side is the sandbox's own C
+    /// code on the native CPython of the guest's version.
     #[arg(long, value_name = "PROGRAM", requires = "function")]
     pub python: Option<PathBuf>,
 
@@ -300,7 +300,7 @@ pub struct Bench {
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "function")]
     pub report: Option<PathBuf>,
 
-    /// About how long to measure; installing contenders is not in it [default: 10s for a function, 10m for the report].
+    /// About how long to measure, not counting the installation of contenders [default: 10s for a function, 10m for the report].
     #[arg(long, value_name = "TIME", value_parser = vivarium_sandbox::parse_duration)]
     pub time: Option<std::time::Duration>,
 
@@ -316,7 +316,7 @@ pub struct Bench {
     #[arg(long = "contender", value_name = "NAME,...", value_delimiter = ',', conflicts_with = "function")]
     pub contenders: Vec<String>,
 
-    /// Keep the results that are in the report's directory and measure what is missing.
+    /// Keep the results in the report's directory, and measure only what is missing.
     #[arg(long, conflicts_with = "function")]
     pub resume: bool,
 
@@ -336,9 +336,9 @@ pub struct Bench {
     pub messages: OutputOptions,
 }
 
-/// Build the guest (CPython and NumPy as WebAssembly) and tell about it.
+/// Build the guest (CPython and NumPy as WebAssembly), describe it and test it.
 ///
-/// Other commands build it by themselves when it is missing.
+/// Other commands build it when it is missing.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -350,7 +350,7 @@ Examples:
 
 There are several images: the default one is small and quick to start, others bring more packages.")]
 pub enum Guest {
-    /// Build an image now, from pinned sources; nothing is done when it is there already.
+    /// Build an image now, from pinned sources, unless it exists already.
     Build(GuestImage),
     /// Show an image's versions, hashes, bundled packages and sizes.
     Info(GuestInfo),
@@ -364,7 +364,7 @@ pub enum Guest {
 /// One of the images.
 #[derive(Debug, Args)]
 pub struct GuestImage {
-    /// Which one; `wasm-run guest list` shows them.
+    /// Which image; `wasm-run guest list` shows them.
     #[arg(long, value_name = "NAME", default_value_t)]
     pub image: ImageName,
 
@@ -378,7 +378,7 @@ pub struct GuestInfo {
     #[command(flatten)]
     pub wanted: GuestImage,
 
-    /// The licences of what the image contains instead; builds nothing.
+    /// Show the licences of what the image contains instead; builds nothing.
     #[arg(long)]
     pub licenses: bool,
 }

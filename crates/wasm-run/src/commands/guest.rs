@@ -1,4 +1,4 @@
-//! `wasm-run guest`: build the guest, and tell about it.
+//! `wasm-run guest`: build the guest, and describe it.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

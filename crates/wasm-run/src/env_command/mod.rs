@@ -15,9 +15,9 @@ use crate::environment::OpenEnvironment;
 use crate::failure::Failure;
 use crate::options::{EnvironmentOptions, OutputOptions, StoreOptions};
 
-/// Make, look at and remove Python environments: what a job's Python code depends on, as a tree of files.
+/// Make, show and remove Python environments: what a job's Python code depends on, as a tree of files.
 ///
-/// Commands that run Python make the environment they need by themselves, and find it again the next time.
+/// Commands that run Python make the environment that they need, and reuse it the next time.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -73,7 +73,7 @@ pub struct Described {
     pub messages: OutputOptions,
 }
 
-/// List the environments that are kept, those not used for longest first.
+/// List the stored environments, the least recently used first.
 #[derive(Debug, Args)]
 pub struct List {
     #[command(flatten)]
@@ -83,13 +83,13 @@ pub struct List {
     pub messages: OutputOptions,
 }
 
-/// Remove environments that nobody uses.
+/// Remove environments that are not in use.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   wasm-run env remove 5f0c1a2b")]
 pub struct Remove {
-    /// Keys as `env list` shows them; the first eight digits or more of one are enough.
+    /// Keys as `env list` shows them; the first eight digits of a key are enough.
     #[arg(value_name = "KEY", required = true)]
     pub keys: Vec<String>,
 
@@ -100,7 +100,7 @@ pub struct Remove {
     pub messages: OutputOptions,
 }
 
-/// Remove environments that have not been used for long, and the oldest when all together are too large.
+/// Remove environments that have not been used for a long time, and the least recently used while all together are too large.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -112,7 +112,7 @@ pub struct Gc {
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = parse_duration)]
     pub max_age: Duration,
 
-    /// What all together may take.
+    /// How much all environments together may take.
     #[arg(long, value_name = "SIZE", default_value = "20GiB", value_parser = parse_size)]
     pub max_size: u64,
 

@@ -33,7 +33,7 @@ pub enum Flink {
 
 /// Write launchers into a folder, and print the lines for Flink's config.yaml and for `flink run`.
 ///
-/// The folder has to be at the same place on every TaskManager. The image of the guest is built when it is missing; run this as
+/// The folder needs the same path on every TaskManager. The guest's image is built when it is missing; run this as
 /// the user that the TaskManagers run as.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -42,8 +42,8 @@ use verdict::Verdict;
 
 /// Run CPython's and NumPy's own tests in the guest.
 ///
-/// Each module of tests has a sandbox of its own. Failures are compared with the list of those that are expected, each
-/// with its reason. Ends with status 1 when a test fails that is not on the list.
+/// Each test module has a sandbox of its own. Failures are compared with a list of expected failures, each with its
+/// reason. Ends with status 1 when a test fails that is not on the list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,11 +51,11 @@ Examples:
   wasm-run guest test --subset full --strict
   wasm-run guest test test_json numpy/ma/tests/test_core.py")]
 pub struct GuestTest {
-    /// Modules of tests: of CPython (`test_json`) or NumPy (`numpy/ma/tests/test_core.py`) [default: those of the subset].
+    /// Test modules: of CPython (`test_json`) or NumPy (`numpy/ma/tests/test_core.py`) [default: those of the subset].
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// Whose tests [default: of all that is in the image].
+    /// Whose tests [default: of everything in the image].
     #[arg(long, value_enum)]
     pub suite: Option<Suite>,
 

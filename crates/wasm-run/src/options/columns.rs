@@ -12,8 +12,8 @@ const VARIABLE: &str = "VIVARIUM_COLUMNS";
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Sandbox")]
 pub struct ColumnOptions {
-    /// Whether functions of a row run as columns, which is faster and gives the same results; `check --explain` tells of which
-    /// functions. [default: VIVARIUM_COLUMNS, else auto]
+    /// Whether functions of a row run as columns, which is faster and gives the same results; `check --explain` shows which
+    /// functions do [default: VIVARIUM_COLUMNS, else auto].
     #[arg(long, value_name = "MODE")]
     pub columns: Option<ColumnsOption>,
 }
@@ -27,7 +27,7 @@ pub enum ColumnsOption {
     Off,
     /// From the first row on: for measurements.
     Force,
-    /// From the first row on, and every row is compared with what the interpreter gives: for tests.
+    /// From the first row on, and every row is compared with the interpreter's result: for tests.
     Shadow,
 }
 

@@ -60,7 +60,7 @@ pub struct PackageOptions {
     #[arg(long)]
     pub offline: bool,
 
-    /// The package index [default: that of the machine's pip].
+    /// The package index [default: PyPI].
     #[arg(long, value_name = "URL")]
     pub index_url: Option<String>,
 
@@ -68,7 +68,7 @@ pub struct PackageOptions {
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
 
-    /// Write down what requirements were resolved to, to be given as --lock.
+    /// Write a lock of the resolved requirements, for --lock.
     #[arg(long, value_name = "FILE")]
     pub write_lock: Option<PathBuf>,
 
@@ -80,7 +80,7 @@ pub struct PackageOptions {
     #[arg(long)]
     pub allow_urls: bool,
 
-    /// The machine's Python, whose pip finds packages; it runs no code of theirs.
+    /// The machine's Python, whose pip chooses packages; it runs none of their code.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     pub pip_python: PathBuf,
 }
@@ -89,7 +89,7 @@ pub struct PackageOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Environment store")]
 pub struct StoreOptions {
-    /// Where environments are kept, to be used again [default: environments in the cache directory].
+    /// Where environments are kept for reuse [default: environments in the cache directory].
     #[arg(long, value_name = "DIRECTORY")]
     pub env_store: Option<PathBuf>,
 }

@@ -6,11 +6,11 @@ use clap::Args;
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct OutputOptions {
-    /// Say nothing but errors: no progress, no summary, no output of the Python functions.
+    /// Print only errors: no progress, no summary, no output of the Python functions.
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// For machines: tables on standard output are JSON, and so are summary and errors on standard error, an object a line.
+    /// For machines: tables on standard output are JSON, and so are summary and errors on standard error, one object per line.
     #[arg(long)]
     pub json: bool,
 }

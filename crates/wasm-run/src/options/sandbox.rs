@@ -15,8 +15,8 @@ pub struct SandboxOptions {
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub memory: u64,
 
-    /// Time for each batch of rows (or for the whole script), and for loading the file if that may take longer than 20s;
-    /// `none` for no limit [default: 30s; none for exec].
+    /// Time for each batch of rows (or for the whole script), and for loading the file; `none` for no limit
+    /// [default: 30s, none for exec; 20s for loading].
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<TimeLimit>,
 

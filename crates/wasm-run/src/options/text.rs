@@ -15,11 +15,11 @@ use crate::files::Format;
 #[command(next_help_heading = "Text files")]
 pub struct TextOptions {
     /// Types of columns of CSV and JSON files, as docs/types.md writes them: 'zip=utf8,price=decimal(10,2)'; may be given several
-    /// times. Of `sql`, TABLE.COLUMN=TYPE is about one table. A name with a comma or other signs is written as a string of JSON.
+    /// times. In `sql`, TABLE.COLUMN=TYPE applies to one table. A name with a comma or other signs is written as a JSON string.
     #[arg(long, value_name = "COLUMN=TYPE,...")]
     pub types: Vec<ColumnTypes>,
 
-    /// How many rows of a CSV or JSON file tell the types of its columns; `all` reads it twice. A value beyond them that does not
+    /// How many rows of a CSV or JSON file are read to infer its columns' types; `all` reads it twice. A later value that does not
     /// fit is an error with its line.
     #[arg(long, value_name = "N|all", default_value = "100000", value_parser = parse_rows)]
     pub infer_rows: u64,

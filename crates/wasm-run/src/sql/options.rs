@@ -28,14 +28,14 @@ l_shipmode, l_returnflag) AS final_price FROM lineitem) GROUP BY l_shipmode\" \\
   wasm-run sql \"SELECT count(*) FROM t\" --table t=- < rows.csv
   wasm-run sql \"CREATE FUNCTION twice(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS \\$\\$ def twice(x): return 2 * x \\$\\$; SELECT twice(21)\"
   wasm-run sql \"COPY (SELECT * FROM t) TO 'out/t.parquet'\" --table t=t.csv --allow out
-  wasm-run sql --table lineitem=lineitem.parquet --udf examples/pricing.py          # a prompt; \\? tells what it knows
+  wasm-run sql --table lineitem=lineitem.parquet --udf examples/pricing.py          # a prompt; \\? shows its commands
 
 Tables are files in the formats of `run`, by extension: .parquet, .csv (with a header line), .json or .ndjson (one object a \
 line), .arrow (IPC); several files by a pattern, or a folder of them. SQL reaches only files that were named: those of --table, \
 and what is in a folder of --allow, where statements may write too.
 
-Errors in SQL are shown with line and column. Rows that messages about Python functions number are counted as \
-the query met them.")]
+Errors in SQL are shown with line and column. Row numbers in messages about Python functions count the rows as they reach \
+the function.")]
 pub struct Sql {
     /// SQL statements, separated by `;`.
     #[arg(value_name = "STATEMENTS")]
@@ -70,11 +70,11 @@ pub struct Sql {
     #[arg(long = "allow", value_name = "FOLDER")]
     pub allowed: Vec<PathBuf>,
 
-    /// Show how queries would be run, and do not run them. Other statements are run.
+    /// Show the plans of queries, and do not run them. Other statements are run.
     #[arg(long)]
     pub explain: bool,
 
-    /// Run queries and show how that went, with rows and times of each step, in place of their rows.
+    /// Run queries, and show the rows and times of each step in place of their results.
     #[arg(long)]
     pub analyze: bool,
 
