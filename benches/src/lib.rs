@@ -1,4 +1,4 @@
-//! What the sandbox costs, against everything a user would pick instead.
+//! What the sandbox costs, compared with everything that a user might choose instead.
 //!
 //! ```text
 //!   work.py, Work ──Material──> Case ──compare──> Comparison ──> Results ──report──> benchmarks.md, plots, results.json
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `wasm-run bench` is its command line. [`standard`] is the whole benchmark, [`user`] compares a user's own function with native
-//! CPython. `statistics` decides what may be said about samples, `measures` has what is measured of the sandbox alone, and
-//! [`counted`] is what the regression check counts instructions of.
+//! CPython. `statistics` decides what may be said about samples, `measures` measures the sandbox alone, and [`counted`] is the
+//! code whose instructions the regression check counts.
 //!
 //! Nothing here links libpython or another version of Arrow: contenders that do are programs of their own, installed into the
 //! cache directory. A contender that fails is a line in the report, never the end of a run.

@@ -16,10 +16,10 @@
 //!
 //! Invariants:
 //! * DataFusion is used as it is: functions, rules and operators are added through its own interfaces.
-//! * No thread of the executor waits for a guest, but where DataFusion itself wants an answer at once (`bridge.rs` says
+//! * No thread of the executor waits for a guest, except where DataFusion itself needs an answer at once (`bridge.rs` says
 //!   where, and how).
 //! * An instance belongs to one call of one query. When the query ends, for whatever reason, its guests stop and its instances go.
-//! * What a function's sandboxes use is charged to the query's memory pool, and held to the limits of the session and its tenant.
+//! * What a function's sandboxes use is charged to the query's memory pool, and limited by the session and its tenant.
 #![doc = concat!("\n# Example\n```no_run\n", include_str!("../examples/python_in_sql.rs"), "```")]
 #![forbid(unsafe_code)]
 

@@ -20,12 +20,12 @@
 //! is unsafe for hostile input.
 //!
 //! Invariants
-//! * Everything a job ships is hostile. It is refused with an error that names the archive and the entry; nothing is
+//! * Everything a job ships is hostile. A refusal is an error that names the archive and the entry; nothing is
 //!   written outside the base directory, and nothing is left behind.
 //! * Files are written below directory handles, never through joined paths and never through links ([`Refusal`]).
 //! * No code that a job ships runs on the host: no interpreter, no build, no start-up hook.
 //! * The process's own environment variables are not read, except those that pip needs to reach the network.
-//! * This crate knows nothing of the sandbox but the two paths it fixes ([`GuestPython`]).
+//! * This crate knows nothing of the sandbox except its two fixed paths ([`GuestPython`]).
 //!
 //! ```
 //! use std::sync::Arc;

@@ -11,11 +11,10 @@
 //! ```
 //!
 //! There are several images ([`images`]); [`ImageStore::of`] chooses one. `KEY` is the hash of an image's recipe, without what only
-//! other images are made of, so that two versions of this crate keep their images side by side and a changed recipe is never
-//! served a stale image. Steps of `build.py` are keyed by their own inputs: changing the shim does not
-//! compile CPython again.
+//! other images need. So two versions of this crate keep their images side by side, and a changed recipe never gets a stale
+//! image. Steps of `build.py` are keyed by their own inputs: changing the shim does not compile CPython again.
 //!
-//! A program that was installed together with images (`make dist`) has them in its cache without building: `installed`.
+//! A program that was installed together with images (`make dist`) copies them into its cache instead of building them: `installed`.
 //!
 //! Invariants: nothing is downloaded or compiled except by [`ImageStore::ensure`]; an image appears under its final name
 //! complete or not at all; two processes never build at once (the second one waits and says so).

@@ -8,8 +8,8 @@
 //!                    └─ EnvironmentSnapshot   what a job's packages leave in its memory, for the next ones to start from
 //! ```
 //!
-//! What a sandbox may use is in [`Limits`]; whose it is, and what all of a tenant's may use together, in [`Tenant`]. A
-//! sandbox gets no network, no file of the host, no variable of its environment; it sees `/env`, a read-only directory,
+//! [`Limits`] says what a sandbox may use; [`Tenant`] says whose it is, and what all sandboxes of a tenant may use together. A
+//! sandbox gets no network, no file of the host and none of its environment variables; it sees `/env`, a read-only directory,
 //! and `/tmp`, a scratch directory in memory ([`wasi`]). Tenants share the processors in proportion to their weights
 //! ([`TenantLimits::cpu_weight`]). A process may restrict itself, too (`ProcessSandbox`).
 //!
@@ -21,7 +21,7 @@
 //! * This crate knows nothing of Python functions, SQL or files of data: batches in, batches out.
 //!
 //! # Features
-//! * `process-sandbox` (default): `ProcessSandbox`, by Landlock and seccomp of Linux. Without it two crates less are compiled, and
+//! * `process-sandbox` (default): `ProcessSandbox`, with Linux's Landlock and seccomp. Without it two fewer crates are compiled, and
 //!   WebAssembly is the only boundary. `wasm-run` always has it.
 //!
 //! # Example

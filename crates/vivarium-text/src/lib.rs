@@ -16,8 +16,8 @@ pub fn line(text: &str, max_bytes: usize) -> String {
 /// The most bytes that [`OneLine`] shows.
 const MOST_OF_ONE_LINE: usize = 16 << 10;
 
-/// Shows a value as one line, for events of a log: an error's message may hold untrusted text, and with a line end in it a line
-/// that looks like another event's.
+/// Shows a value as one line, for events of a log: an error's message may hold untrusted text, and a line end in that text could
+/// begin a line that looks like another event.
 ///
 /// ```
 /// use vivarium_text::OneLine;
@@ -62,8 +62,8 @@ fn clean(text: &str, max_bytes: usize, keep: impl Fn(char) -> bool) -> String {
     clean
 }
 
-/// Whether a character obeys nobody's font: control characters (C0, C1), line and paragraph separators, marks that change the reading
-/// direction, invisible operators and fillers, annotations, and tags, which hide text in text.
+/// Whether a character does more than show itself: control characters (C0, C1), line and paragraph separators, marks that change the
+/// reading direction, invisible operators and fillers, annotations, and tags, which hide text in text.
 pub fn is_hostile(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -1,4 +1,4 @@
-//! Tables in text, CSV and JSON with one object a line: what is read is what is written there, or an error that says where.
+//! Tables as text: CSV, and JSON with one object per line. Values are read exactly as they are written, or an error says where.
 //!
 //! ```text
 //!   format ─ how a file is read                          bytes ── decompressed, without a byte order mark
@@ -7,9 +7,9 @@
 //!   json/ ─── cursor ── the grammar of a line           infer ── types               columns, reader ─ batches
 //! ```
 //!
-//! Arrow's own readers take a column's type from a first part, and what the rest has besides is cut (2.9 is 2), left out (a key that
-//! comes late) or shifted (a time's offset): apache/arrow-rs#10265, #3841. Here types come from a part whose size is told, too, and what
-//! does not fit them later is an error with line and column.
+//! Arrow's own readers infer a column's type from the first part of a file, and later values that do not fit are cut (2.9 becomes 2),
+//! left out (a key that comes late) or shifted (a time's offset): apache/arrow-rs#10265, #3841. Here types come from a first part, too,
+//! but a later value that does not fit is an error with line and column.
 
 #![forbid(unsafe_code)]
 
@@ -64,35 +64,35 @@ impl From<TextError> for ArrowError {
     }
 }
 
-/// The columns of a text file, and why they are of their types.
+/// The columns of a text file, and where their types come from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inferred {
     /// The columns.
     pub schema: Schema,
-    /// For each column what tells its type.
+    /// Where each column's type comes from.
     pub reasons: Vec<Reason>,
-    /// How many rows were looked at.
+    /// How many rows were read to infer the types.
     pub rows: u64,
-    /// Whether these were all rows.
+    /// Whether these were all rows of the file.
     pub whole: bool,
 }
 
-/// What tells a column's type.
+/// Where a column's type comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// Its values, which are of one kind.
     Values,
-    /// Its values, which are of several kinds, so that text holds them: a sentence.
+    /// Its values, which are of several kinds, so that only text holds them: a sentence that says which.
     Mixed(String),
-    /// There is none but NULL.
+    /// Nothing: all its values are NULL.
     Nulls,
-    /// It was said.
+    /// The caller.
     Told,
 }
 
 impl Inferred {
-    /// Columns of which nothing but NULL was seen become text, which holds anything.
+    /// The schema in which columns with nothing but NULL are text, which holds anything.
     pub fn strings_for_nulls(&self) -> Schema {
         let fields = self.schema.fields().iter().map(|field| match field.data_type() {
             DataType::Null => field.as_ref().clone().with_data_type(DataType::Utf8),

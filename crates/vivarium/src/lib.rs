@@ -10,7 +10,7 @@
 //!             Function::bind_aggregate --> Aggregation   groups; run(stream of batches), or Accumulators by hand
 //! ```
 //!
-//! The steps in order, each a file: `in_environment` (what a job ships besides), [`FunctionSource`] (where code comes
+//! The steps in order, each a file: `in_environment` (what else a job ships), [`FunctionSource`] (where code comes
 //! from), [`Module`] and [`Signature`] (what it declares), [`Arguments`] and the conversions of [`Function::bind`] (which
 //! column becomes which argument), [`Task`] (how batches are cut, distributed and put together again), [`Aggregation`] (the
 //! same for groups of rows), [`Failures`] (rows for which a function raised). [`types`] is the text form of Arrow types that
@@ -23,7 +23,7 @@
 //! * What a guest says about itself is checked before it is used.
 //!
 //! # Features
-//! * `environments` (default): what a job ships besides its function's file. Without it there is neither a store nor pip.
+//! * `environments` (default): what a job ships in addition to its function's file. Without it there is neither a store nor pip.
 //! * `process-sandbox` (default): `sandbox::ProcessSandbox`, a second layer around the whole process. Linux only.
 //!
 //! SQL is a crate of its own, `vivarium-datafusion`.
@@ -84,6 +84,6 @@ pub use together::{concat_arrays, concat_rows};
 pub use vivarium_env as env;
 /// Where images come from.
 pub use vivarium_guest as guest;
-/// What functions run in: everything else of it, for embedders that name this crate alone.
+/// What functions run in: all of the crate, for embedders that depend only on this one.
 pub use vivarium_sandbox as sandbox;
 pub use vivarium_sandbox::{ColumnCounts, FunctionMetric, Image, Limits, Runtime, RuntimeConfig, SandboxConfig};
