@@ -187,7 +187,8 @@ pub(crate) fn result_of(signature: &Signature) -> Option<DataType> {
 }
 
 pub(crate) fn no_result(name: &str, function: &Function) -> Error {
-    let problem = format!("nothing says what {} returns; annotate its result, or write result_type=", function.place());
+    let problem =
+        format!("the result type of {} is not declared; annotate its result, or write result_type=", function.place());
     Error::statement(name, problem)
 }
 

@@ -62,7 +62,7 @@ pub enum Error {
     },
 
     /// SQL names a file of the host that it may not.
-    #[error("the file {} is not for SQL to read: {reason}", path.display())]
+    #[error("SQL may not read the file {}: {reason}", path.display())]
     HostFile {
         /// The file.
         path: PathBuf,

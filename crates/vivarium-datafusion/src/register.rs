@@ -266,7 +266,7 @@ pub(crate) fn check_name(state: &SessionState, name: &str, advice: &str) -> Resu
     match holder(state, name) {
         Some(Holder::Engine(kind)) => {
             let problem =
-                format!("{kind} function of the engine has this name, and is not replaced in silence; {advice}");
+                format!("{kind} function of the engine has this name, and is not replaced silently; {advice}");
             Err(Error::statement(name, problem))
         }
         Some(Holder::Python) | None => Ok(()),

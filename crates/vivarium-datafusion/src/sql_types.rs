@@ -84,7 +84,7 @@ impl TableTypes {
         let planner = SqlToRel::new(&provider);
         match planner.sql_to_expr(cast, &DFSchema::empty(), &mut PlannerContext::new())? {
             Expr::Cast(Cast { field, .. }) => Ok(field.data_type().clone()),
-            other => plan_err!("{sql_type} is no type of a column: {other}"),
+            other => plan_err!("{sql_type} cannot be the type of a column: {other}"),
         }
     }
 }

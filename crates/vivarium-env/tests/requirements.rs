@@ -132,10 +132,10 @@ fn wheels_are_compared_with_their_record() {
     let lied = |record: &str| Wheel { record: Some(record.to_owned()), ..Wheel::new("alpha", "1.0") };
     let good = Wheel::new("alpha", "1.0");
     for (wheel, expected) in [
-        (lied("alpha/__init__.py,sha256=AAAA,3\n"), "has not the hash"),
+        (lied("alpha/__init__.py,sha256=AAAA,3\n"), "does not have the hash"),
         (lied(""), "has no hash for it"),
         (good.file("../up.py", ""), "outside of"),
-        (Wheel::new("alpha", "1.0").file("alpha/__init__.py", "again"), "has not the hash"),
+        (Wheel::new("alpha", "1.0").file("alpha/__init__.py", "again"), "does not have the hash"),
     ] {
         let place = Place::new();
         wheel.write(&place.path("cache"));

@@ -25,7 +25,7 @@ pub enum Error {
         status: Box<Status>,
     },
     /// The worker's id cannot be sent.
-    #[error("the worker id {0:?} cannot stand in a header; start the worker through the launcher")]
+    #[error("the worker id {0:?} cannot be written into a header; start the worker through the launcher")]
     WorkerId(String),
     /// Flink did not say where instructions come from.
     #[error("Flink's provision server names no control server; is this Flink 2.3?")]
@@ -57,7 +57,7 @@ pub enum Error {
     StreamEnded(&'static str),
     /// Functions may have run, and a new connection is no longer allowed.
     #[error(
-        "the bundle asks for Flink's server at {0}, and in its process sandbox the worker connects to no other than those of its first \
+        "the bundle asks for Flink's server at {0}, but in its process sandbox the worker has only the connections of its first \
          bundle; is this Flink 2.3?"
     )]
     NoNewConnection(String),

@@ -185,10 +185,7 @@ impl Restriction {
         let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner).take();
         let status = planned.ok_or(ProcessSandboxError::AlreadyEnforced)?.enforce()?;
         if !status.files || !status.calls {
-            tracing::warn!(
-                ?status,
-                "this system lacks Landlock or seccomp: WebAssembly is the only boundary that is whole"
-            );
+            tracing::warn!(?status, "this system lacks Landlock or seccomp: WebAssembly is the only complete boundary");
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ pub enum Error {
     ProcessSandbox(#[from] ProcessSandboxError),
 
     /// An earlier call destroyed the sandbox, and no call is answered any more.
-    #[error("the sandbox is gone since an earlier call: {reason}")]
+    #[error("the sandbox ended in an earlier call: {reason}")]
     Dead {
         /// What the earlier call ended with.
         reason: String,
@@ -248,7 +248,7 @@ pub enum ProtocolError {
         expected: i32,
     },
     /// A result that goes on although there is nothing that it could go on with.
-    #[error("it says that there is more of a result that has one value for each row")]
+    #[error("it announces more of a result that has one value for each row")]
     Continuation,
     /// A pointer and length that do not lie in linear memory.
     #[error("{what} at {address:#x}, {length} bytes long, does not lie in its memory of {memory} bytes")]

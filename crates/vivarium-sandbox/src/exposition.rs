@@ -59,17 +59,17 @@ metrics! {
     CALLS: Counter "vivarium_calls_total" TENANT, "Batches sent through functions, failed ones included.";
     ROWS: Counter "vivarium_rows_total" TENANT, "Rows of these batches.";
     BYTES: Counter "vivarium_copied_bytes_total" &["tenant", "direction"], "Bytes copied into guests and out of them.";
-    CALL_TIME: Histogram "vivarium_call_seconds" TENANT, "Time of these calls, copying and waiting for the host and for turns included.";
+    CALL_TIME: Histogram "vivarium_call_seconds" TENANT, "Time of these calls, including copying and waiting for the host and for time slices.";
     TURN_WAIT: Histogram "vivarium_turn_wait_seconds" TENANT,
-        "Time that calls waited for a turn on the processors, of those that had to wait.";
+        "Time that calls waited for a time slice, of those that had to wait.";
     ROOM_WAIT: Histogram "vivarium_room_wait_seconds" TENANT,
-        "Time that callers waited for room for a sandbox or for one to come back, of those that had to wait.";
+        "Time that callers waited for room for a sandbox or for a free sandbox, of those that had to wait.";
     ROOM_QUEUE: Gauge "vivarium_room_waiting" TENANT, "Callers that wait for room for a sandbox.";
     INSTANCES: Gauge "vivarium_instances" TENANT, "Sandboxes alive.";
-    INSTANCES_LIMIT: Gauge "vivarium_instances_limit" TENANT, "Sandboxes that there may be.";
+    INSTANCES_LIMIT: Gauge "vivarium_instances_limit" TENANT, "The most sandboxes that may be alive.";
     MEMORY: Gauge "vivarium_memory_bytes" TENANT, "Linear memory of sandboxes, at its full size.";
     MEMORY_PEAK: Gauge "vivarium_memory_peak_bytes" TENANT, "The most linear memory so far.";
-    MEMORY_LIMIT: Gauge "vivarium_memory_limit_bytes" TENANT, "Linear memory that there may be.";
+    MEMORY_LIMIT: Gauge "vivarium_memory_limit_bytes" TENANT, "The most linear memory that may be used.";
     SCRATCH: Gauge "vivarium_scratch_bytes" TENANT, "Bytes in scratch directories, which are in the host's memory.";
     SCRATCH_FILES: Gauge "vivarium_scratch_files" TENANT, "Files in scratch directories.";
     HOST_FILES: Gauge "vivarium_host_files" TENANT, "Files of environments that are open: descriptors of the host.";

@@ -139,8 +139,8 @@ pub enum Error {
 
     /// One row alone is larger than a call may be.
     #[error(
-        "row {row} of the input takes {bytes} bytes, more than the {limit} that one call may have (batch_bytes); raise it or shorten \
-         the row"
+        "row {row} of the input takes {bytes} bytes, more than the {limit} that one call may have (batch_bytes); raise that limit or \
+         shorten the row"
     )]
     RowTooLarge {
         /// Row number in the whole input, from 0.

@@ -65,10 +65,7 @@ pub fn enforce(reach: Reach<'_>) -> Result<(), Failure> {
     }
     let status = sandbox.enforce().map_err(Failure::internal)?;
     if !status.files || !status.calls {
-        tracing::warn!(
-            ?status,
-            "this system lacks Landlock or seccomp: WebAssembly is the only boundary that is whole"
-        );
+        tracing::warn!(?status, "this system lacks Landlock or seccomp: WebAssembly is the only complete boundary");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! JSON files: nothing is cut, left out or typed anew in silence; errors say line and column.
+//! JSON files: nothing is cut, left out or given another type silently; errors say line and column.
 
 mod support;
 

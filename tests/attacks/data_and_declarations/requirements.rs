@@ -112,7 +112,7 @@ pub const CASES: &[Case] = &[
             let lied = |record: &str| Wheel { record: Some(record.to_owned()), ..Wheel::new("alpha", "1.0") };
             let url = format!("beta @ file://{}", attempt.world.canaries().join("secret.txt").display());
             for (wheel, word) in [
-                (lied("alpha/__init__.py,sha256=AAAA,3\n"), "has not the hash"),
+                (lied("alpha/__init__.py,sha256=AAAA,3\n"), "does not have the hash"),
                 (lied(""), "has no hash for it"),
                 (Wheel::new("alpha", "1.0").file("../up.py", ""), "outside of"),
                 (Wheel::new("alpha", "1.0").file("/etc/up.py", ""), "absolute"),

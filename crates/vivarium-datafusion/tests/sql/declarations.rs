@@ -122,7 +122,7 @@ async fn names_of_the_engine_are_not_taken() {
             "CREATE FUNCTION \"{name}\"(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$\ndef f(x): return 0\n$$"
         );
         let error = rows(&session, &create).await.unwrap_err().to_string();
-        assert!(error.contains("function of the engine has this name, and is not replaced in silence"), "{error}");
+        assert!(error.contains("function of the engine has this name, and is not replaced silently"), "{error}");
     }
     let found = shown(&session, "SELECT sum(value), count(value) FROM generate_series(1, 3)").await;
     assert!(found.contains("| 6 ") && found.contains("| 3 "), "{found}");

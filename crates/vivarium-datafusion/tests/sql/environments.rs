@@ -62,7 +62,7 @@ async fn files_that_a_session_may_not_name() {
     for path in ["/etc/hostname", "../rates.py", "missing.py"] {
         run(&session, &[&format!("SET python.files = '{path}'")]).await;
         let error = rows(&session, RATED).await.unwrap_err().to_string();
-        assert!(error.contains("is not for SQL to read"), "{path}: {error}");
+        assert!(error.contains("SQL may not read the file"), "{path}: {error}");
     }
 }
 

@@ -51,8 +51,8 @@ pub enum StoreError {
     #[error("the environment store '{}' is not a directory", path.display())]
     NotDirectory { path: PathBuf },
     #[error(
-        "the environment of {bytes} bytes has no room in the store '{}': the tenant's others that are in use take {kept} bytes, and all may \
-         take {quota} (EnvironmentSettings::store_bytes); end what uses them, or ship less", path.display()
+        "the environment of {bytes} bytes does not fit into the store '{}': the tenant's environments in use take {kept} bytes, and all together \
+         may take {quota} (EnvironmentSettings::store_bytes); end the jobs that use them, or ship less", path.display()
     )]
     Full { path: PathBuf, bytes: u64, kept: u64, quota: u64 },
     #[error("the environment store '{}' failed while it {doing}{}", path.display(), crate::error::advice(source))]

@@ -65,7 +65,7 @@ pub enum Refusal {
     FileTooBig { limit: u64 },
     #[error("it makes the archive more than {limit} times bigger than its file: a decompression bomb")]
     CompressionRatio { limit: u64 },
-    #[error("its content has not the hash that the wheel's RECORD gives")]
+    #[error("its content does not have the hash that the wheel's RECORD gives")]
     RecordHash,
     #[error("the wheel's RECORD has no hash for it")]
     NotInRecord,

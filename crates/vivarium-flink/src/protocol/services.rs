@@ -62,7 +62,7 @@ impl Server {
     /// Connects to `url`, `host:port` as Flink writes it.
     ///
     /// # Errors
-    /// [`Error::Connect`]; [`Error::WorkerId`] when the id cannot stand in a header.
+    /// [`Error::Connect`]; [`Error::WorkerId`] when the id cannot be written into a header.
     pub async fn connect(url: &str, worker_id: &str) -> Result<Self, Error> {
         let failed = |source| Error::Connect { url: url.to_owned(), source };
         let endpoint = Endpoint::from_shared(format!("http://{url}")).map_err(failed)?.tcp_nodelay(true);

@@ -121,7 +121,7 @@ pub enum ExchangeError {
         limit: usize,
     },
     /// An array with another number of values than it must have.
-    #[error("{at} has {length} values where {expected} are due")]
+    #[error("{at} has {length} values, but {expected} are expected")]
     Length {
         /// Where.
         at: String,
@@ -131,7 +131,7 @@ pub enum ExchangeError {
         expected: String,
     },
     /// A field of the structure that the ABI or the type fixes has another value.
-    #[error("{at} is {value} where the type and the ABI have {expected}")]
+    #[error("{at} is {value}, but the type and the ABI require {expected}")]
     Field {
         /// The field, such as `result.n_buffers`.
         at: String,

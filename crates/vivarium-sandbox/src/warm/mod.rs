@@ -44,7 +44,7 @@ pub struct EnvironmentSnapshot {
 #[non_exhaustive]
 pub enum WarmError {
     /// The sandbox failed while it imported.
-    #[error("the packages could not be imported ahead: {0}")]
+    #[error("the packages could not be imported for the snapshot: {0}")]
     Import(#[source] Box<Error>),
     /// The packages changed more memory than a snapshot may hold, in bytes.
     #[error("importing changed more than the {0} bytes that a snapshot may hold")]

@@ -142,7 +142,7 @@ impl<R: Read> Reader<R> {
     /// Reads the columns `wanted` of all `columns`, at most `batch_rows` rows at a time.
     ///
     /// # Errors
-    /// When a column is of a type that no text is read as.
+    /// When a column has a type that text cannot be read as.
     pub fn new(
         input: R,
         columns: SchemaRef,

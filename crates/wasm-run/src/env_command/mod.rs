@@ -160,7 +160,7 @@ impl Described {
         let opened = OpenEnvironment::open(&self.environment, source, &self.messages).await?;
         opened.ok_or_else(|| {
             Failure::usage(
-                "nothing to make an environment of: give -pyfs, -pyarch, -pyreq, -pyexec or -pypath, or a Python file with a \
+                "nothing to make an environment from: give -pyfs, -pyarch, -pyreq, -pyexec or -pypath, or a Python file with a \
                  `# /// script` header",
             )
         })

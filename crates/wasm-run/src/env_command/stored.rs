@@ -87,7 +87,7 @@ fn find<'a>(environments: &'a [StoredEnvironment], wanted: &str) -> Result<&'a S
             Err(Failure::usage(format!("several environments begin with {wanted}; give more digits")))
         }
         (None, _) => Err(Failure::environment(format!(
-            "there is no environment {wanted}; `wasm-run env list` shows those there are"
+            "there is no environment {wanted}; `wasm-run env list` shows all of them"
         ))),
     }
 }

@@ -5,9 +5,9 @@
 
 use crate::failure::Failure;
 
-/// What somebody is told who asks for a command that is not in this build.
+/// The error of a command that is not in this build.
 pub fn failure(command: &str) -> Failure {
     Failure::usage(format!(
-        "this wasm-run was built without `{command}`, as `make demo` does it to be ready sooner; `cargo build --workspace` builds all of it"
+        "this wasm-run was built without `{command}`, which `make demo` leaves out to finish sooner; `cargo build --workspace` builds everything"
     ))
 }

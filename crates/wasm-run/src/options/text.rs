@@ -168,7 +168,7 @@ fn parsed(text: &str) -> Result<DataType, String> {
     let data_type = types::parse(&named(text.trim())).map_err(|error| error.to_string())?;
     match is_read(&data_type) {
         true => Ok(data_type),
-        false => Err(format!("no text is read as {text}")),
+        false => Err(format!("text cannot be read as {text}")),
     }
 }
 

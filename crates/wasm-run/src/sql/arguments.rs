@@ -37,7 +37,7 @@ impl Arguments {
     /// Reads scripts and Python files, and finds the files of tables.
     ///
     /// # Errors
-    /// When one is missing, or standard input is wanted twice.
+    /// When one is missing, or standard input is used twice.
     pub async fn read(command: &Sql) -> Result<Self, Failure> {
         let tables = command.tables.iter().map(|table| FoundTable::find(table, command.input_format, &command.text));
         let tables: Vec<_> = tables.collect::<Result<_, _>>()?;
@@ -49,7 +49,7 @@ impl Arguments {
             + files.iter().filter(|file| **file == Location::Standard).count();
         if piped > 1 {
             return Err(Failure::usage(
-                "standard input is wanted twice; give the statements as arguments or with --file, and one table from it",
+                "standard input is used twice; give the statements as arguments or with --file, and one table from it",
             ));
         }
         let mut scripts = Vec::new();

@@ -274,7 +274,7 @@ impl TableSource {
             });
         }
         let mut found = Vec::new();
-        for path in glob::glob(files).map_err(|error| format!("the pattern is not one: {error}"))? {
+        for path in glob::glob(files).map_err(|error| format!("the pattern is not valid: {error}"))? {
             let path = path.map_err(|error| error.to_string())?;
             if path.is_file() {
                 found.push(path);

@@ -94,11 +94,11 @@ pub fn text_files(files: &[PathBuf], format: Format, text: &TextFormat) -> Resul
 /// Files of text whose columns a statement has given.
 ///
 /// # Errors
-/// When a column is of a type that no text is read as.
+/// When a column has a type that text cannot be read as.
 pub fn text_files_of(format: Format, text: &TextFormat, schema: &SchemaRef) -> Result<Arc<dyn FileFormat>> {
     if let Some(field) = schema.fields().iter().find(|field| !text::is_read(field.data_type())) {
         return Err(DataFusionError::Plan(format!(
-            "column {:?}: no text is read as {}",
+            "column {:?}: text cannot be read as {}",
             field.name(),
             field.data_type()
         )));

@@ -91,7 +91,7 @@ fn backslashes_ask_about_the_session() {
         ("\\d t", "| Int64"),
         ("\\df", "twice"),
         ("\\df upper", "upper"),
-        ("\\x", "there is no command \\x; \\? tells what there is"),
+        ("\\x", "there is no command \\x; \\? shows the commands"),
         ("\\d nothing", "nothing"),
     ] {
         let answer = terminal.answer(command);

@@ -22,7 +22,7 @@ fn statements_come_from_files_arguments_and_standard_input() {
     let ended = folder.run_with_input(&["sql", "-o", "-"], "SELECT 40 +\n2 AS x;").ok();
     assert_eq!(ended.stdout, "x\n42\n");
     let ended = folder.run_with_input(&["sql", "-f", "-", "SELECT 2", "-t", "t=-"], "x\n1\n");
-    assert!(ended.status == 2 && ended.stderr.contains("standard input is wanted twice"), "{ended}");
+    assert!(ended.status == 2 && ended.stderr.contains("standard input is used twice"), "{ended}");
     let ended = folder.run_with_input(&["sql"], " -- nothing\n");
     assert_eq!((ended.status, ended.stderr.as_str()), (2, "wasm-run: there is no statement to run\n"));
 }

@@ -60,7 +60,7 @@ fn lengths_that_are_not_the_batch_s() {
     for length in [i64::MAX, i64::MIN, -1, 0, 2, 4, 1 << 32, (1 << 32) + 3, 1 << 61] {
         assert_eq!(
             refused(|array| array.length = length),
-            format!("result has {length} values where exactly 3 are due")
+            format!("result has {length} values, but exactly 3 are expected")
         );
     }
 }
@@ -72,12 +72,15 @@ fn more_rows_than_allowed() {
     let address = guest.honest(3, &[0, values], &[]);
     let decode = |rows| decode(&guest.memory, address, &DataType::Int64, true, rows, &ROOMY);
     assert_eq!(decode(RowCount::AtMost(3)).unwrap().len(), 3);
-    assert_says(&decode(RowCount::AtMost(2)).unwrap_err().to_string(), "result has 3 values where at most 2 are due");
+    assert_says(
+        &decode(RowCount::AtMost(2)).unwrap_err().to_string(),
+        "result has 3 values, but at most 2 are expected",
+    );
 }
 
 #[test]
 fn fields_that_the_type_fixes() {
-    assert_says(&refused(|array| array.offset = 1), "result.offset is 1 where the type and the ABI have 0");
+    assert_says(&refused(|array| array.offset = 1), "result.offset is 1, but the type and the ABI require 0");
     assert_says(&refused(|array| array.offset = i64::MIN), "result.offset");
     assert_says(&refused(|array| array.dictionary = 8), "result.dictionary is 8");
     for count in [0, 1, 3, -2, i64::MAX, (1 << 32) + 2] {
@@ -199,7 +202,7 @@ fn offsets_past_the_end_of_a_list_s_items() {
     for end in [2, 4, i32::MAX] {
         let offsets = guest.i32s(&[0, end]);
         let list = guest.honest(1, &[0, offsets], &[items]);
-        let says = format!("result.children[0] has 3 values where exactly {end} are due");
+        let says = format!("result.children[0] has 3 values, but exactly {end} are expected");
         assert_eq!(guest.refusal(list, &list_of(DataType::Int8, true), 1), says);
     }
 }
@@ -316,7 +319,7 @@ fn a_structure_that_is_its_own_child() {
     guest.memory[table..table + 4].copy_from_slice(&address.to_le_bytes());
     // The type ends the recursion: the innermost field is no struct.
     let data_type = (0..20).fold(DataType::Int8, |inner, _| struct_of(Field::new("a", inner, true)));
-    assert_says(&guest.refusal(address, &data_type, 1), "n_buffers is 1 where the type and the ABI have 2");
+    assert_says(&guest.refusal(address, &data_type, 1), "n_buffers is 1, but the type and the ABI require 2");
 }
 
 /// A thousand children name the same buffer: a small memory, a result a thousand times as large.

@@ -55,7 +55,7 @@ pub fn check(file: &File) -> Result<(), Misdeclared> {
     let mut footer = vec![0; length as usize];
     file.read_exact_at(&mut footer, end)?;
     let footer =
-        ipc::root_as_footer(&footer).map_err(|error| Misdeclared::new(format!("its footer is none: {error}")))?;
+        ipc::root_as_footer(&footer).map_err(|error| Misdeclared::new(format!("its footer is not valid: {error}")))?;
     let walked = walk(file, behind_padding(file, end)?, end)?;
     let found = |kind| walked.messages.iter().filter(move |message| message.kind == kind).map(Found::place);
     let listed: Vec<_> = footer.recordBatches().into_iter().flatten().map(place).collect();
@@ -211,7 +211,8 @@ fn read_exactly(source: &mut impl Read, length: u64) -> Result<Vec<u8>, Misdecla
 }
 
 fn parse(header: &[u8]) -> Result<Message<'_>, Misdeclared> {
-    ipc::root_as_message(header).map_err(|error| Misdeclared::new(format!("the header of a message is none: {error}")))
+    ipc::root_as_message(header)
+        .map_err(|error| Misdeclared::new(format!("the header of a message is not valid: {error}")))
 }
 
 fn body_length(message: &Message<'_>, left: Option<u64>) -> Result<u64, Misdeclared> {

@@ -35,7 +35,7 @@ impl From<Stop> for Misdeclared {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::End => Self::new("one of its structures is longer than what there is of it"),
-            Stop::Wrong(problem) => Self::new(format!("one of its structures is none: {problem}")),
+            Stop::Wrong(problem) => Self::new(format!("one of its structures is not valid: {problem}")),
         }
     }
 }

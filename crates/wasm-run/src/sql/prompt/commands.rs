@@ -41,7 +41,7 @@ impl Command {
             ("d", Some(table)) => Self::Query(format!("DESCRIBE {table}")),
             ("df", None) => Self::Functions,
             ("df", Some(function)) => Self::Query(format!("SHOW FUNCTIONS LIKE '{}'", function.replace('\'', "''"))),
-            _ => return Err(Failure::usage(format!("there is no command \\{name}; \\? tells what there is"))),
+            _ => return Err(Failure::usage(format!("there is no command \\{name}; \\? shows the commands"))),
         })
     }
 }
