@@ -1,4 +1,4 @@
-//! What is compared: things that can run a case and say how long it took.
+//! What is compared: programs and engines that can run a case and say how long it took.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Work as jobs of stock PyFlink. A job costs seconds before its first row, so jobs are few and long, and what an almost empty
-//! one takes is taken off.
+//! Work as jobs of stock PyFlink. A job costs seconds before its first row, so jobs are few and long, and the time of an almost
+//! empty one is subtracted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Taking turns: every contender runs the same case once a round, so that what the machine does besides hits all of them.
+//! Taking turns: every contender runs the same case once a round, so that other work on the machine affects all of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The whole benchmark, stage by stage: every result is kept when it is there, and a run that ends early is gone on with.
+//! The whole benchmark, stage by stage: every result is kept at once, and a run that ended early can be continued.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The contenders: the sandbox, and what a user would pick instead.
+//! The contenders: the sandbox, and what a user might choose instead.
 
 mod built_in;
 mod pipe;

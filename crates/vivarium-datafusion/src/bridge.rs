@@ -1,8 +1,8 @@
 //! Waiting for a guest where DataFusion leaves no way to await it.
 //!
 //! Guests run asynchronously; scalar functions in a projection, a filter, a sort or the arguments of an aggregate are awaited by an
-//! operator of this crate ([`crate::exec`]), and nothing waits. What is left are the places where DataFusion calls a function and
-//! wants its answer: calls with constants (made once for a query), branches of `CASE` (a call is made only for the rows that reach
+//! operator of this crate ([`crate::exec`]), and nothing waits. The exceptions are places where DataFusion calls a function and
+//! needs its answer at once: calls with constants (made once for a query), branches of `CASE` (a call is made only for the rows that reach
 //! it), join filters, accumulators. There the thread waits:
 //!
 //! * On a worker of a multi-threaded runtime within `block_in_place`, which hands the worker's other tasks to another thread first.

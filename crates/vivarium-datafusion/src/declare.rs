@@ -1,7 +1,7 @@
 //! SQL's types and Python's, which have to agree.
 //!
-//! A function that is declared with a decorator says its types itself, and the statement must say the same: its parameters take what
-//! SQL declares without a change of any value, and its result is of the very type. A plain `def` in the body of a statement is
+//! A function that is declared with a decorator says its types itself, and the statement must agree: its parameters take what
+//! SQL declares without a change of any value, and its result has exactly SQL's type. A plain `def` in the body of a statement is
 //! declared by the statement: a declaration with SQL's types is put behind the body, so that widths and digits are SQL's
 //! (`INT`, `DECIMAL(10, 2)`), and annotations only have to be of the same family.
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Only calls that are made for every row are taken out. One that stands in a branch of `CASE`, or behind `AND` or `OR`
-//! ([`crate::guard`]), is made for the rows that get there, and stays: it may rely on what was asked before it. The conjuncts of a filter are the exception that
-//! can be had: those without a call filter first, and each call then sees the rows that are left.
+//! ([`crate::guard`]), is made for the rows that get there, and stays: it may rely on the condition before it. Filters are the
+//! exception: conjuncts without a call filter first, and each call then sees the rows that are left.
 //!
 //! This is the first physical rule: what comes after it sees an operator that keeps the order of its input and has its partitions.
 

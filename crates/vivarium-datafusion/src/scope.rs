@@ -2,8 +2,8 @@
 //!
 //! A scope is made when a query is planned ([`crate::rule`]), and every function that the query calls synchronously gets a copy that
 //! knows it. An operator at the root of the plan opens it when the query is executed and closes it with the last stream: then guests
-//! that are waited for stop at once, and the instances go. Before it is opened the functions refuse to be called: planning waits for
-//! nobody.
+//! that are waited for stop at once, and the instances go. Before it is opened the functions refuse to be called: planning never
+//! waits.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

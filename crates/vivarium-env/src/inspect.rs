@@ -1,4 +1,4 @@
-//! Everything there is to know of an environment, in a form to be printed.
+//! A complete description of an environment, for printing.
 
 use std::io;
 

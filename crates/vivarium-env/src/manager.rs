@@ -43,8 +43,8 @@ pub struct EnvironmentSettings {
     pub temporary_directories: Vec<PathBuf>,
     /// Where trees are kept and shared by the jobs of one tenant. Without a store each job has a tree of its own.
     pub store: Option<Arc<Store>>,
-    /// Bytes of all trees that the tenant has in the store, with what was computed from them. For a new one, others that nobody uses are
-    /// removed, those not used for longest first; where that does not do, it is refused. Default 20 GiB.
+    /// Bytes of all trees that the tenant has in the store, with what was computed from them. For a new one, unused trees are removed, the
+    /// least recently used first; if that is not enough, the new one is refused. Default 20 GiB.
     pub store_bytes: u64,
     /// The tenant whose jobs these are.
     pub tenant: TenantId,

@@ -1,4 +1,4 @@
-//! What opening an environment is busy with, for somebody who waits, and who may stop waiting.
+//! What opening an environment is doing, for a caller who waits and may cancel it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,11 +5,11 @@
 //!   Flink <──Elements── channel <─────────────── bundles
 //! ```
 //!
-//! Elements may come before the instruction they belong to, so an inbox is there from whoever asks first. What comes after the
-//! instruction has ended, because it failed early, is dropped.
+//! Elements may come before the instruction they belong to, so whichever comes first makes the inbox. Elements that come after the
+//! instruction has ended, because it failed early, are dropped.
 //!
-//! An inbox has no end of its own: the inputs of a bundle say which element is their last. When the stream breaks, or the pump dies in
-//! whatever way, all inboxes are closed, and a bundle that still waits fails.
+//! An inbox does not know its end: the inputs of a bundle say which element is their last. When the stream breaks, or the pump dies
+//! for whatever reason, all inboxes are closed, and a bundle that still waits fails.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The operator's file: what no job exceeds.
+//! The operator's file of limits, which no job exceeds.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The images there are descriptions of, `wasm-python/images/NAME/image.toml`, as far as this crate has to know them.
+//! The images that `wasm-python/images/NAME/image.toml` describes, as far as this crate has to know them.
 
 use std::collections::BTreeMap;
 use std::fmt;

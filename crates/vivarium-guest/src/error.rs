@@ -1,4 +1,4 @@
-//! Why an image cannot be had.
+//! Why there is no image.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! Images that came with the program: `PREFIX/share/vivarium/images/NAME-KEY` for a program in `PREFIX/bin`.
 //!
-//! They are copied into the cache, not used where they are: machine code is kept beside an image, by each user for himself, and the rules
-//! of whom to trust stay those of the cache. A folder that others could write is left alone, and so is a module without its recorded
-//! hash; both would be a guest that somebody else chose. Machine code that was installed, too, is copied with its record. It is for the
-//! kind of processor that the program was packed on; on another one the first use compiles, as it does without.
+//! They are copied into the cache, not used where they are: each user keeps machine code beside an image, and the cache's rules of trust
+//! apply. A folder that others could write is ignored, and so is a module without its recorded hash: somebody else could have chosen
+//! that guest. Installed machine code is copied with its record. It is for the kind of processor that the program was packed on; on
+//! another kind the first use compiles the image, as without installed machine code.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, and whose part it is to mend it.
+//! Everything that can go wrong, and who can fix it.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! What the metrics of a function come to over the instances of its task.
+//! A function's metrics, summed over the instances of its task.
 //!
-//! Instances report what their metrics are; a task's are the sums. An instance may die and another take its place, so what is
-//! added is the difference to what the same instance reported before. Gauges have no sum: the last one reported stands.
+//! Instances report their metrics' current values. An instance may die and another take its place, so each report adds the
+//! difference from the same instance's report before. Gauges have no sum: the last reported value counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

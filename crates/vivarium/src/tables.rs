@@ -1,11 +1,11 @@
-//! Table functions at work: rows for rows, joined with the rows they were made for.
+//! Table functions at work: their rows, joined with the rows they were made from.
 //!
 //! ```text
 //!   chunks --one after the other--> an instance, then a worker of its own --> results of the chunk, one at a time
 //!                                                                              in the order of the chunks
 //! ```
 //!
-//! A chunk may have more results than fit in memory, so a worker waits until its last result was taken. A chunk gets its instance
+//! A chunk may have more results than fit into memory, so a worker waits until its last result has been taken. A chunk gets its instance
 //! before the next one does: the chunk whose results are being read never waits for an instance that waits for its reader.
 
 use std::sync::Arc;

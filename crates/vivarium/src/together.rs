@@ -1,7 +1,7 @@
-//! Putting arrays together without a panic: arrow's kernels do not expect offsets beyond what they have room for.
+//! Putting arrays together without a panic: arrow's kernels panic when offsets become too large for their type.
 //!
-//! A list of a million NULLs takes a few bytes, so that neither memory nor time stops anybody from making two thousand of them, whose
-//! items have no room in one array.
+//! A list of a million NULLs takes a few bytes, so neither memory nor time keeps a function from making two thousand of them, whose
+//! items do not fit into one array.
 
 use std::sync::Arc;
 

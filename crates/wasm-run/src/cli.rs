@@ -1,4 +1,4 @@
-//! The command line: what can be asked for.
+//! The command line: commands and their options.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Metrics for operators: a file that is replaced again and again, and an address that can be asked.
+//! Metrics for operators: a file that is replaced every few seconds, and an address that serves them.
 //!
 //! Both are opened before the process sandbox is in force. The file is written by a thread that was there before, which is the only one that can
 //! reach its folder; connections are taken by a socket that listens already.

@@ -1,7 +1,7 @@
 //! Panics of the libraries that read files and run SQL, as failures of the file or the statement.
 //!
-//! A panic says nothing to a user, and its place is one in somebody else's source. So nothing is printed when one happens; who waits for the
-//! work gets it as an error, and the log (`VIVARIUM_LOG=debug`) has the place.
+//! A panic's message does not help a user: its place is in a library's source. So nothing is printed when one happens; the caller that
+//! waits for the work gets an error, and the log (`VIVARIUM_LOG=debug`) has the place.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! What is fed.
+//! The fuzz targets.
 
 mod archive;
 #[path = "../../../crates/vivarium-sandbox/tests/any_bytes/check.rs"]

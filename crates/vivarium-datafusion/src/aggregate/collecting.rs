@@ -1,4 +1,4 @@
-//! Groups whose rows are kept until their results are asked for: those of functions without `merge`, and of any function under
+//! Groups whose rows are kept until their results are needed: those of functions without `merge`, and of any function under
 //! `DISTINCT` or `ORDER BY`.
 
 use std::collections::HashSet;

@@ -2,7 +2,7 @@
 //!
 //! DataFusion's own operators group rows, repartition states and move window frames; they call accumulators synchronously. An
 //! operator of ours would have to do all of that again to await the guest instead, so accumulators wait ([`crate::bridge`]), once
-//! for each batch of rows and once for thousands of groups, never for a row or a group alone (but for windows, whose frames move
+//! for each batch of rows and once for thousands of groups, never for a row or a group alone (except for windows, whose frames move
 //! row by row).
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! An accumulator has an instance to itself for as long as it lives: groups are kept there. The pool of an aggregate call therefore
-//! has no size of its own; a tenant's limit on instances bounds how many partitions and stages can be at work.
+//! has no size of its own; a tenant's limit on instances bounds how many partitions and stages can work at a time.
 
 mod collecting;
 mod guest;

@@ -1,8 +1,8 @@
-//! Extracting archives that nobody vouches for.
+//! Extracting untrusted archives.
 //!
-//! Both extractors stream: they hold one buffer, the names seen so far and one small record an entry, never an entry's
-//! content. They go through an archive twice: the first time all names, kinds, links and sizes are judged and nothing is written, so
-//! that an archive which is refused has cost its reading and no file. The format is told from the name, as Flink does.
+//! Both extractors stream: they hold one buffer, the names seen so far and one small record per entry, never an entry's
+//! content. They read an archive twice: the first time all names, kinds, links and sizes are checked and nothing is written, so
+//! that a refused archive has cost time but left no file. The format is told from the name, as Flink does.
 
 mod budget;
 mod tar;

@@ -1,8 +1,8 @@
 //! Requirements files (pip's format), read strictly.
 //!
 //! A file comes from a job, and pip does much more with a line than read it: options change where packages come from,
-//! paths and URLs are built, `${NAME}` shows the environment. So each line is taken apart, and what pip gets is
-//! written anew from the parts.
+//! paths and URLs are built, `${NAME}` shows the environment. So each line is parsed, and pip gets lines
+//! that are written from the parsed parts.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Environment markers (PEP 508): whether a text is one. pip judges them; what it cannot read it must not get.
+//! Environment markers (PEP 508): whether a text is one. pip evaluates them, and must only get those that it can read.
 //!
 //! ```text
 //!   either  = both { "or" both }          both = single { "and" single }

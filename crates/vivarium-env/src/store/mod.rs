@@ -1,7 +1,7 @@
 //! Environments that are made once and used by many.
 //!
 //! ```text
-//!   <root>/v1/<tenant>/            one namespace a tenant: nothing is shared across
+//!   <root>/v1/<tenant>/            one namespace per tenant: nothing is shared across
 //!       locks/<key>                flock: shared while a tree is in use, exclusive to make or remove it
 //!       making/<key>/              a tree being made, by the one holder of the exclusive lock
 //!       entries/<key>/tree/        a finished tree, which is never written again
@@ -135,8 +135,8 @@ impl TenantStore {
     /// process or in others, one makes it and the others wait.
     ///
     /// `make` gets an empty directory and describes what it put there. When it fails nothing stays behind. It is called again when
-    /// somebody collects what it made before it is taken. All of the tenant's trees take at most `quota` bytes: others that nobody uses
-    /// are removed for a new one.
+    /// its tree is collected before it is taken. All of the tenant's trees take at most `quota` bytes: unused ones are
+    /// removed for a new one.
     pub(crate) fn lease(
         &self,
         key: &str,

@@ -195,7 +195,7 @@ pub(super) const CALLS: &[libc::c_long] = &[
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_linkat,
-    // Further walls: a thread that was there before puts itself behind this one. They only take away.
+    // Further restrictions, which only take away: a thread that was started before restricts itself, too.
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_add_rule,
     libc::SYS_landlock_restrict_self,

@@ -1,6 +1,6 @@
 //! `wasm-run bench`: what the sandbox costs.
 //!
-//! There is no process sandbox around this command: it starts native programs, and it is run by whoever wants to know, not for a tenant.
+//! There is no process sandbox around this command: it starts native programs, and users run it for themselves, not for a tenant.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `wasm-run schema`: what is read of a file, and why.
+//! `wasm-run schema`: a file's columns, and where their types come from.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! One environment: that it was made, and everything there is to know of it.
+//! One environment: making it, and describing it.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! `wasm-run env`: make Python environments ahead of time, look at them, and clear them away.
+//! `wasm-run env`: make Python environments ahead of time, show them, and remove them.
 
 mod describe;
 mod stored;

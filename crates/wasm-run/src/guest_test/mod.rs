@@ -1,4 +1,4 @@
-//! `wasm-run guest test`: CPython's, NumPy's and pandas' own tests in the guest, held against the list of failures that are expected.
+//! `wasm-run guest test`: CPython's, NumPy's and pandas' own tests in the guest, compared with the list of expected failures.
 //!
 //! ```text
 //!  wasm-python/tests/conformance/             cache directory/…/tests/{cpython,numpy}

@@ -1,4 +1,4 @@
-//! Runs a module of tests in sandboxes: one, and another one each time a test takes the interpreter with it.
+//! Runs a test module in sandboxes: one, and a new one each time a test ends the interpreter.
 
 use std::path::Path;
 use std::sync::Arc;

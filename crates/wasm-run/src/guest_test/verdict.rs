@@ -1,4 +1,4 @@
-//! What happened against what was expected.
+//! Results, compared with what was expected.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What operators watch a command by.
+//! How operators watch a command.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

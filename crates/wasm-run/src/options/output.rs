@@ -1,4 +1,4 @@
-//! How a command tells what it does.
+//! How a command reports what it does.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! How far statements may change DataFusion's options: what the command line or a default says is the most there is.
+//! How far statements may change DataFusion's options: at most to the values of the command line, or the defaults.
 //!
 //! Statements are untrusted, and options decide how much of the machine they get. (Those of the sandboxes, `vivarium.*`, are bounded where
 //! they are set, in `vivarium-datafusion`.)

@@ -3,10 +3,10 @@
 //! ```text
 //!   options ─ what was asked for          script ── text -> statements with their places
 //!   tables ── files -> tables             session ─ DataFusion, and how a statement runs in it
-//!   now, not_in ─ what DataFusion does otherwise than SQL
+//!   now, not_in ─ where DataFusion differs from SQL
 //!   text_files ─ CSV and JSON as `run` reads them                      statement_files ─ those of CREATE EXTERNAL TABLE
 //!   named_files ─ what SQL may reach      results ─ where rows go      progress ─ how far a scan is
-//!   failure ─ what went wrong, and where in the text                   prompt/ ── when somebody sits in front of it
+//!   failure ─ what went wrong, and where in the text                   prompt/ ── statements typed at a terminal
 //! ```
 //!
 //! The SQL engine and the Python functions in it are DataFusion's and `vivarium-datafusion`'s. What `datafusion-cli` has besides

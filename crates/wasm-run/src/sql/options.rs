@@ -1,4 +1,4 @@
-//! What `wasm-run sql` can be asked for.
+//! The options of `wasm-run sql`.
 
 use std::path::PathBuf;
 

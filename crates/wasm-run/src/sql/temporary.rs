@@ -1,7 +1,7 @@
 //! The folder for what a query cannot keep in memory.
 //!
-//! It is made before the process sandbox is in force, and below it the query may do as it likes. Only its parent could let it be removed,
-//! and that is everybody's folder of temporary files; so a thread that was there before the process sandbox removes it.
+//! It is made before the process sandbox is in force, and the query may write anything below it. Removing it takes access to its parent,
+//! the shared folder of temporary files; so a thread that was started before the process sandbox removes it.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,10 @@
 //!
 //! Untrusted files and SQL are read by libraries that were written for honest ones: a declared length can make them ask for more
 //! memory than there is, deep nesting can use up a stack, a plan can take hours. None of that can be caught inside of a process, so it
-//! happens in one that can be lost:
+//! happens in one that may crash:
 //!
 //! ```text
-//!   wasm-run ── fork ──┬── waits: passes signals on, ends a child that does not listen, tells how it ended    wait
+//!   wasm-run ── fork ──┬── waits: passes signals on, ends a child that does not react, says how it ended    wait
 //!                      └── works: everything else; writes down what it is doing                               record
 //!                                  └── its own memory is counted and bounded                                  memory
 //! ```
