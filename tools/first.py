@@ -53,7 +53,7 @@ def main() -> int:
     except KeyboardInterrupt:
         for job in jobs:
             job.stop()
-        print("\nStopped. Nothing is lost: the same command goes on from here.", file=sys.stderr)
+        print("\nStopped. Nothing is lost: the same command continues from here.", file=sys.stderr)
         return 130
 
 

@@ -29,9 +29,9 @@ const ALLOCATOR: &str = "export MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072
 
 const LIMITS_TEXT: &str = "\
 # What each sandbox of a Python function may use. A job may ask for less, never for more.
-# Names and defaults: `wasm-run run --help`, docs/flink.md.
+# Names: `wasm-run run --help`, at --sandbox-limit. Defaults and meanings: vivarium_sandbox::Limits.
 
-# No function runs where the kernel lacks Landlock or seccomp:
+# Run no function on a kernel without Landlock and seccomp:
 # process_sandbox = \"require\"
 # Each worker writes its metrics (docs/for-operators.md) into a file of this folder:
 # metrics = { folder = \"/var/lib/prometheus/node-exporter\" }
@@ -51,7 +51,7 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// What to do next, to be read by a person.
+    /// The next steps, for the user to read.
     pub fn instructions(&self) -> String {
         let mut text = String::new();
         for (version, launcher) in &self.launchers {

@@ -24,7 +24,10 @@ pub struct SandboxOptions {
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
     pub scratch: u64,
 
-    /// Another limit of the sandbox by its name, such as output_bytes=8MiB or open_files=64; may be given several times.
+    /// A limit of the sandbox by its name, such as output_bytes=8MiB or open_files=64; may be given several times. The names are
+    /// memory, batch_time, startup_time, queue_time, cpu_time, table_elements, batch_bytes, output_bytes, output_rows, output_items,
+    /// request_bytes, reply_bytes, name_bytes, log_bytes_per_second, scratch_bytes, scratch_files, open_files, path_bytes and
+    /// random_bytes.
     #[arg(long = "sandbox-limit", value_name = "NAME=VALUE", value_parser = parse_limit)]
     pub other_limits: Vec<(String, String)>,
 
@@ -138,5 +141,23 @@ pub fn parse_variable(text: &str) -> Result<(String, String), String> {
         Some(("", _)) => Err("the variable has no name; write NAME=VALUE".to_owned()),
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err("write NAME=VALUE; the variable is not taken from this process".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn help_names_every_limit() {
+        let cli = crate::cli::Cli::command();
+        let help = cli.find_subcommand("run").unwrap().clone().render_long_help().to_string();
+        let is_of_name = |character: char| character.is_ascii_lowercase() || character == '_';
+        let words: Vec<_> = help.split(|character| !is_of_name(character)).collect();
+        for name in serde_json::to_value(Limits::default()).unwrap().as_object().unwrap().keys() {
+            assert!(words.contains(&name.as_str()), "{name}");
+        }
     }
 }

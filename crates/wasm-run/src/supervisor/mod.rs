@@ -90,7 +90,7 @@ fn lost(doing: Doing, name: &str, how: &str) -> Failure {
     let message = match doing {
         Doing::Starting => format!("the command ended by itself: it {how}"),
         Doing::Reading => {
-            format!("{name} cannot be read: its reader {how}; the file is damaged, or was made to do harm")
+            format!("{name} cannot be read: its reader {how}; the file is damaged or malicious")
         }
         Doing::Querying => format!(
             "the statement cannot be run as it is: the query engine {how}; it is nested too deeply, or asks for too much{}",
