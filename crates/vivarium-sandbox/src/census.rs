@@ -1,4 +1,4 @@
-//! The tenants of a runtime, for those who watch it.
+//! The tenants of a runtime, for its metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -20,7 +20,7 @@ use wasmtime::Engine;
 
 use crate::scheduler::Scheduler;
 
-/// Usual time between two ticks ([`RuntimeConfig::tick`](crate::RuntimeConfig::tick)): how long a sandbox can run before its deadline is looked at and others get their turn.
+/// Usual time between two ticks ([`RuntimeConfig::tick`](crate::RuntimeConfig::tick)): how long a sandbox can run before its deadline is checked and others get a time slice.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without any running sandbox before the thread parks. Waking it costs more than some idle ticks, so short

@@ -6,8 +6,8 @@
 //!   vivarium_instances{tenant="acme"} 3
 //! ```
 //!
-//! The counters are those that sandboxes keep anyway; they are read when somebody asks. Writing the format takes fewer lines than a
-//! recorder of a library would. Names are part of the interface: they do not change within a major version.
+//! The counters are those that sandboxes keep anyway; they are read when the text is written. Writing the format takes less code than using
+//! a library for it. Names are part of the interface: they do not change within a major version.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};

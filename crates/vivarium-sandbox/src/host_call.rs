@@ -10,7 +10,7 @@
 //!   reply(address, length) ───────────> copies the reply into the guest, once, and forgets it
 //! ```
 //!
-//! A request waits as a sleep does: the sandbox gives its turn away, its deadline goes on, and dropping the call ends it. What the
+//! A request waits as a sleep does: the sandbox gives its time slice up, its deadline keeps running, and dropping the call ends it. What the
 //! guest says is checked like any other call's: requests are within linear memory and at most [`Limits::batch_bytes`] long, replies
 //! too; without a [`HostService`] every request is refused. The service gets bytes that the guest made up.
 //!

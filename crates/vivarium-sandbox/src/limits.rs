@@ -38,7 +38,7 @@ pub struct Limits {
     pub memory: u64,
 
     /// Time of one call: a batch through a function, or an `exec`. What counts is processor time, and the time in which the call waits
-    /// for the host (sleeps, asks for state, reads standard input). Waiting for a turn on a busy host does not count.
+    /// for the host (sleeps, asks for state, reads standard input). Waiting for a time slice on a busy host does not count.
     ///
     /// Default 30 s: a batch that takes longer stalls its pipeline, and Flink's and DataFusion's users notice after that.
     #[serde(with = "serde_duration")]

@@ -132,7 +132,7 @@ impl Metrics {
         add(&self.checkouts, 1);
     }
 
-    /// A call waited so long for a turn on the processors.
+    /// A call waited so long for a time slice.
     pub(crate) fn add_turn_wait(&self, time: Duration) {
         self.turn_waits.record(time);
     }

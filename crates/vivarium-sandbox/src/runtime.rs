@@ -1,4 +1,4 @@
-//! The engine: one per process, with every knob set on purpose.
+//! The engine: one per process, with every setting chosen deliberately.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +36,11 @@ pub struct RuntimeConfig {
     /// Files and directories of environments that all sandboxes have open together. Default: half of what the process may have open
     /// at all (`ulimit -n`), so that sandboxes leave descriptors to everything else.
     pub host_files: u32,
-    /// How many sandboxes run at the same moment; those that could run too wait for their tenant's turn
+    /// How many sandboxes run at the same moment; those that could run too wait for a time slice
     /// ([`TenantLimits::cpu_weight`](crate::TenantLimits::cpu_weight)). Default: the cores this process may use.
     pub cores: usize,
-    /// Time between two ticks of the epoch: how long a sandbox runs at a stretch before its deadline is looked at and others get their
-    /// turn. Default 1 ms. All deadlines are late by up to this.
+    /// Time between two ticks of the epoch: how long a sandbox runs at a stretch before its deadline is checked and others get a
+    /// time slice. Default 1 ms. All deadlines are late by up to this.
     pub tick: Duration,
     /// Compile images for every processor of this architecture instead of this machine's: code that may move between machines, and
     /// of which instructions can be counted. Default: no; this machine's vector instructions make some work faster.

@@ -1,4 +1,4 @@
-//! Whose turn it is: processor time in proportion to the tenants' weights.
+//! Time slices, here called turns: processor time in proportion to the tenants' weights.
 //!
 //! An executor polls whatever is ready, so a tenant with a thousand busy sandboxes would get a thousand times the time of a
 //! tenant with one. Here a sandbox runs only while it holds a turn, there are as many turns as cores, and a turn lasts for

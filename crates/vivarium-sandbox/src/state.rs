@@ -23,8 +23,8 @@ pub(crate) struct State {
 
 /// The time that a call may take, what it has taken, and which limit says so. Clones count together.
 ///
-/// A call takes time while it has a processor, and while it waits for something that it asked the host for. Time in which it could go
-/// on and waits for its turn is not its own: a busy host makes calls late, but ends none of them.
+/// A call takes time while it has a processor, and while it waits for something that it asked the host for. Time in which it could run
+/// but waits for a time slice is not its own: a busy host makes calls late, but ends none of them.
 #[derive(Debug)]
 pub(crate) struct Deadline {
     limit: LimitKind,

@@ -1,7 +1,7 @@
 //! Rows for rows: the results of functions that return any number of rows for each row of a batch.
 //!
-//! Such a result is a struct of a row's number within the batch and of the row itself. The numbers are the guest's word, and the
-//! host joins by them: they are checked here, so that whoever takes them need not.
+//! Such a result is a struct of a row's number within the batch and of the row itself. The guest chooses the numbers, and the
+//! host joins by them: they are checked here, so that their users need not.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Output that goes to this process's own streams.
 //!
-//! Whoever reads them may be slow, or never read: a write to a full pipe takes as long as that takes, and nothing ends it. So a
-//! thread for each stream writes, and the guest waits for it as it waits for any other host call: its deadline and whoever gives
-//! the call up end the wait. The thread is left with what it has, and does not keep the process from ending.
+//! Their reader may be slow, or never read: then a write to a full pipe blocks, and nothing ends it. So a thread for each stream
+//! writes, and the guest waits for it as it waits for any other host call: its deadline ends the wait, and so does dropping the
+//! call. The thread stays blocked, and does not keep the process from ending.
 
 use std::future::Future;
 use std::io::{self, Write};

@@ -1,12 +1,12 @@
 //! seccomp: which system calls the process may make.
 //!
 //! A list of what is allowed ([`allowed`]): what the process does with its own memory, threads, clocks and open descriptors, and the
-//! calls that name files, which Landlock restricts. Everything else is refused, also what the kernel will learn next year:
+//! calls that name files, which Landlock restricts. Everything else is refused, including calls that future kernels add:
 //!
 //! ```text
 //!   a call of the list, with arguments that it allows     is made
 //!   any other that was known when the list was written    EPERM
-//!   newer ones, and `clone3`                              ENOSYS: libraries then do what they did before there was such a call
+//!   newer ones, and `clone3`                              ENOSYS: libraries then do what they did before the call existed
 //!   another architecture's, through this kernel           ends the process
 //! ```
 //!

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! It is enforced ([`ProcessSandbox::enforce`]) once in a process, after what needs more rights and before guests run, and for good.
-//! The filter of calls holds for all threads at once. Landlock holds for the thread that asks: so every thread restricts
+//! The filter of calls holds for all threads at once. Landlock holds for the calling thread: so every thread restricts
 //! itself before it runs a guest for the first time (`enter_thread`), and threads that it starts are restricted
 //! from their beginning. Threads that never run guests and were there before keep their files; code that escaped and then
 //! takes one of those over meets the filter only.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A call is a future; polling it runs the guest for at most a millisecond at a time, and dropping it stops the guest. An
-//! exception in Python leaves the sandbox ready. Whatever may have left the interpreter in pieces kills it: its memory is
+//! exception in Python leaves the sandbox ready. Anything that may have damaged the interpreter ends it: its memory is
 //! given back at once, and every later call gets [`Error::Dead`] with the reason. A dead sandbox is never revived and its
 //! instance is never used again; a [`Pool`](crate::Pool) replaces it.
 

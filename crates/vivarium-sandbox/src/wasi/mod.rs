@@ -31,7 +31,7 @@
 //! * **Reproducible snapshots**: clocks, random numbers, inode numbers, file times and the order of directories that
 //!   depend on nothing but their inputs ([`Clock::Fixed`], [`Random::Seeded`]).
 //! * **Start-up in microseconds**: a context is a few allocations and no system call, since the environment is shared,
-//!   and no call hops to another thread but for the streams of the host's own process.
+//!   and no call uses another thread, except for the streams of the host's own process.
 //! * **A surface that can be audited**: no component model and no resource table between the guest's numbers and what
 //!   they do, no code for sockets, and two kinds of file that cannot be confused.
 //!

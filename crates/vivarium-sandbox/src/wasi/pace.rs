@@ -6,7 +6,7 @@ const STEPS: u32 = 1024;
 /// Counts steps, and lets others run after so many of them.
 ///
 /// The epoch interrupts a guest's own code and not the host's. A call whose work grows with what the guest can make (the entries of
-/// a directory) waits for nothing now and then: the sandbox gives its turn away, its time is looked at, and dropping the call ends it.
+/// a directory) pauses now and then: the sandbox gives its time slice up, its deadline is checked, and dropping the call ends it.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(u32);
 
