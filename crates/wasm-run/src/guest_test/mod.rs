@@ -40,7 +40,7 @@ use session::{ModuleRun, Session};
 use suite::{Subset, Suite};
 use verdict::Verdict;
 
-/// Run CPython's and NumPy's own tests in the guest.
+/// Run CPython's, NumPy's and pandas' own tests in the guest.
 ///
 /// Each test module has a sandbox of its own. Failures are compared with a list of expected failures, each with its
 /// reason. Ends with status 1 when a test fails that is not on the list.
