@@ -47,7 +47,7 @@ pub struct Limits {
     /// Time of each step before data flows: starting the instance, loading the source (with its imports), binding a function. It
     /// counts as `batch_time` does.
     ///
-    /// Default 20 s: importing the heaviest pure-Python package tried (sympy) takes one second in the sandbox.
+    /// Default 20 s: importing the heaviest pure-Python package tried (all of sympy) takes twelve seconds in the sandbox.
     #[serde(with = "serde_duration")]
     pub startup_time: Duration,
 
