@@ -41,12 +41,12 @@ def main() -> int:
         wanted = images.read(arguments.image)
         work.mkdir(parents=True, exist_ok=True)
         with _lock(work, reporter) as lock:
-            build = Build(wanted, work, arguments.cache.resolve(), arguments.jobs, reporter, lock)
+            build = Build(wanted, work, arguments.cache.resolve(), arguments.jobs, reporter, lock, arguments.count)
             if arguments.tests:
                 build.run_steps(test_trees.steps(wanted))
                 test_trees.publish(build, output)
             else:
-                build.run_steps(image.steps(wanted))
+                build.run_steps(image.steps(wanted, arguments.count))
                 image.publish(build, output)
     except (BuildError, images.DescriptionError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -66,6 +66,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--tests", action="store_true", help="lay out the tests of CPython and of linked packages in OUTPUT/tests, and build no image"
+    )
+    parser.add_argument(
+        "--count", action="store_true", help="a guest that counts its branches, for a profile (training/README.md); takes a work folder of its own"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at a time (%(default)s)")
     parser.add_argument("--json-progress", action="store_true", help="write one JSON object a line about the progress")

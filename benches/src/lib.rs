@@ -19,6 +19,7 @@ mod contender;
 mod contenders;
 pub mod counted;
 mod flink;
+pub mod guests;
 mod machine;
 mod material;
 mod measures;

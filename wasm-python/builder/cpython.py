@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from . import profile
 from .images import SOURCES
 from .libraries import include, library
 from .native import python
@@ -13,7 +14,7 @@ STEP = Step(
     "cpython",
     "cross-compile CPython",
     lambda build: _build(build),
-    after=("toolchain", "libraries", "native", "cpython-source"),
+    after=("toolchain", "libraries", "native", "cpython-source", profile.NAME),
     files=("builder/cpython.py", "support/config.site"),
     scope=Scope.PYTHON,
 )
@@ -68,7 +69,8 @@ def _build(build: Build) -> None:
         f"--with-build-python={python(build)}", "--prefix=/python", "--disable-test-modules", "--disable-ipv6",
         "--with-ensurepip=no", "--with-pymalloc", cwd=folder, env=env,
     )  # fmt: skip
-    build.command("make", f"-j{build.jobs}", f"EXTRA_CFLAGS={LTO} {_NO_MEMSET}", *build.image.python.archives, cwd=folder, env=env)
+    build.command("make", f"-j{build.jobs}", f"EXTRA_CFLAGS={' '.join([LTO, _NO_MEMSET, *profile.flags(build)])}", *build.image.python.archives, cwd=folder, env=env)
+    profile.note_changed(build, "cpython")
     config = (folder / "Modules" / "config.c").read_text()
     missing = [name for name in ("zlib", "_bz2", "_lzma", "_decimal") if f'"{name}"' not in config]
     if missing:

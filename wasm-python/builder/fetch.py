@@ -228,17 +228,23 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
 
 
 def _vendor_crates(build: Build) -> None:
-    """Unpacks the crates with C sources; cargo checks them against sources/Cargo.lock."""
-    vendored = build.folder(CRATES.name) / "vendored"
-    package = build.folder(CRATES.name) / "package"
-    shutil.copytree(SOURCES / "sources", package)
+    vendor(build, SOURCES / "sources", pins.CRATES, build.folder(CRATES.name))
+
+
+def vendor(build: Build, manifest: Path, crates: dict[str, str], target: Path) -> None:
+    """Unpacks crates with C sources, by the names of crates and libraries, into folders of `target`; cargo checks them against the
+    Cargo.lock in the folder `manifest`."""
+    vendored, package = target / "vendored", target / "package"
+    package.mkdir()
+    for name in ("crates.toml", "Cargo.lock", "nothing.rs"):
+        shutil.copyfile(manifest / name, package / name)
     # Under cargo's own name it would be a package of its own, which the published crate that embeds this folder would leave out.
     (package / "crates.toml").rename(package / "Cargo.toml")
     try:
         build.command("cargo", "vendor", "--locked", "--manifest-path", package / "Cargo.toml", vendored)
     except CommandFailed as error:
-        raise BuildError(f"cannot get the C sources of {', '.join(pins.CRATES.values())}: {error}") from error
-    for name in pins.CRATES:
-        (vendored / name).rename(crate(build, name))
+        raise BuildError(f"cannot get the C sources of {', '.join(crates.values())}: {error}") from error
+    for name in crates:
+        (vendored / name).rename(target / name)
     shutil.rmtree(vendored)
     shutil.rmtree(package)

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from . import cpython, cython, fetch, home, libraries, native, older_cpython, pins, sources, toolchain
+from . import cpython, cython, fetch, home, libraries, native, older_cpython, pins, profile, sources, toolchain
 from .cpython import LTO
 from .fetch import crate
 from .images import SOURCES, Image
@@ -16,15 +16,15 @@ from .toolchain import CPU, compile_objects, tool
 LINK = "link"
 
 
-def steps(image: Image) -> list[Step]:
-    """Everything that makes the image, in order."""
+def steps(image: Image, counting: bool = False) -> list[Step]:
+    """Everything that makes the image, in order; with `counting`, one that counts its branches."""
     linked = {step.name: step for module in image.linked for step in module.steps(image.python)}
     link = Step(
         LINK,
         "compile the shim and link guest.wasm",
         lambda build: _link(build),
         after=("toolchain", "libraries", "cpython", *linked),
-        files=("builder/image.py", "shim", "support"),
+        files=("builder/image.py", "shim", "support", *(["training/counted.c"] if counting else [])),
         scope=Scope.IMAGE,
         values={"optimisation": LTO},
     )
@@ -35,6 +35,7 @@ def steps(image: Image) -> list[Step]:
         sources.cpython(image.python),
         native.step(image.python),
         libraries.STEP,
+        *profile.steps(image.python, counting),
         older_cpython.STEP if image.python.debian_patches else cpython.STEP,
         *linked.values(),
         home.step(image),
@@ -56,6 +57,9 @@ STACK_BYTES = 8 << 20
 INITIAL_BYTES = 32 << 20
 """Initial linear memory: what the interpreter has after start-up fits without growing it step by step."""
 
+_NAMES = ("-mllvm", "-static-func-full-module-prefix=false")
+"""In the profile the file of a static function of the shim is without its folder, which is another one in every work folder."""
+
 # Before libc in the link: they define what libc defines, and then libc's objects are not taken.
 _SUPPORT = ("malloc", "thread_keys", "netdb", "exceptions")
 
@@ -63,7 +67,7 @@ _SUPPORT = ("malloc", "thread_keys", "netdb", "exceptions")
 def _link(build: Build) -> None:
     folder, linked = build.folder(LINK), build.image.linked
     modules = folder / "image_modules.c"
-    modules.write_text(_image_modules(tuple(name for module in linked for name in module.MODULES)))
+    modules.write_text(_image_modules((*profile.modules(build), *(name for module in linked for name in module.MODULES))))
     shim = sorted((SOURCES / "shim").rglob("*.c"))
     if not shim:
         raise BuildError(f"there are no sources of the shim in {SOURCES / 'shim'}")
@@ -71,12 +75,13 @@ def _link(build: Build) -> None:
     dlmalloc = next(crate(build, "libffi-sys").rglob("dlmalloc.c"))
     ours = compile_objects(build, support, folder / "support", f'-DDLMALLOC_C="{dlmalloc}"')
     ours += compile_objects(
-        build, [modules, *shim], folder / "shim", LTO, "-std=gnu17", "-Wall", "-Wextra", f"-I{SOURCES / 'shim'}",
-        *cpython.includes(build), *(flag for module in linked for flag in module.flags(build)),
+        build, [modules, *shim, *profile.sources(build)], folder / "shim", LTO, *profile.flags(build), *_NAMES, "-std=gnu17", "-Wall", "-Wextra", f"-I{SOURCES / 'shim'}",
+        *profile.includes(build), *cpython.includes(build), *(flag for module in linked for flag in module.flags(build)),
     )  # fmt: skip
+    profile.note_changed(build, LINK)
     build.command(
         tool(build, "cc"), "-O3", "-g0", LTO, CPU, "-mexec-model=reactor", *ours,
-        *(path for module in linked for path in module.objects(build)), "-lc++", *cpython.archives(build),
+        *profile.objects(build), *(path for module in linked for path in module.objects(build)), "-lc++", *cpython.archives(build),
         *(library(build, name) for name in ("z", "bz2", "lzma")),
         "-lwasi-emulated-signal", "-lwasi-emulated-getpid", "-lwasi-emulated-process-clocks", "-lm",
         "-z", f"stack-size={STACK_BYTES}", f"-Wl,--initial-memory={INITIAL_BYTES}", "-Wl,--strip-debug",
@@ -121,6 +126,7 @@ def _manifest(build: Build, folder: Path) -> dict:
         | {"sources/Cargo.lock": hash_file(SOURCES / "sources" / "Cargo.lock")},
         "guest_sha256": hash_file(folder / "guest.wasm"),
         "home_sha256": hash_tree(folder / "home"),
+        "profile_changed": profile.changed(build, ("cpython", LINK)) if profile.has_one(image.python) else [],
         "native_python": str(native.python(build)),
         "seconds": build.seconds,
     }

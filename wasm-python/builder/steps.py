@@ -79,10 +79,13 @@ class Reporter:
 
 
 class Build:
-    """The build of one image in one work folder. The caller holds the folder's lock, whose file descriptor is `lock`."""
+    """The build of one image in one work folder. The caller holds the folder's lock, whose file descriptor is `lock`.
 
-    def __init__(self, image: Image, work: Path, cache: Path, jobs: int, reporter: Reporter, lock: int):
+    One that is `counting` makes a guest that counts how often its branches are taken, for profiles."""
+
+    def __init__(self, image: Image, work: Path, cache: Path, jobs: int, reporter: Reporter, lock: int, counting: bool = False):
         self.image = image
+        self.counting = counting
         self.work = work
         self.cache = cache
         self.jobs = jobs
@@ -175,6 +178,10 @@ class Build:
         """Writes a line to the log of the running step."""
         with self._log.open("a") as log:
             log.write(text.rstrip("\n") + "\n")
+
+    def logged(self) -> str:
+        """What the running step has logged so far."""
+        return self._log.read_text(errors="replace")
 
     def command(self, *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
         """Runs a program with its output in the step's log; fails the step when it fails."""

@@ -51,6 +51,9 @@ pub struct Manifest {
     pub guest_sha256: String,
     /// sha256 over the tree that was read into memory while initialising.
     pub home_sha256: String,
+    /// Functions of CPython and of the C shim that are in the profile the guest was optimised by, and have changed since it was made.
+    #[serde(default)]
+    pub profile_changed: Vec<String>,
     /// A native CPython of the same version, with NumPy where the image has it, for comparisons.
     pub native_python: PathBuf,
     /// Seconds that each step of the build took when it last ran.

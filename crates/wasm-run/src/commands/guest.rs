@@ -105,6 +105,13 @@ fn print(out: &mut impl Write, info: &ImageInfo) -> io::Result<()> {
     facts.extend(info.manifest.image_sha256.iter().map(|hash| ("sha256", hash.clone())));
     facts.push(("linked sha256", info.manifest.guest_sha256.clone()));
     facts.push(("home sha256", info.manifest.home_sha256.clone()));
+    let changed = &info.manifest.profile_changed;
+    if !changed.is_empty() {
+        facts.push((
+            "profile",
+            format!("{} functions have changed since it was made: {}", changed.len(), changed.join(", ")),
+        ));
+    }
     for (name, fact) in facts {
         writeln!(out, "{name:14}{fact}")?;
     }
