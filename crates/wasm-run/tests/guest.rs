@@ -19,6 +19,20 @@ fn the_guest_is_described() {
 }
 
 #[test]
+fn the_profile_of_the_guest_is_of_its_sources() {
+    /// Of some thousand functions that were counted.
+    const CHANGED: usize = 40;
+    let folder = Folder::new();
+    let info: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "info", "--json"]).ok().stdout).unwrap();
+    let changed = info["profile_changed"].as_array().expect("a list of functions");
+    assert!(
+        changed.len() <= CHANGED,
+        "make a new profile (wasm-python/training/README.md), {} changed: {changed:?}",
+        changed.len()
+    );
+}
+
+#[test]
 fn a_cache_that_cannot_be_written_is_an_environment_problem() {
     let folder = Folder::with(&[("file", "")]);
     let output =
