@@ -10,6 +10,12 @@
 #define FEWEST_ROWS 16
 /* A program is judged by so many rows: when more than a third of them failed it is not used again. */
 #define ROWS_TO_JUDGE 8192
+/* And by each block, as what kernels do for rows that fail is lost: one of which more than seven eighths failed is lost. The first block,
+ * and the one behind a lost one, is small; behind one that is lost the interpreter has the next rows, behind the second in a row four times
+ * as many, and so on. After so many in a row the program is not used again. */
+#define ROWS_TO_TRY 64
+#define ROWS_TO_REST 256
+#define MOST_LOST 4
 #define KEPT_ROOM ((size_t)256 << 10)
 #define MOST_ROOM ((size_t)16 << 20)
 /* Turns of loops that one block may take, before what is left of it is the interpreter's. */
@@ -193,7 +199,6 @@ static int end_block(vv_function *function, vv_program *program, vv_caller *call
             function->rows_as_columns++;
             continue;
         } else {
-            program->failed++;
             function->rows_interpreted++;
             VV_TRY(vv_compute_row(function, caller, first + i, row));
         }
@@ -209,27 +214,52 @@ static void forget_program(vv_function *function, bool for_good) {
     if (for_good || ++function->lifts >= MOST_LIFTS) Py_CLEAR(function->lifter);
 }
 
-static bool fails_too_often(vv_program *program, int rows) {
+enum verdict { GO_ON, REST, GIVE_UP };
+
+static enum verdict judge_block(vv_program *program, int rows, int failed) {
+    if (rows < FEWEST_ROWS) return GO_ON;
+    program->proven = failed * 8 <= rows * 7;
+    program->lost = program->proven ? 0 : program->lost + 1;
+    return program->proven ? GO_ON : program->lost < MOST_LOST ? REST : GIVE_UP;
+}
+
+static enum verdict judge(vv_program *program, int rows, int failed) {
     program->computed += rows;
-    if (program->computed < ROWS_TO_JUDGE) return false;
-    bool often = program->failed * 3 > program->computed;
-    program->computed = program->failed = 0;
-    return often;
+    program->failed += failed;
+    if (program->computed >= ROWS_TO_JUDGE) {
+        const bool often = program->failed * 3 > program->computed;
+        program->computed = program->failed = 0;
+        if (often) return GIVE_UP;
+    }
+    return judge_block(program, rows, failed);
+}
+
+bool vv_columns_pay(vv_function *function, vv_program *program, int rows, int failed) {
+    if (function->columns_mode != MODE_LAZY) return true;
+    const enum verdict verdict = judge(program, rows, failed);
+    if (verdict == REST) function->rows_before_lifting = (int64_t)ROWS_TO_REST << (2 * (program->lost - 1));
+    if (verdict == GIVE_UP) forget_program(function, true);
+    return verdict == GO_ON;
+}
+
+int vv_columns_block(const vv_function *function, const vv_program *program) {
+    return program->proven || function->columns_mode != MODE_LAZY ? VV_BLOCK : ROWS_TO_TRY;
 }
 
 static int64_t run_rows(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row) {
     vv_program *program = (vv_program *)Py_NewRef(function->program);
-    bool holds = vv_program_holds(program), often = false;
-    if (!holds) forget_program(function, false);
-    while (holds && !often && first < rows && *status == 0) {
-        int count = rows - first < VV_BLOCK ? (int)(rows - first) : VV_BLOCK;
+    bool go_on = vv_columns_hold(function, program);
+    while (go_on && first < rows && *status == 0) {
+        const int most = vv_columns_block(function, program);
+        const int count = rows - first < most ? (int)(rows - first) : most;
+        const int64_t interpreted = function->rows_interpreted;
         run_block(function, program, first, count);
         *status = end_block(function, program, caller, first, count, &first, row);
-        often = function->columns_mode == MODE_LAZY && fails_too_often(program, count);
-        if (*status <= 0 && !often) continue;
-        holds = *status == 0;
-        *status = *status < 0 ? -1 : 0;
-        forget_program(function, often);
+        if (*status == 0) go_on = vv_columns_pay(function, program, count, (int)(function->rows_interpreted - interpreted));
+        if (*status <= 0) continue;
+        forget_program(function, false);
+        go_on = false;
+        *status = 0;
     }
     Py_DECREF(program);
     give_room_back();
@@ -256,15 +286,16 @@ static void lift(vv_function *function) {
 int64_t vv_columns_next(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row) {
     const bool lazy = function->columns_mode == MODE_LAZY;
     if (scratch.taken || function->lifter == NULL || function->lifter == Py_None || (lazy && rows - first < FEWEST_ROWS)) return first;
-    if (function->program == NULL && (function->rows_before_lifting <= 0 || !lazy)) lift(function);
+    if (lazy && function->rows_before_lifting > 0) return first;
+    if (function->program == NULL) lift(function);
     if (function->program == NULL || !make_slots((vv_program *)function->program)) return first;
     return run_rows(function, caller, first, rows, status, row);
 }
 
-int64_t vv_columns_wait(vv_function *function, int64_t first, int64_t rows) {
-    if (function->lifter == NULL || function->lifter == Py_None || function->program != NULL) return rows;
-    int64_t waiting = function->rows_before_lifting > 0 ? function->rows_before_lifting : 1;
-    return rows - first > waiting ? first + waiting : rows;
+int64_t vv_columns_wait(const vv_function *function) {
+    if (function->lifter == NULL || function->lifter == Py_None) return INT64_MAX;
+    if (function->rows_before_lifting > 0) return function->rows_before_lifting;
+    return function->program != NULL ? INT64_MAX : 1;
 }
 
 /* ---- Rows that come another way ---- */
@@ -272,7 +303,8 @@ int64_t vv_columns_wait(vv_function *function, int64_t first, int64_t rows) {
 vv_program *vv_columns_begin(vv_function *function, int64_t rows) {
     const bool lazy = function->columns_mode == MODE_LAZY;
     if (scratch.taken || function->lifter == NULL || function->lifter == Py_None || (lazy && rows < FEWEST_ROWS)) return NULL;
-    if (function->program == NULL && (function->rows_before_lifting <= 0 || !lazy)) lift(function);
+    if (lazy && function->rows_before_lifting > 0) return NULL;
+    if (function->program == NULL) lift(function);
     vv_program *program = (vv_program *)function->program;
     if (program == NULL || !vv_columns_hold(function, program) || !make_slots(program)) return NULL;
     scratch.taken = true;
@@ -289,13 +321,6 @@ const void *vv_columns_slot(int16_t slot) { return scratch.places[slot]; }
 bool vv_columns_hold(vv_function *function, const vv_program *program) {
     if (vv_program_holds(program)) return true;
     if (function->program == (const PyObject *)program) forget_program(function, false);
-    return false;
-}
-
-bool vv_columns_pay(vv_function *function, vv_program *program, int rows, int failed) {
-    program->failed += failed;
-    if (function->columns_mode != MODE_LAZY || !fails_too_often(program, rows)) return true;
-    forget_program(function, true);
     return false;
 }
 

@@ -103,6 +103,8 @@ struct vv_program {
     PyObject *guards;
     uintptr_t instrumentation;
     int64_t computed, failed; /* rows, since they were last judged */
+    bool proven;              /* the last block was worth it: the next one is a whole one */
+    int lost;                 /* blocks in a row that were not */
 };
 
 extern PyTypeObject vv_program_type;
@@ -131,7 +133,9 @@ const uint8_t *vv_columns_run(const vv_function *function, const vv_program *pro
 const void *vv_columns_slot(int16_t slot);
 /* Whether what the program took for granted still is, after a row that the interpreter computed. */
 bool vv_columns_hold(vv_function *function, const vv_program *program);
-/* Whether the program is worth going on with, after a block of which so many rows were the interpreter's. */
+/* The most rows that the next block may have. */
+int vv_columns_block(const vv_function *function, const vv_program *program);
+/* Whether the program is worth going on with now, after a block of which so many rows were the interpreter's. */
 bool vv_columns_pay(vv_function *function, vv_program *program, int rows, int failed);
 void vv_columns_end(vv_program *program);
 /* Whether the interpreter is to compute all rows as well. */

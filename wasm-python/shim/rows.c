@@ -50,7 +50,7 @@ int vv_rows_invoke(vv_function *function, int64_t rows, int64_t *row) {
     int64_t i = 0;
     while (i < rows && status == 0) {
         i = vv_columns_next(function, &caller, i, rows, &status, row);
-        int64_t first = i, stop = vv_columns_wait(function, i, rows);
+        const int64_t first = i, wait = vv_columns_wait(function), stop = rows - i > wait ? i + wait : rows;
         for (; i < stop && status == 0; i++) {
             if (compute_row(function, caller.direct, caller.arguments + 1, i) == 0) continue;
             status = row_failed(function, i);

@@ -337,7 +337,7 @@ typedef struct {
     int columns_mode;   /* columns.c: lazy, forced, shadow */
     int lifts;
     int64_t rows_to_wait;        /* that are interpreted before the function is lifted, which takes about as long as half of them do */
-    int64_t rows_before_lifting; /* those that are left of them */
+    int64_t rows_before_lifting; /* those that are left of them; and of those that a program rests for (columns.c) */
     int64_t rows_as_columns, rows_interpreted; /* of functions that are called once a row */
     int64_t programs_dropped;    /* because what they took for granted changed, or too many rows were the interpreter's */
 } vv_function;
@@ -379,8 +379,8 @@ int vv_compute_row(vv_function *function, vv_caller *caller, int64_t i, int64_t 
 
 /* Computes rows as columns, when the function is lifted: the first row that is left, for the interpreter. */
 int64_t vv_columns_next(vv_function *function, vv_caller *caller, int64_t first, int64_t rows, int *status, int64_t *row);
-/* Up to which row the interpreter goes before that is to be tried again. */
-int64_t vv_columns_wait(vv_function *function, int64_t first, int64_t rows);
+/* How many rows the interpreter computes before that is to be tried again. */
+int64_t vv_columns_wait(const vv_function *function);
 
 /* arrays.c: the rows of a batch that a function of columns is called with, and what was read of them already. */
 typedef struct {

@@ -268,6 +268,23 @@ def test_a_program_that_fails_is_switched_off(guest):
     assert not hasattr(function, "lifter")
 
 
+def test_a_program_that_fails_for_a_while_is_tried_again(guest):
+    """Few of the rows that it fails for are tried, and it is not given up."""
+    guest.load(UPPER)
+    *_, function, _ = run("fn", [pa.array(["é"] * 4300 + ["e"] * 20000)], "")
+    assert function.programs_dropped == 0
+    assert function.rows_as_columns > 18000
+    guest.load(UPPER)
+    *_, function, _ = run("fn", [pa.array((["e"] * 7 + ["é"] * 2) * 5000)], "")
+    assert function.rows_as_columns > 7 * (45000 - function.rows_to_wait) // 9 - 10
+
+
+def test_a_program_of_which_few_rows_are_left_is_not_worth_it(guest):
+    guest.load(UPPER)
+    *_, function, _ = run("fn", [pa.array((["é"] * 9 + ["e"]) * 2000)], "")
+    assert function.rows_interpreted > 19500 and function.programs_dropped == 1
+
+
 def test_switched_off(guest):
     guest.load("from vivarium import udf\n@udf(columns=False)\ndef fn(x: int) -> int:\n    return x + 1\n")
     *_, function, candidate = run("fn", [pa.array(range(9000))], "force")

@@ -143,16 +143,10 @@ bool rows_suit(const vv_function *function, const rows_field *from, const rows_f
     return right;
 }
 
-/* How many rows are the interpreter's, when there is no program now. */
-static int64_t rows_to_wait(const vv_function *function) {
-    bool some_day = function->lifter != NULL && function->lifter != Py_None && function->program == NULL;
-    return !some_day ? INT64_MAX : function->rows_before_lifting > 0 ? function->rows_before_lifting : 1;
-}
-
 int rows_as_columns(rows_loop *loop, vv_function *function, int64_t *wait) {
     vv_program *program = vv_columns_begin(function, count_rows(loop->in));
     if (program == NULL) {
-        *wait = rows_to_wait(function);
+        *wait = vv_columns_wait(function);
         return 0;
     }
     row_block *block = makes(program, loop->to) ? new_block(loop, function, program) : NULL;
@@ -164,7 +158,7 @@ int rows_as_columns(rows_loop *loop, vv_function *function, int64_t *wait) {
         *wait = 1;
         if (block->rows == 0) break;
         status = write_block(block, &go_on);
-        if (!go_on) *wait = rows_to_wait(function);
+        if (!go_on) *wait = vv_columns_wait(function);
     }
     free_block(block);
     vv_columns_end(program);

@@ -146,6 +146,7 @@ static int texts_that_are_some(const block_column *column, int rows) {
 
 void rows_read_block(row_block *block) {
     const uint8_t *at = block->loop->in->at, *end = block->loop->in->end;
+    const int most = vv_columns_block(block->function, block->program);
     block->rows = 0;
     block->text_size = 0;
     block->starts[0] = at;
@@ -154,7 +155,7 @@ void rows_read_block(row_block *block) {
         block->columns[k].values.offsets[0] = 0;
         memset(block->columns[k].validity, 0xFF, sizeof block->columns[k].validity);
     }
-    while (block->rows < VV_BLOCK && at < end && read_row(block, block->rows, &at, end)) block->starts[++block->rows] = at;
+    while (block->rows < most && at < end && read_row(block, block->rows, &at, end)) block->starts[++block->rows] = at;
     for (Py_ssize_t k = 0; k < block->n_columns; k++)
         if (block->from[k].kind == ROWS_TEXT) block->rows = texts_that_are_some(&block->columns[k], block->rows);
     for (Py_ssize_t k = 0; k < block->n_columns; k++) {
