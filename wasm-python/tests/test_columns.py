@@ -456,6 +456,26 @@ def test_a_return_out_of_a_loop_ends_the_call_that_it_is_in():
     assert column_runs.compare(function, columns) is None
 
 
+TURNS = {
+    "values that change places": "    while b > 0:\n        a, b = b, a % b\n    return f'{a} {b}'",
+    "values that go round": "    c, n = 7, 0\n    while n < b:\n        a, b, c = b - 1, c, a\n        n += 2\n    return f'{a} {b} {c} {n}'",
+    "one value for two variables": "    c = 0\n    while a > b:\n        a = c = a // 2 - 1\n        b += c % 3 + 1\n    return f'{a} {b} {c}'",
+    "a value that no turn changes": "    c, n = a, 0\n    while n < b:\n        a = c\n        n = n + 3\n        c = n\n    return f'{a} {b} {c} {n}'",
+    "text": "    t, u, n = '', s, 0\n    while n < b:\n        t, u = u + 'x', t\n        n += 3\n    return t + u",
+    "a loop in a loop": "    n = 0\n    for i in range(b % 5):\n        a, b = b, a\n        for j in range(i):\n            a, n = n, a + j\n            if n > 40: break\n    return f'{a} {b} {n}'",
+    "a turn that fails": "    n = 10\n    while n:\n        a, b = b, a // (b - 3)\n        n -= 1\n    return f'{a} {b}'",
+}
+
+
+@pytest.mark.parametrize("what", TURNS)
+def test_what_turns_of_loops_do_to_variables(what):
+    """A turn's values become those of the next one, whatever became of the former ones."""
+    head = "@udf(input_types=['int64', 'int64', 'string'], result_type='string')\ndef fn(a, b, s):\n"
+    r = column_programs.random.Random(what)
+    columns = [[r.randrange(-5, 60) for _ in range(900)] for _ in range(2)]
+    assert column_runs.compare(Written("fn", "\n" + head + TURNS[what] + "\n", ["int64", "int64", "string"]), [*columns, [r.choice(["é", "ab", ""]) for _ in range(900)]]) is None
+
+
 class DamagedCode(types.SimpleNamespace):
     __hash__ = object.__hash__
 

@@ -57,10 +57,10 @@ static inline void divide(int64_t u, int64_t v, int64_t *quotient, int64_t *rest
         VV_OPERANDS(int64_t);                                                \
         int64_t *restrict to = block->slots[op->to];                         \
         const uint8_t *mask = vv_mask(op, block);                            \
-        VV_EACH_SLOWLY(int64_t, int64_t quotient = 0; int64_t rest = 0;      \
+        VV_EACH_UNROLLED(int64_t, int64_t quotient = 0; int64_t rest = 0;    \
             if (undivided(u, v)) { VV_FAIL_IF(i, true); }                    \
             else divide(u, v, &quotient, &rest);                             \
-            to[i] = taken;)                                                  \
+            to[i] = taken;);                                                 \
     }
 
 DIVISION(int_floordiv, quotient)

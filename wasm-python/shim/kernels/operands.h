@@ -18,6 +18,14 @@
         else VV_VECTOR for VV_ROWS(i) { const T u = x[i], v = y[i]; __VA_ARGS__ }                                \
     } while (0)
 
+/* The same, a few rows at a time, for what does not become vector instructions. */
+#define VV_EACH_UNROLLED(T, ...)                                                                                 \
+    do {                                                                                                         \
+        if (y == NULL) VV_UNROLL for VV_ROWS(i) { const T u = x[i], v = constant; __VA_ARGS__ }                  \
+        else if (x == NULL) VV_UNROLL for VV_ROWS(i) { const T u = constant, v = y[i]; __VA_ARGS__ }             \
+        else VV_UNROLL for VV_ROWS(i) { const T u = x[i], v = y[i]; __VA_ARGS__ }                                \
+    } while (0)
+
 /* The same, one row at a time. */
 #define VV_EACH_SLOWLY(T, ...)                                                                                   \
     for VV_ROWS(i) { const T u = x != NULL ? x[i] : constant, v = y != NULL ? y[i] : constant; __VA_ARGS__ }

@@ -16,7 +16,8 @@ ROWS = "rows"
 
 _SLOTS = {BOOL: "b", TEXT: "t", BYTES: "t", ROWS: "n"}
 _KINDS = {"b": 0, "w": 1, "t": 2, "d": 3}
-"""Of slots that loops move values between: by number, shim/kernels/loops.c."""
+_ANEW = 4
+"""Of slots that loops move values between: by number, and what is added where each turn computes the value anew: shim/kernels/loops.c."""
 
 _FORMS = {"b": "bool", "w": "number", "t": "text", "d": "decimal"}
 _LOOKS = ("load_int64", "load_float64")
@@ -255,13 +256,19 @@ class Emitter:
         slot[-1] = -1
         return slot, "".join(kinds)
 
+    def _computed_anew(self, loop):
+        """Registers that an op of the body writes in each turn, before anything reads them, and that are carried to one place."""
+        written = {register for op in self.code[loop.start : loop.end] for register in op.writes()}
+        carried = [register for register, _ in loop.carried]
+        return {register for register in written.difference(to for _, to in loop.entering) if carried.count(register) == 1}
+
     def _described(self, loop, slot):
-        def values(pairs):
-            return [n for a, b in pairs for n in (slot[a], slot[b], _KINDS[slot_kind(self.types[a])])]
+        def values(pairs, anew=frozenset()):
+            return [n for a, b in pairs for n in (slot[a], slot[b], _KINDS[slot_kind(self.types[a])] + _ANEW * (a in anew))]
 
         words = [slot[loop.numbers], slot[loop.running], slot[loop.again], slot[loop.failed]]
         words += [len(loop.entering), len(loop.carried), len(loop.exits), loop.start]
-        words += values(loop.entering) + values(loop.carried)
+        words += values(loop.entering) + values(loop.carried, self._computed_anew(loop))
         for gone, outside, pairs in loop.exits:
             words += [slot[gone], slot[outside], len(pairs), *values(pairs)]
         return self.numbers("i", *words)
