@@ -95,7 +95,7 @@ struct vv_program {
     size_t slots_size;
     char kind;     /* of results, as vivarium._lift names it: 0 when all are None */
     int16_t value, value_mask, null_mask; /* null_mask: -1: no row; -2: all */
-    int16_t *fields; /* of a struct's: the slot of each field's value and of the rows where it is None, or -1 */
+    int16_t *fields; /* of a struct's: the slot of each field's value and of the rows where it is None, or -1; results.c says in which order */
     Py_ssize_t n_fields;
     vv_output *outputs; /* of a program that makes rows of values, which has no result besides */
     Py_ssize_t n_outputs;

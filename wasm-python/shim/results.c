@@ -110,37 +110,77 @@ static bool store_values(vv_builder *builder, const void *slot, int start, int r
     }
 }
 
+/* ---- Structs ----
+ *
+ * A program has two slots for each field, of the values and of the rows where it is None: fields of a struct that is a field come behind it,
+ * whose own slot of values says nothing. */
+
+/* Where in the program's fields one is that comes next. */
+typedef struct {
+    const vv_program *program;
+    void *const *slots;
+    Py_ssize_t next;
+} fields;
+
+static const uint8_t *none_of(const fields *from, Py_ssize_t field) {
+    const int16_t slot = from->program->fields[2 * field + 1];
+    return slot < 0 ? NULL : from->slots[slot];
+}
+
+static const void *values_of(const fields *from, Py_ssize_t field) { return from->slots[from->program->fields[2 * field]]; }
+
+/* How many fields a value of the type has, those of its own fields included. */
+static Py_ssize_t count_fields(const vv_type *type) {
+    Py_ssize_t count = 0;
+    if (type->kind == VV_STRUCT)
+        for (Py_ssize_t k = 0; k < type->n_children; k++) count += 1 + count_fields(&type->children[k]);
+    return count;
+}
+
+static bool store_fields(vv_builder *builder, fields *from, int start, int rows);
+
+/* Values of a field that is a struct or not, all of them there. */
+static bool store_there(vv_builder *field, fields *from, Py_ssize_t own, int start, int rows) {
+    return field->type->kind == VV_STRUCT ? store_fields(field, from, start, rows) : store_values(field, values_of(from, own), start, rows);
+}
+
 /* The field's values, of which some may be None. */
-static bool store_field(vv_builder *field, const void *slot, const uint8_t *none, int start, int rows) {
+static bool store_field(vv_builder *field, fields *from, int start, int rows) {
+    const Py_ssize_t own = from->next++, inside = from->next;
+    const uint8_t *none = none_of(from, own);
     if (field->capacity - field->length < rows && vv_builder_grow(field, rows) < 0) {
         PyErr_Clear();
         return false;
     }
-    if (none == NULL) return store_values(field, slot, start, rows);
+    if (none == NULL) return store_there(field, from, own, start, rows);
     for (int i = start; i < start + rows; i++) {
+        from->next = inside;
         if (!none[i]) {
-            if (!store_values(field, slot, i, 1)) return false;
+            if (!store_there(field, from, own, i, 1)) return false;
         } else if (!field->type->nullable || vv_append_null(field) < 0) {
             PyErr_Clear();
             return false;
         }
     }
+    from->next = inside + count_fields(field->type);
     return true;
 }
 
-static const uint8_t *none_of(const vv_program *program, void *const *slots, Py_ssize_t field) {
-    return program->fields[2 * field + 1] < 0 ? NULL : slots[program->fields[2 * field + 1]];
+static bool store_fields(vv_builder *builder, fields *from, int start, int rows) {
+    for (Py_ssize_t k = 0; k < builder->type->n_children; k++)
+        if (!store_field(&builder->children[k], from, start, rows)) return false;
+    builder->length += rows;
+    return true;
 }
 
 bool vv_store(vv_builder *builder, const vv_program *program, void *const *slots, int start, int rows) {
     if (builder->capacity - builder->length < rows) return false;
     if (builder->type->kind != VV_STRUCT) return store_values(builder, slots[program->value], start, rows);
-    bool stored = builder->type->n_children == program->n_fields;
-    for (Py_ssize_t k = 0; stored && k < program->n_fields; k++)
-        stored = store_field(&builder->children[k], slots[program->fields[2 * k]], none_of(program, slots, k), start, rows);
-    if (stored) builder->length += rows;
-    else for (Py_ssize_t k = 0; k < program->n_fields; k++) vv_builder_truncate(&builder->children[k], builder->length);
-    return stored;
+    fields from = {program, slots, 0};
+    const int64_t length = builder->length;
+    if (count_fields(builder->type) == program->n_fields && store_fields(builder, &from, start, rows)) return true;
+    vv_builder_truncate(builder, length); /* and all fields of it */
+    return false;
 }
 
 /* ---- The same? ---- */
@@ -151,16 +191,24 @@ static bool store_alone(const vv_type *type, const void *slot, int i, uint64_t s
     return is_text(&one) || store_values(&one, slot, i, 1);
 }
 
-static bool fits(const vv_type *type, const void *slot, const uint8_t *none, int i) {
-    uint64_t stored[2] = {0, 0};
-    return none != NULL && none[i] ? type->nullable : store_alone(type, slot, i, stored);
+static bool fields_fit(const vv_type *type, fields *from, int i) {
+    bool all = true;
+    for (Py_ssize_t k = 0; k < type->n_children; k++) {
+        const vv_type *field = &type->children[k];
+        const Py_ssize_t own = from->next++, inside = from->next;
+        const uint8_t *none = none_of(from, own);
+        if (none != NULL && none[i]) all = all && field->nullable;
+        else if (field->kind == VV_STRUCT) all = fields_fit(field, from, i) && all;
+        else all = all && store_alone(field, values_of(from, own), i, (uint64_t[2]){0, 0});
+        from->next = inside + count_fields(field);
+    }
+    return all;
 }
 
 bool vv_fits(const vv_builder *builder, const vv_program *program, void *const *slots, int i) {
-    if (builder->type->kind != VV_STRUCT) return fits(builder->type, slots[program->value], NULL, i);
-    for (Py_ssize_t k = 0; k < program->n_fields; k++)
-        if (!fits(&builder->type->children[k], slots[program->fields[2 * k]], none_of(program, slots, k), i)) return false;
-    return true;
+    if (builder->type->kind != VV_STRUCT) return store_alone(builder->type, slots[program->value], i, (uint64_t[2]){0, 0});
+    fields from = {program, slots, 0};
+    return fields_fit(builder->type, &from, i);
 }
 
 static double as_double(const vv_type *type, const void *value) {
@@ -189,14 +237,23 @@ static bool same_value(const vv_builder *builder, int64_t row, const void *slot,
     return memcmp(stored, other, (size_t)type->width) == 0 || (isnan(as_double(type, stored)) && isnan(as_double(type, other)));
 }
 
+static bool same_fields(const vv_builder *builder, int64_t row, fields *from, int i) {
+    for (Py_ssize_t k = 0; k < builder->type->n_children; k++) {
+        const vv_builder *field = &builder->children[k];
+        const Py_ssize_t own = from->next++, inside = from->next;
+        const uint8_t *none = none_of(from, own);
+        const bool null = field->null_count > 0 && !vv_bit(field->validity.data, row), ours = none != NULL && none[i];
+        if (null != ours) return false;
+        if (!null && field->type->kind == VV_STRUCT && !same_fields(field, row, from, i)) return false;
+        if (!null && field->type->kind != VV_STRUCT && !same_value(field, row, values_of(from, own), i)) return false;
+        from->next = inside + count_fields(field->type);
+    }
+    return true;
+}
+
 bool vv_same_result(const vv_builder *builder, const vv_program *program, void *const *slots, int i) {
     const int64_t row = builder->length - 1;
     if (builder->type->kind != VV_STRUCT) return same_value(builder, row, slots[program->value], i);
-    for (Py_ssize_t k = 0; k < program->n_fields; k++) {
-        const vv_builder *field = &builder->children[k];
-        const uint8_t *none = none_of(program, slots, k);
-        const bool null = field->null_count > 0 && !vv_bit(field->validity.data, row), ours = none != NULL && none[i];
-        if (null != ours || (!null && !same_value(field, row, slots[program->fields[2 * k]], i))) return false;
-    }
-    return true;
+    fields from = {program, slots, 0};
+    return same_fields(builder, row, &from, i);
 }

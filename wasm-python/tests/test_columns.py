@@ -148,8 +148,63 @@ OPERATIONS = [
     ("max(D1.values()) + len(D1.keys())", "s", "f"), ("D1.keys()[0]", "s", "s"), ("list(D3.values()) == [10, -20, a]", "i", "b"), ("D3.values() == [a]", "i", "b"), ("1 if D1.items() else 2", "s", "i"),
     *((f"'|'.join(a.{way}[{part}])", "s", "s") for way in ("split()", "split(',')", "split('A')", "rsplit(' ', 2)") for part in ("1:", ":2", ":-1", "-2:", "1:-1", "2:1", ":", "0:9", "-3:-1")), ("a.split()[1:][0]", "s", "s"), ("len(a.split('A')[1:])", "s", "i"), ("a.split()[b:]", "si", "s"),
     ("{'A': 1, 'é': 2}.get(a, b)", "si", "i"), ("{'A': 1, 'é': 2}[a]", "s", "i"), ("{'A': 1, 'x': 2.5}.get(a)", "s", "f"), ("a in {'A': 1, 'AIR': 2}", "s", "b"), ("{1: 'a', 2: 'b'}.get(a, 'c')", "i", "s"), ("{1: 'a', 2: 'b'}[a]", "i", "s"), ("a in {1: 'a', 5: b}", "is", "b"), ("{}.get(a, 1)", "s", "i"), ("{'A': b}.get(a, 1)", "si", "i"),
-    ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
+    *((f"(a).{way}()", "i", "i") for way in ("bit_length", "bit_count")), ("math.isqrt(a)", "i", "i"), ("math.lcm(a, b)", "ii", "i"), ("math.hypot(a, b)", "ff", "f"), ("math.hypot(a, b, c)", "ffi", "f"), ("math.hypot(a)", "f", "f"),
+    ("math.dist((a, b), (c, 1.5))", "fff", "f"), ("math.dist([a, 0.0, b], [b, a, c])", "fff", "f"), ("math.dist((a,), (b,))", "ff", "f"), ("math.dist((a, b), (0.0, -1))", "ff", "f"), ("math.hypot(a * 1e-300, b * 1e-300)", "ff", "f"), ("math.hypot(a, a)", "f", "f"),
+    *((f"sum({item} for x in a{test})", "y", "i") for item in ("x", "x * 3") for test in ("", " if x > 64")), ("sum(a)", "y", "i"), ("max(a)", "y", "i"), ("sum(k * x for k, x in enumerate(reversed(a)))", "y", "i"), ("a[0] if a else -1", "y", "i"),
+    *((f"{k!r}.join(filter({test}, {way}))", "s", "s") for k in ("", "-") for test in ("str.isdigit", "None", "str.isupper", "len", "lambda c: c > 'A'") for way in ("a", "a.split()", "reversed(a)")), ("sum(map(int, filter(str.isdigit, a)))", "s", "i"),
+    *((f"{k!r}.join(sorted({way}{order}))", "s", "s") for k in ("", ", ") for way in ("a.split()", "a.split('A')", "set(a.split())", "set(a.split(','))", "re.findall('[A-Za-z]', a)") for order in ("", ", reverse=True")), ("sorted(a.split())[0]", "s", "s"), ("sorted(set(a.split()))[-1]", "s", "s"),
+    *((f"len(set({way}))", "s", "i") for way in ("a.split()", "a.split('a')", "a.split(',')", "a")), ("a in set(b.split())", "ss", "b"), ("1 if set(a.split()) else 2", "s", "i"), ("str(set(a.split()))[:1]", "s", "s"), ("len(sorted(' '.join((a * 16 + ' ') * 16 for k in (1, 2)).split(' ')))", "s", "i"),
+    *((f"sorted({way})[{k}]", kind * 3, kind) for kind in "ifs" for way in ("[a, b, c]", "(a, b, c)", "(c, a, a, b), reverse=True") for k in (0, 1, -1)), ("sorted([a, b, 3])[1]", "ii", "i"), ("sorted([a, 'é', b])[1]", "ss", "s"), ("sorted([a, b])[0]", "if", "f"), ("sorted((a, b), key=abs)[0]", "ii", "i"),
+    *((f"'|'.join(re.findall({pattern!r}, a))", "s", "s") for pattern in ("[A-Z]+", "[0-9]", "(A)(I)?", "(A)I?", "(A)?I", "x*", "a|A|é", r"\w+", "(?<=A)[A-Z]", "A(?=I)", "A(?!I)", "(?<!A)I", "(?<!^)[A-Z]")), ("len(re.findall('A', a))", "s", "i"), ("re.findall('[A-Z]', a)[1]", "s", "s"),
+    *((f"re.sub({pattern!r}, {by!r}, a)", "s", "s") for pattern, by in ((r"(\d)(\d)?", r"<\1\2>"), ("([A-Z])", r"_\1"), ("(?P<x>A)", r"\g<x>\g<x>\g<0>"), ("A", r"\n"), ("A", r"\\"), ("(A)|(I)", r"\2é\1"), ("A", r"\1"), ("A", "é"), (r"\d(?=\d{2})", "*"), ("(?<=A)I", r"\g<0>-"), ("a(?=.*b)", "x"), ("(?=A)", "x"))),
+    *((f"'-'.join({x} + {y})", "ss", "s") for x in ("a.split()", "[a]", "a.split('A')") for y in ("b.split()", "[b, 'é']", "[]", "['0', '0']")), ("(a.split('.') + ['0', '0'])[1]", "s", "s"), ("len(a.split() + [b])", "ss", "i"), ("([a] + [b, 3])[0]", "si", "s"), ("(a.split() + [b])[0]", "si", "s"),
+    *((f"int(a) {then}", "s", "i") for then in ("% 97", "% 10**9", "& 7", "% -3", "// 7")), *((f"int({way}) % 97", "s", "i") for way in ("''.join(c for c in a if c.isdigit())", "(a + a + a + a)", "''.join(str(int(c, 36)) for c in a)", "a * 700")), ("int(a) % 7 + int(a)", "s", "i"), ("int(a, 36) % 7", "s", "i"), *((f"int(a, {base})", "s", "i") for base in (3, 7, 35, 36, 37, 1)),
+    *((f"datetime.datetime.fromtimestamp(a, {zone})", kind, "z") for kind in "if" for zone in ("UTC", "tz=UTC", "BERLIN", "tz=datetime.timezone(timedelta(hours=5))")), ("datetime.datetime.fromtimestamp(a / 1000, tz=UTC)", "i", "z"), ("datetime.datetime.fromtimestamp(a % 4000000000, UTC).isoformat()", "i", "s"), ("datetime.datetime.fromtimestamp(a * 1e-3, UTC)", "f", "z"),
+    *((f"a.{way}", kind, "i") for kind in "Z" for way in ("year", "month", "day", "hour", "minute", "second", "microsecond", "weekday()", "toordinal()", "fold")), *((f"a.astimezone({zone}).{way}", kind, "i") for kind in "zZ" for zone in ("BERLIN", "UTC", "ZoneInfo('Australia/Lord_Howe')") for way in ("hour", "minute", "day")),
+    *(("a", kind, other) for kind in "zZ" for other in "zZ"), *((f"a.astimezone({zone})", kind, "Z") for kind in "zZ" for zone in ("ZoneInfo('Asia/Kolkata')", "datetime.timezone.utc", "datetime.timezone(timedelta(hours=-11, minutes=-30))", "BERLIN")), ("a.astimezone()", "z", "z"), ("a.astimezone(None)", "z", "z"), ("a.astimezone(BERLIN)", "t", "z"),
+    *((f"{way}", "Z", "s") for way in ("a.isoformat()", "a.isoformat(' ')", "str(a)", "f'{a}'", "f'{a:%Y-%m-%d %H}'", "a.strftime('%d.%m.%Y %H:%M %A')", "a.strftime('%z')", "a.tzname()", "a.isoformat(timespec='hours')")), ("a.utcoffset()", "Z", "w"), ("a.timestamp()", "Z", "f"), ("a.date()", "Z", "d"), ("a.time()", "Z", "c"), ("a.replace(tzinfo=None)", "Z", "t"),
+    *((f"a.astimezone({zone}).replace(tzinfo=None)", "z", "t") for zone in ("BERLIN", "ZoneInfo('America/St_Johns')", "ZoneInfo('Pacific/Apia')", "ZoneInfo('UTC')", "ZoneInfo('Africa/Casablanca')", "ZoneInfo('Etc/GMT-14')", "ZoneInfo('none')")), ("a.replace(tzinfo=None, hour=0)", "Z", "t"), ("a.replace(hour=0)", "Z", "z"), ("a.isocalendar()[1]", "Z", "i"),
+    *((f"a.replace(tzinfo={zone}).astimezone(UTC)", "t", "z") for zone in ("BERLIN", "ZoneInfo('America/New_York')", "ZoneInfo('Asia/Tokyo')", "ZoneInfo('Pacific/Apia')", "datetime.timezone(timedelta(hours=2))")), ("a.replace(tzinfo=BERLIN).hour", "t", "i"), ("a.replace(tzinfo=BERLIN).isoformat()", "t", "s"), ("a.replace(tzinfo=BERLIN, minute=30)", "t", "z"),
+    ("a.astimezone(BERLIN).replace(tzinfo=None).replace(tzinfo=BERLIN).timestamp()", "z", "f"), *((f"a {op} b", kinds, "b") for op in COMPARISONS for kinds in ("Zz", "ZZ", "zZ", "Zt")), ("a - b", "Zz", "w"), ("a + DAY", "Z", "Z"), ("a or b", "ZZ", "Z"), ("a if b else None", "Zb", "Z"), ("a is None", "Z", "b"), ("max(a, b)", "ZZ", "Z"), ("a > EPOCH", "Z", "b"), ("datetime.timezone(a)", "w", "s"),
+    *((f"a.{way}", "si", "s") for way in ("ljust(b % 40 - 9)", "rjust(b % 30, '.')", "ljust(b % 9, 'é')", "rjust(b % 9, 'ab')", "zfill(b % 9)")), *(("' '.join(%r.%s)" % ("a b a", way), "s", "s") for way in ("split()", "split('a')", "rsplit(' ', 1)", "partition('b')")), ("'x y z'.split()[len(a) % 3]", "s", "s"),
+    ("a in 'A AIR é'.split()", "s", "b"), ("a.encode()", "s", "y"), ("a + b", "yy", "y"), ("a + b'x'", "y", "y"), ("len(a)", "y", "i"), ("a.decode()", "y", "s"), ("a.hex()", "y", "s"),
 ]
+
+NESTED = "struct<a: int64, b: struct<c: string, d: struct<e: float, f: int8>, g: bool>, h: date32[day]>"
+NESTED_RESULTS = [
+    "a",
+    "a if a['a'] else None",
+    "{'a': a['a'], 'b': a['b'], 'h': None}",
+    "{'a': b, 'h': a['h'], 'b': {'c': c, 'g': b > 3, 'd': {'f': b, 'e': b / 2}}}",
+    "{'a': b, 'h': a['h'], 'b': {'c': c, 'g': b > 3, 'd': {'f': b, 'e': b / 2} if b % 2 else None} if b % 3 else None}",
+    "(b, (c.upper(), None, True), a['h'])",
+    "(b, (c, (b / 7, b), None) if b > 10 else a['b'], a['h'])",
+    "(b, {'c': c, 'd': (0.5, 1), 'g': False, 'x': 1}, None)",
+    "(b, c, None)",
+    "(b, {'c': c, 'd': None} if b else None, None)",
+    "POINT(b, INNER(c, None, b > 0), None)",
+]
+
+
+@pytest.mark.parametrize("expression", NESTED_RESULTS)
+def test_structs_in_results_of_structs(expression):
+    """Fields of fields, of which each may be None, and values that do not fit."""
+    head = "import typing\nclass INNER(typing.NamedTuple):\n    c: str\n    d: object\n    g: bool\nclass POINT(typing.NamedTuple):\n    a: int\n    b: object\n    h: object\n"
+    types = [NESTED, "int64", "string"]
+    source = f"{head}@udf(input_types={types!r}, result_type={NESTED!r})\ndef fn(a, b, c):\n    if b is None or c is None:\n        return None\n    return {expression}\n"
+    r = column_programs.random.Random(expression)
+
+    def some(make):
+        return None if r.random() < 0.15 else make()
+
+    def inner():
+        number = {"e": some(lambda: r.choice([0.5, -0.0, 1e30])), "f": some(lambda: r.randint(-128, 127))}
+        return {"c": some(lambda: r.choice(["", "é", "abc"])), "d": some(lambda: number), "g": some(lambda: r.random() < 0.5)}
+
+    rows = [{"a": some(lambda: r.randint(-2, 2)), "b": some(inner), "h": some(lambda: r.randint(-10, 10))} for _ in range(600)]
+    numbers = [some(lambda: r.choice([r.randint(-5, 20), 100, 200, 2**40])) for _ in range(600)]
+    assert column_runs.compare(Written("fn", "\n" + source, types), [rows, numbers, [some(lambda: r.choice(["A", "é"])) for _ in range(600)]]) is None
+
 
 MOMENT_TEXTS = ["2024-02-29", "2023-02-29", "1999-12-31 23:59:59", "2024-01-02T03:04:05", "2024-01-02 03:04:05.678", "2024-01-02x03:04:05.678901", "0001-01-01"]
 MOMENT_TEXTS += ["0000-01-01", "2024-01-32", "2024-1-2", "20240102", "2024-W01-1", "2024-01-02 03:04", "2024-01-02 24:00:00", "2024-01-02 03:60:00", "2024-01-02 03:04:60"]

@@ -7,10 +7,14 @@ from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, Const, Deopt, Frame
 MOST_STATES = 64
 
 
+def _is_storable(type):
+    """Whether results of the type, and of its fields, can be columns."""
+    return all(_is_storable(field.type) for field in type.fields) if is_struct(type) else result_of(type) is not None
+
+
 class Results:
     def check_result(self):
-        types = [field.type for field in self.result.fields] if is_struct(self.result) else [self.result]
-        if not types or any(result_of(type) is None for type in types):
+        if not _is_storable(self.result):
             raise NotLifted(f"results of type {self.result}")
 
     def result_kind(self):
@@ -37,28 +41,40 @@ class Results:
 
     # ---- Structs ----
 
-    def _fields(self, v):
+    def _fields(self, type, v):
         """What a struct's fields become, in order."""
-        names = [field.name for field in self.result.fields]
+        names = [field.name for field in type.fields]
         if isinstance(v, Made) and v.kind == "record" and sorted(v.about) == sorted(names):
             return [v.parts[1 + v.about.index(name)] for name in names]
         if is_object(v) or is_named(v):
-            return self.fields_of_object(v, self.result)
+            return self.fields_of_object(v, type)
         if isinstance(v, Tup) and v.kind is tuple and len(v.items) == len(names):
             return v.items
         raise Deopt("a result of another type than the declared one")
 
     def _struct(self, v, state):
-        """Its fields' values, each with the rows where it is None."""
+        """Its fields' values, each with the rows where it is None; those of a field that is a struct behind it."""
+        return Made("result", (), self._parts_of(self.result, v, state))
+
+    def _parts_of(self, type, v, state):
         parts = []
-        for field, item in zip(self.result.fields, self._fields(v)):
+        for field, item in zip(type.fields, self._fields(type, v)):
             item, none = self._split(item)
             if type_of(item) == NONE:
-                parts += [self.nothing(result_of(field.type)), Const(True)]
-            else:
-                inside = state if none is None else State([], self.m_and(state.mask, none, False))
-                parts += [self._value(field.type, item, inside), Const(False) if none is None else Reg(BOOL, none)]
-        return Made("result", (), parts)
+                parts += self._absent(field.type)
+                continue
+            inside = state if none is None else State([], self.m_and(state.mask, none, False))
+            found = [Const(False)] if is_struct(field.type) else [self._value(field.type, item, inside)]
+            parts += [*found, Const(False) if none is None else Reg(BOOL, none)]
+            if is_struct(field.type):
+                parts += self._parts_of(field.type, item, inside)
+        return parts
+
+    def _absent(self, type):
+        """The parts of a field that is None."""
+        if not is_struct(type):
+            return [self.nothing(result_of(type)), Const(True)]
+        return [Const(False), Const(True), *(part for field in type.fields for part in self._absent(field.type))]
 
     # ---- All of them ----
 
