@@ -67,16 +67,17 @@ class Op:
     def reads(self):
         registers = [self.mask, self.a]
         if self.name not in _FINDS:
-            registers.append(self.b)
-        if self.name not in _FINDS_MORE:
+            registers += (self.b, self.c)
+        elif self.name not in _FINDS_MORE:
             registers.append(self.c)
-        if isinstance(self.constant, Parts):
+        if type(self.constant) is Parts:
             registers += [part[0] for part in self.constant.parts]
         return [register for register in registers if register >= 0]
 
     def writes(self):
-        written = (self.to, self.b if self.name in _FINDS else -1, self.c if self.name in _FINDS_MORE else -1)
-        return [register for register in written if register >= 0]
+        if self.name not in _FINDS:
+            return [self.to] if self.to >= 0 else []
+        return [self.to, self.b, self.c] if self.name in _FINDS_MORE else [self.to, self.b]
 
 
 class Parts:
@@ -228,12 +229,11 @@ class Emitter:
 
     def slots(self, results):
         """(the slot of each register, kinds of slots): registers whose lives do not overlap share one."""
+        reads, writes = [op.reads() for op in self.code], [op.writes() for op in self.code]
         own = set(results)  # those with a slot of their own
         for loop in self.loop_table:
-            own.update(loop.registers())
-            for op in self.code[loop.start : loop.end]:
-                own.update(op.reads() + op.writes())
-        last = {register: k for k, op in enumerate(self.code) for register in op.reads()}
+            own.update(loop.registers(), *reads[loop.start : loop.end], *writes[loop.start : loop.end])
+        last = {register: k for k, registers in enumerate(reads) for register in registers}
         slot, kinds, free = {}, [], {}
 
         def take(register, kind):
@@ -246,9 +246,9 @@ class Emitter:
                 kinds.append(kind)
 
         for k, op in enumerate(self.code):
-            for register in op.writes():
+            for register in writes[k]:
                 take(register, "c" if op.name in _LOOKS else slot_kind(self.types[register]))
-            for register in set(op.reads() + op.writes()):
+            for register in {*reads[k], *writes[k]}:
                 if register not in own and last.get(register, k) == k and register in slot and kinds[slot[register]] != "c":
                     free.setdefault(kinds[slot[register]], []).append(slot[register])
         for register in own:
