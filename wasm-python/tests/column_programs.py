@@ -31,6 +31,7 @@ TYPES = {
     "d": ("date32[day]", "date32[day]", "date64[ms]"),
     "t": ("timestamp[us]", "timestamp[us]", "timestamp[s]", "timestamp[ms]", "timestamp[ns]"),
     "z": ("timestamp[us, tz=UTC]", "timestamp[ms, tz=UTC]"),
+    "Z": ("timestamp[us, tz=Europe/Berlin]", "timestamp[ms, tz=America/New_York]", "timestamp[us, tz=+05:30]"),
     "w": ("duration[us]", "duration[us]", "duration[s]", "duration[ns]"),
     "c": ("time64[us]", "time32[s]", "time32[ms]", "time64[ns]"),
     "y": ("binary", "large_binary"),
@@ -53,6 +54,7 @@ import zlib
 from decimal import Decimal
 from datetime import timedelta
 from math import sqrt as root
+from zoneinfo import ZoneInfo
 from vivarium import udf
 
 D1 = {"AIR": 4.5, "MAIL": 2.25, "a": -1.0, "": 0.0}
@@ -74,6 +76,7 @@ CENT = Decimal("0.01")
 ROUNDED = Decimal("0.005").quantize(CENT)  # its flags can be seen: columns do not set them
 UTC = datetime.timezone.utc
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
 
 def helper(a, b=2):
     if a > b:
@@ -179,6 +182,11 @@ MOMENTS = {
 """Constants by kind."""
 
 
+CAPTURED = ("([A-Z])([a-z]?)", "(?P<x>[0-9]+)(b)?", "(A)(?=I)")
+TEMPLATES = (r"_\1", r"\g<1>\g<1>", r"é\1-\g<0>", r"<\2>")
+"""Patterns with groups, and what matches become."""
+
+
 HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
@@ -200,6 +208,8 @@ def pattern(r, depth=0, bounded=False):
             piece += times
         elif k < 0.38:
             piece = r.choice(["^", "$", r"\b", r"\Z", r"\B"])
+        elif k < 0.42:
+            piece = r.choice(["(?=a)", "(?!A)", "(?<=I)", "(?<!1)", r"(?=\d+[aA])", "(?<=ab|aI)", "(?![^b]{2}$)"])
         else:
             piece = r.choice(atoms) + r.choice(["", "", "", "?", "{2}", "{0,2}?"] if bounded else ["", "", "", "?", "*", "+", "{2}", "{1,3}", "*?", "+?", "{0,2}?"])
         pieces.append(piece)
@@ -291,7 +301,8 @@ class Function:
             choices += [lambda: f"{e('t')}.replace(hour={r.choice(['0', e('i')])}, microsecond=0)", lambda: f"{e('z')}.replace(tzinfo=None)"]
             choices += [lambda: f"datetime.datetime.combine({e('d')}, {e('c')})", lambda: f"datetime.datetime(2024, {e('i')}, 1, {e('i')})"]
         if kind == "z":
-            choices += [lambda: f"{e('t')}.replace(tzinfo=UTC)"]
+            choices += [lambda: f"{e('t')}.replace(tzinfo=UTC)", lambda: f"{self.abroad(e)}.astimezone(UTC)"]
+            choices += [lambda: f"datetime.datetime.fromtimestamp({e(r.choice('if'))}, {r.choice(['', 'tz='])}UTC)"]
         if kind == "w":
             choices += [lambda: f"({e('w')} {r.choice('+-')} {e('w')})", lambda: f"({e('w')} * {e('i')})", lambda: f"({r.choice(['-', 'abs'])}({e('w')}))"]
             choices += [lambda: f"({e(same)} - {e(same)})" for same in "dtz"] + [lambda: f"timedelta(hours={e('i')})", lambda: f"({e('w')} // {e('i')})"]
@@ -363,6 +374,13 @@ class Function:
         records = [name for name, kind in self.vars.items() if kind == "r"]
         return f"{self.r.choice(records)}[{name!r}]" if records else self.const({"a": "i", "b": "f", "c": "s", "d": "D"}[name])
 
+    def abroad(self, e):
+        """A datetime in another zone."""
+        r = self.r
+        zone = r.choice(["BERLIN", "ZoneInfo('America/New_York')", "ZoneInfo('Asia/Tokyo')", "datetime.timezone(timedelta(hours=-3, minutes=-30))"])
+        ways = [lambda: f"{e('z')}.astimezone({zone})", lambda: f"{e('t')}.replace(tzinfo={zone})", lambda: f"datetime.datetime.fromtimestamp({e(r.choice('if'))}, {zone})"]
+        return r.choice(ways)()
+
     def moments_compared(self, e):
         r = self.r
         kind = r.choice("dtzwcyDD")
@@ -416,7 +434,15 @@ class Function:
                 lambda: f"int({r.choice(['max', 'min'])}({e('i')}, {e('f')}))",
                 lambda: f"zlib.{r.choice(['crc32', 'adler32'])}({e('y')})",
                 lambda: f"int(hashlib.{r.choice(HASHES)}({e('y')}).hexdigest(){r.choice(['', '[:8]', '[:16]'])}, 16) {self.divided()}",
-                lambda: f"int({e('s')}, {r.choice(['2', '8', '16'])})",
+                lambda: f"int({e('s')}, {r.choice(['2', '8', '16', '36'])})",
+                lambda: f"int({e('s')}) {self.divided()}",
+                lambda: f"({self.var('i')}).{r.choice(['bit_length', 'bit_count'])}()",
+                lambda: f"math.{r.choice(['isqrt(%s)', 'isqrt(abs(%s))', 'lcm(%s, ' + self.var('i') + ')'])}" % e("i"),
+                lambda: f"sum({r.choice(['x', 'x * k'])} for k, x in enumerate({e('y')}))",
+                lambda: f"len(re.findall({r.choice(['[0-9]+', '[A-Z]', '(a)|b', 'A(?!I)'])!r}, {e('s')}))",
+                lambda: f"len(set({e('s')}.split({r.choice(['', repr(',')])})))",
+                lambda: f"sorted(({e('i')}, {e('i')}, {self.var('i')}))[{r.randrange(3)}]",
+                lambda: f"{self.abroad(e)}.{r.choice(['hour', 'day', 'minute', 'weekday()'])}",
                 lambda: f"int.from_bytes({e('y')}{r.choice(['', '[:8]', '[-3:]'])}, {r.choice(['big', 'little'])!r}) {self.divided()}",
                 lambda: f"{e('y')}[{r.choice(['0', '-1', self.var('i')])}]",
             ]
@@ -489,6 +515,9 @@ class Function:
                 lambda: f"({e('w')} / {e('w')})",
                 lambda: f"{e('z')}.timestamp()",
                 lambda: f"float({e('D')})",
+                lambda: f"math.hypot({e('f')}, {e('f')}{r.choice(['', ', ' + self.var('f')])})",
+                lambda: f"math.dist(({e('f')}, {e('f')}), ({self.var('f')}, {self.const('f')}))",
+                lambda: f"sorted([{e('f')}, {e('f')}, {self.var('f')}]{r.choice(['', ', reverse=True'])})[{r.randrange(3)}]",
             ]
         )()
 
@@ -517,6 +546,13 @@ class Function:
                 lambda: f"('%.3f' % {e('f')})",
                 lambda: f"'{r.choice(['{}{}', '{} é {}.', '<{}|{}>'])}'.format({e(r.choice('sifb'))}, {e(r.choice('si'))})",
                 lambda: f"T1[{e('i')}]",
+                lambda: f"{self.joiner()}.join(sorted({r.choice(['set({})', '{}', '[*{}]'][:2]).format(e('s') + '.split()')}{r.choice(['', ', reverse=True'])}))",
+                lambda: f"{self.joiner()}.join(filter({r.choice(['str.isdigit', 'str.isalpha', 'None', 'str.strip'])}, {self.iterable()}))",
+                lambda: f"{self.joiner()}.join(re.findall({r.choice(['[a-z]+', '([A-Z])[a-z]?', '(?<=A).', '1(2)?'])!r}, {e('s')}))",
+                lambda: f"re.sub({r.choice(CAPTURED)!r}, {r.choice(TEMPLATES)!r}, {e('s')})",
+                lambda: f"{self.joiner()}.join({e('s')}.split(',') + [{e('s')}, 'x'])",
+                lambda: f"min({e('s')}, {self.const('s')})",
+                lambda: f"{self.abroad(e)}.{r.choice(['isoformat()', 'strftime(chr(37) + chr(72))', '__str__()'])}",
                 lambda: f"str(D5.get({e('s')}, {r.choice(['0', repr('no')])}))",
                 lambda: f"{e('s')}[{self.var('i')}:{self.var('i')}]",
                 lambda: f"({self.const('s')} * {r.choice(['2', '0', self.rest()])})",

@@ -38,7 +38,7 @@ def test_generated_functions(first):
 
 
 NUMBERS = {"i": ("int64", "int8", "uint32", "uint64"), "f": ("double", "float"), "b": ("bool",), "s": ("string", "large_string")}
-NUMBERS |= {kind: column_programs.TYPES[kind] for kind in "dtzwcyDr"}
+NUMBERS |= {kind: column_programs.TYPES[kind] for kind in "dtzZwcyDr"}
 COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 OPERATIONS = [
     *((f"a {op} b", "ii", "f" if op == "/" else "i") for op in ("+", "-", "*", "/", "//", "%", "&", "|", "^", "<<", ">>")),
@@ -269,6 +269,8 @@ DOCUMENTS += [' { "a" : 2 , "b" : { "c" : [ ] } } ', '{"a": 1} x', "", "null", "
 DOCUMENTS += ['{"a": ' + "[" * 40 + "]" * 40 + "}", '{"a": {"b": {"c": "deep"}}, "b": 3}', "{}", '{"b": null}', '{"a": 999999999999999, "b": {"c": 0.000000000000001}}', '{"x": {"a": 5}}', None]
 ASKED = [("json.loads(a)['a']", kind) for kind in "ifsb"] + [("json.loads(a).get('a')", "i"), ("json.loads(a).get('a', 5)", "f"), ("json.loads(a)['b']['c']", "f"), ("json.loads(a)['b'].get('c')", "s")]
 ASKED += [("json.loads(a).get('b').get('c', 'none')", "s"), ("json.loads(a)", "i"), ("json.loads(a)['a'] + 1", "f"), ("str(json.loads(a)['a'])", "s"), ("json.loads(a)['a'] is None", "b")]
+ASKED += [("json.loads(a).get('b', {}).get('c')", "s"), ("json.loads(a).get('b', {}).get('c', 'none')", "s"), ("json.loads(a).get('a', {}).get('b', {}).get('c', 0)", "i"), ("json.loads(a).get('b', {})['c']", "s")]
+ASKED += [("json.loads(a)['b'].get('c', {}).get('d', 1)", "i"), ("(d := json.loads(a).get('b', {})).get('c', 1)", "i"), ("1 if json.loads(a).get('b', {}) else 2", "i"), ("json.loads(a).get('b', {'c': 1}).get('c')", "i")]
 ASKED += [("f'{json.loads(a)[chr(97)]}'", "s"), ("json.loads(a)['a'].upper()", "s"), ("json.loads(a)['a'] or 3", "i"), ("json.loads(a)['a']['b']['c']", "s"), ("'a' in json.loads(a)", "b")]
 ASKED += [("(d := json.loads(a))['a'] if len(a) % 2 else d['b']['c']", "i"), ("(json.loads(a)['a'], len(a))[1]", "i"), ("7 if (d := json.loads(a).get('a', 1)) else len(a)", "i"), ("len(a) if (json.loads(a),) else 2", "i")]
 
@@ -316,8 +318,11 @@ def test_lifting_waits_for_rows(guest):
     assert function.rows_as_columns == 0  # batches of few rows are not worth it
 
 
+UPPER = "from vivarium import udf\n@udf\ndef fn(x: str) -> str:\n    return x.upper()\n"
+
+
 def test_a_program_that_fails_is_switched_off(guest):
-    guest.load("from vivarium import udf\n@udf\ndef fn(x: str) -> str:\n    return x.upper()\n")
+    guest.load(UPPER)
     *_, function, _ = run("fn", [pa.array(["é"] * 50000)], "")
     assert function.rows_as_columns == 0
     assert not hasattr(function, "lifter")

@@ -1,7 +1,7 @@
 /* Ints of any size as they are written: digits of a text, or bytes. What they are when they fit into 64 bits, and what is left of them
  * when they are divided, which always does.
  *
- * extra: the base of the digits, 2, 8 or 16; 256: bytes, the most significant first; -256: the least significant first. */
+ * extra: the base of the digits, 2 to 36; 256: bytes, the most significant first; -256: the least significant first. */
 #include "../columns.h"
 
 static inline uint32_t digit_of(uint8_t byte) {
@@ -14,13 +14,16 @@ static inline uint32_t digit_at(vv_text text, uint32_t k, int32_t base) {
     return base == 256 ? text.at[k] : base == -256 ? text.at[text.size - 1 - k] : digit_of(text.at[k]);
 }
 
+/* Where it takes time that grows with the square of their number, Python may be asked to refuse more digits than this. */
+#define MOST_DIGITS 640
+
 /* Fails what is not digits alone: signs, blanks, underscores and prefixes are the interpreter's, and it raises. */
 void vv_k_digits_check(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a];
     const uint8_t *mask = vv_mask(op, block);
     for VV_ROWS(i) {
         if (!VV_ACTIVE(i)) continue;
-        bool all = x[i].size > 0;
+        bool all = x[i].size > 0 && ((op->extra & (op->extra - 1)) == 0 || x[i].size <= MOST_DIGITS);
         for (uint32_t k = 0; all && k < x[i].size; k++) all = digit_of(x[i].at[k]) < (uint32_t)op->extra;
         if (!all) block->fail[i] = 1;
     }

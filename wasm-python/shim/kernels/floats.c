@@ -249,3 +249,57 @@ void vv_k_float_atan2(const vv_op *op, vv_block *block) {
         else to[i] = atan2(y[i], x[i]);
     }
 }
+
+/* ---- math.hypot() and math.dist() ---- */
+
+/* The sum of two numbers of which the first is not the smaller one, and what is lost of it. */
+static inline double add_exactly(double large, double small, double *lost) {
+    const double sum = large + small;
+    *lost = small - (sum - large);
+    return sum;
+}
+
+/* The length of a vector of numbers that are not negative, with the largest: in CPython's order of operations, since the last bit of the
+ * result depends on it. Squares of what was scaled to below one are added to a one, with what is lost of products and sums beside them; the
+ * root is corrected once. */
+static double length(const double *numbers, int count, double largest) {
+    int exponent;
+    frexp(largest, &exponent);
+    const double scale = ldexp(1.0, -exponent);
+    double sum = 1.0, lost, of_products = 0.0, of_sums = 0.0;
+    for (int k = 0; k < count; k++) {
+        const double scaled = numbers[k] * scale, square = scaled * scaled;
+        sum = add_exactly(sum, square, &lost);
+        of_products += fma(scaled, scaled, -square);
+        of_sums += lost;
+    }
+    const double root = sqrt(sum - 1.0 + (of_products + of_sums)), square = -root * root;
+    sum = add_exactly(sum, square, &lost);
+    of_products += fma(-root, root, -square);
+    of_sums += lost;
+    return (root + (sum - 1.0 + (of_products + of_sums)) / (2.0 * root)) / scale;
+}
+
+#define MOST_DIMENSIONS 8
+
+/* In the program's data, as int32, three words each: the slot of a number, and two that say nothing. extra: how many there are. What is
+ * not finite, or smaller than a normal number, is the interpreter's. */
+void vv_k_float_length(const vv_op *op, vv_block *block) {
+    const int32_t *parts = (const int32_t *)(block->program->data + op->constant);
+    const int count = op->extra < MOST_DIMENSIONS ? op->extra : MOST_DIMENSIONS;
+    double *to = block->slots[op->to], numbers[MOST_DIMENSIONS];
+    const uint8_t *mask = vv_mask(op, block);
+    for VV_ROWS(i) {
+        double largest = 0.0;
+        bool known = true;
+        to[i] = 0.0;
+        if (!VV_ACTIVE(i)) continue;
+        for (int k = 0; k < count; k++) {
+            numbers[k] = fabs(((const double *)block->slots[parts[3 * k]])[i]);
+            known = known && isfinite(numbers[k]);
+            if (numbers[k] > largest) largest = numbers[k];
+        }
+        if (!known || (largest != 0.0 && largest < 1e-300)) block->fail[i] = 1;
+        else if (largest != 0.0) to[i] = length(numbers, count, largest);
+    }
+}

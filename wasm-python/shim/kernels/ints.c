@@ -1,6 +1,8 @@
 /* Ints of 64 bits. Whatever leaves them is the interpreter's. */
 #include "operands.h"
 
+#include <math.h>
+
 /* First for the whole block whether anything went wrong, which vectors do; only then which rows. `wrong` is negative where the result is
  * not the exact one. */
 #define CHECKED(name, expression, wrong)                                     \
@@ -169,5 +171,30 @@ void vv_k_int_gcd(const vv_op *op, vv_block *block) {
         }
         to[i] = (int64_t)u;
         VV_FAIL_IF(i, u > INT64_MAX);
+    }
+}
+
+/* extra: 0: bit_length(), 1: bit_count(), both of the size alone. */
+void vv_k_int_bits(const vv_op *op, vv_block *block) {
+    const int64_t *x = block->slots[op->a];
+    int64_t *to = block->slots[op->to];
+    VV_UNROLL for VV_ROWS(i) {
+        const uint64_t size = x[i] < 0 ? 0 - (uint64_t)x[i] : (uint64_t)x[i];
+        to[i] = op->extra != 0 ? __builtin_popcountll(size) : size == 0 ? 0 : 64 - __builtin_clzll(size);
+    }
+}
+
+/* math.isqrt(): the double's root is at most one off. */
+void vv_k_int_sqrt(const vv_op *op, vv_block *block) {
+    const int64_t *x = block->slots[op->a];
+    int64_t *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    for VV_ROWS(i) {
+        const uint64_t square = x[i] < 0 ? 0 : (uint64_t)x[i];
+        uint64_t root = (uint64_t)sqrt((double)square);
+        while (root * root > square) root--;
+        while ((root + 1) * (root + 1) <= square) root++;
+        to[i] = (int64_t)root;
+        VV_FAIL_IF(i, x[i] < 0);
     }
 }

@@ -21,7 +21,7 @@ typedef struct {
     const uint8_t *at, *end;
     const uint8_t *data;   /* of the program */
     const uint32_t *keys;  /* (offset, size) each */
-    uint32_t n_keys;
+    uint32_t n_keys, optional; /* how many of the last keys may be missing */
     found value;
 } input;
 
@@ -121,7 +121,7 @@ static bool take_value(input *in, uint32_t wanted, int depth, found *value) {
     const bool inside = wanted < in->n_keys; /* there are keys left: only an object has a value for them */
     if (in->at == in->end || depth > DEEPEST) return false;
     if (take(in, '{')) {
-        *value = (found){.kind = !inside ? A_CONTAINER : wanted == in->n_keys - 1 ? MISSING : UNKNOWN};
+        *value = (found){.kind = !inside ? A_CONTAINER : in->n_keys - wanted <= in->optional ? MISSING : UNKNOWN};
         return take_object(in, inside ? wanted : UINT32_MAX, depth, value);
     }
     if (*in->at == '[') {
@@ -147,7 +147,7 @@ static bool take_value(input *in, uint32_t wanted, int depth, found *value) {
     return taken;
 }
 
-/* The value of a row: kinds in `to`, numbers in b, texts in c. extra: whether it may be missing. In the data: the number of keys, and
+/* The value of a row: kinds in `to`, numbers in b, texts in c. extra: how many of the last keys may be missing. In the data: the number of keys, and
  * (offset, size) of each. */
 void vv_k_json_find(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a];
@@ -162,12 +162,12 @@ void vv_k_json_find(const vv_op *op, vv_block *block) {
         numbers[i] = 0;
         texts[i] = VV_EMPTY;
         if (!VV_ACTIVE(i)) continue;
-        input in = {.at = x[i].at, .end = x[i].at + x[i].size, .data = data, .keys = keys + 1, .n_keys = keys[0]};
+        input in = {.at = x[i].at, .end = x[i].at + x[i].size, .data = data, .keys = keys + 1, .n_keys = keys[0], .optional = (uint32_t)op->extra};
         found value = {.kind = UNKNOWN};
         skip_blanks(&in);
         const bool taken = take_value(&in, 0, 0, &value);
         skip_blanks(&in);
-        if (!taken || in.at != in.end || value.kind == UNKNOWN || (value.kind == MISSING && !op->extra)) {
+        if (!taken || in.at != in.end || value.kind == UNKNOWN) {
             block->fail[i] = 1;
             continue;
         }

@@ -123,3 +123,63 @@ void vv_k_parts_slice(const vv_op *op, vv_block *block) {
         if (stop > start) to[i] = (vv_text){x[i].at + start, stop - start};
     }
 }
+
+#define MOST_SORTED 256
+
+/* By code points, which is by bytes of UTF-8. */
+static int compare_texts(vv_text a, vv_text b) {
+    const int order = memcmp(a.at, b.at, a.size < b.size ? a.size : b.size);
+    return order != 0 ? order : a.size < b.size ? -1 : a.size > b.size;
+}
+
+/* Puts a part at its place among so many that are in order. */
+static void insert(vv_text *sorted, int count, vv_text part) {
+    int low = 0, high = count;
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (compare_texts(sorted[middle], part) <= 0) low = middle + 1;
+        else high = middle;
+    }
+    memmove(sorted + low + 1, sorted + low, (size_t)(count - low) * sizeof *sorted);
+    sorted[low] = part;
+}
+
+/* The parts in order; how many there are, or -1: too many. */
+static int sort(vv_text parts, vv_text *sorted) {
+    int count = 0;
+    for (uint32_t start = 0; start < parts.size;) {
+        const uint8_t *end = memchr(parts.at + start, END, parts.size - start);
+        const uint32_t size = end == NULL ? parts.size - start : (uint32_t)(end - (parts.at + start));
+        if (count == MOST_SORTED) return -1;
+        insert(sorted, count++, (vv_text){parts.at + start, size});
+        start += size + 1;
+    }
+    return count;
+}
+
+/* sorted(a) of a list, or set(a). extra: 1: the largest first; 2: each once. */
+void vv_k_parts_sort(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to], sorted[MOST_SORTED];
+    const uint8_t *mask = vv_mask(op, block);
+    block->ascii[op->to] = 0;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i) || x[i].size == 0) continue;
+        const int count = sort(x[i], sorted);
+        uint8_t *start = count < 0 ? NULL : vv_room(x[i].size), *end = start;
+        if (start == NULL) {
+            block->fail[i] = 1;
+            continue;
+        }
+        for (int k = 0; k < count; k++) {
+            const vv_text part = sorted[op->extra == 1 ? count - 1 - k : k];
+            if (op->extra == 2 && k > 0 && compare_texts(part, sorted[k - 1]) == 0) continue;
+            vv_put(end, part.at, part.size);
+            end += part.size;
+            *end++ = END;
+        }
+        vv_room_used(end);
+        to[i] = (vv_text){start, (uint32_t)(end - start)};
+    }
+}

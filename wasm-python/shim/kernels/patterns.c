@@ -6,14 +6,16 @@
  */
 #include "../columns.h"
 
-enum { MATCH, ONE, GREEDY, LAZY, SPLIT, JUMP, MARK, AT };
-/* ONE: set. GREEDY, LAZY: set, least, most or -1. SPLIT: tried first, tried then. JUMP: to. MARK: number. AT: place. */
+enum { MATCH, ONE, GREEDY, LAZY, SPLIT, JUMP, MARK, AT, LOOK, LOOKED };
+/* ONE: set. GREEDY, LAZY: set, least, most or -1. SPLIT: tried first, tried then. JUMP: to. MARK: number. AT: place. LOOK: what is behind
+ * its LOOKED, whether there has to be a match of what is between them, how far back it starts. */
 
 enum { START, END, LINE_END, BOUNDARY, NO_BOUNDARY };
 
 #define MOST_STEPS 20000
 #define MOST_MARKS 64
 #define MOST_FRAMES 512
+#define MOST_LOOKS 3 /* within each other */
 
 typedef struct {
     int32_t n_marks, n_instructions, first, sets;
@@ -62,11 +64,10 @@ static bool is_at(vv_text text, int32_t at, int32_t place) {
     return (before != behind) == (place == BOUNDARY);
 }
 
-/* From one place on. */
-static outcome match_at(matcher *m, int32_t at) {
+/* From one place on, by the instructions from pc on. */
+static outcome match_at(matcher *m, int32_t pc, int32_t at, int looks) {
     frame frames[MOST_FRAMES];
     int n_frames = 0;
-    int32_t pc = 0;
     const int32_t size = (int32_t)m->text.size;
     const uint8_t *bytes = m->text.at;
     for (;;) {
@@ -104,6 +105,15 @@ static outcome match_at(matcher *m, int32_t at) {
             pc = now->a;
             break;
         case JUMP: pc = now->a; break;
+        case LOOKED: return FOUND;
+        case LOOK: {
+            if (looks == MOST_LOOKS) return UNKNOWN;
+            const outcome there = at < now->c ? NONE : match_at(m, pc + 1, at - now->c, looks + 1);
+            if (there == UNKNOWN) return UNKNOWN;
+            fits = (there == FOUND) == (now->b != 0);
+            pc = now->a;
+            break;
+        }
         case MARK:
             frames[n_frames++] = (frame){FORMER_MARK, now->a, m->marks[now->a], 0};
             m->marks[now->a] = at;
@@ -149,7 +159,7 @@ static outcome match(matcher *m, int32_t from, bool anywhere) {
         }
         for (int32_t k = 0; k < m->about->n_marks; k++) m->marks[k] = -1;
         m->marks[0] = start;
-        outcome found = match_at(m, start);
+        outcome found = match_at(m, 0, start, 0);
         if (found != NONE || !anywhere) return found;
         if (--m->steps < 0) return UNKNOWN;
     }
@@ -222,37 +232,113 @@ void vv_k_pattern_mark(const vv_op *op, vv_block *block) {
     for VV_ROWS(i) to[i] = VV_ACTIVE(i) ? mark_of(kept[i], op->extra) : -1;
 }
 
-static bool substitute(matcher *m, vv_text by, uint8_t **end, const uint8_t *limit) {
+/* What a match becomes, piece by piece: a group's text, or a constant one. */
+typedef struct {
+    int32_t group; /* or -1 */
+    uint32_t offset, size;
+} piece;
+
+typedef struct {
+    const piece *pieces;
+    int32_t count, groups; /* pieces, and those of them that are groups */
+    size_t size;           /* of the constant ones */
+    bool ascii;
+} template;
+
+static template template_of(const vv_program *program, int32_t offset) {
+    template by = {.pieces = (const piece *)(program->data + offset + 4), .ascii = true};
+    memcpy(&by.count, program->data + offset, 4);
+    for (int32_t k = 0; k < by.count; k++) {
+        by.groups += by.pieces[k].group >= 0;
+        by.size += by.pieces[k].size;
+        by.ascii = by.ascii && vv_is_ascii((vv_text){program->data + by.pieces[k].offset, by.pieces[k].size});
+    }
+    return by;
+}
+
+static bool put(uint8_t **end, const uint8_t *limit, const uint8_t *from, size_t size) {
+    if ((size_t)(limit - *end) < size) return false;
+    memcpy(*end, from, size);
+    *end += size;
+    return true;
+}
+
+/* A group that took no part in the match is empty. */
+static bool put_match(const matcher *m, const uint8_t *data, const template *by, uint8_t **end, const uint8_t *limit) {
+    bool room = true;
+    for (int32_t k = 0; room && k < by->count; k++) {
+        const piece *next = &by->pieces[k];
+        const int32_t *marks = m->marks + (next->group < 0 ? 0 : 2 * next->group);
+        if (next->group < 0) room = put(end, limit, data + next->offset, next->size);
+        else if (marks[0] >= 0 && marks[1] >= marks[0]) room = put(end, limit, m->text.at + marks[0], (size_t)(marks[1] - marks[0]));
+    }
+    return room;
+}
+
+static bool substitute(matcher *m, const uint8_t *data, const template *by, uint8_t **end, const uint8_t *limit) {
     int32_t from = 0;
     for (;;) {
         outcome found = match(m, from, true);
         if (found == UNKNOWN) return false;
         const int32_t stop = found == FOUND ? m->marks[0] : (int32_t)m->text.size;
-        if ((size_t)(limit - *end) < (size_t)(stop - from) + by.size) return false;
-        memcpy(*end, m->text.at + from, (size_t)(stop - from));
-        *end += stop - from;
+        if (!put(end, limit, m->text.at + from, (size_t)(stop - from))) return false;
         if (found == NONE) return true;
-        memcpy(*end, by.at, by.size);
-        *end += by.size;
+        if (!put_match(m, data, by, end, limit)) return false;
         from = m->marks[1];
     }
 }
 
-/* Each match, of which none is empty, replaced by a text. extra: the offset in the data of its size, an int32, behind which it lies. */
+/* Each match, of which none is empty, replaced by a template. extra: its offset in the data: the number of its pieces, an int32, and those. */
 void vv_k_pattern_replace(const vv_op *op, vv_block *block) {
     const vv_text *x = block->slots[op->a];
-    vv_text *to = block->slots[op->to], by = {block->program->data + op->extra + 4, 0};
-    const uint8_t *mask = vv_mask(op, block);
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block), *data = block->program->data;
     matcher m = matcher_of(block->program, op->constant);
-    memcpy(&by.size, block->program->data + op->extra, 4);
-    block->ascii[op->to] = vv_is_ascii(by);
+    const template by = template_of(block->program, op->extra);
+    const size_t most_of_byte = by.size + (by.groups > 1 ? (size_t)by.groups : 1);
+    block->ascii[op->to] = by.ascii;
     for VV_ROWS(i) {
         to[i] = VV_EMPTY;
         if (!VV_ACTIVE(i)) continue;
         const bool large = x[i].size > 100000 || by.size > 1000;
-        const size_t most = large ? 0 : (size_t)x[i].size * (by.size > 1 ? by.size : 1) + 1;
+        const size_t most = large ? 0 : (size_t)x[i].size * most_of_byte + 1;
         uint8_t *start = set_text(&m, x[i], block->ascii[op->a]) && most > 0 ? vv_room(most) : NULL, *end = start;
-        if (start == NULL || !substitute(&m, by, &end, start + most)) block->fail[i] = 1;
+        if (start == NULL || !substitute(&m, data, &by, &end, start + most)) block->fail[i] = 1;
+        if (start == NULL) continue;
+        vv_room_used(end);
+        if (!block->fail[i]) to[i] = (vv_text){start, (uint32_t)(end - start)};
+    }
+}
+
+/* What behind each part of a list is: parts.c. */
+#define PART_END 0xFF
+
+/* All matches, of which none is empty, as a list. */
+static bool list_matches(matcher *m, int32_t group, uint8_t **end, const uint8_t *limit) {
+    for (int32_t from = 0;; from = m->marks[1]) {
+        const outcome found = match(m, from, true);
+        if (found != FOUND) return found == NONE;
+        const int32_t *marks = m->marks + 2 * group;
+        const bool part = marks[0] >= 0 && marks[1] >= marks[0];
+        if (part && !put(end, limit, m->text.at + marks[0], (size_t)(marks[1] - marks[0]))) return false;
+        if (*end == limit) return false;
+        *(*end)++ = PART_END;
+    }
+}
+
+/* findall(). extra: the group of which the texts are; one that took no part in its match is empty. */
+void vv_k_pattern_all(const vv_op *op, vv_block *block) {
+    const vv_text *x = block->slots[op->a];
+    vv_text *to = block->slots[op->to];
+    const uint8_t *mask = vv_mask(op, block);
+    matcher m = matcher_of(block->program, op->constant);
+    block->ascii[op->to] = 0;
+    for VV_ROWS(i) {
+        to[i] = VV_EMPTY;
+        if (!VV_ACTIVE(i)) continue;
+        const size_t most = 2 * (size_t)x[i].size + 1;
+        uint8_t *start = set_text(&m, x[i], block->ascii[op->a]) ? vv_room(most) : NULL, *end = start;
+        if (start == NULL || !list_matches(&m, op->extra, &end, start + most)) block->fail[i] = 1;
         if (start == NULL) continue;
         vv_room_used(end);
         if (!block->fail[i]) to[i] = (vv_text){start, (uint32_t)(end - start)};

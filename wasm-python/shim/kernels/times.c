@@ -15,6 +15,32 @@ void vv_k_int_within(const vv_op *op, vv_block *block) {
     for VV_ROWS(i) VV_FAIL_IF(i, (x[i] < low) | (x[i] > high));
 }
 
+/* A number and the offset of the interval that it is in. In the program's data, as int64: how many intervals there are, where each one
+ * starts and where the last one ends, and the offsets. What is in none, or in one whose offset is the smallest int64, is the interpreter's. */
+void vv_k_number_shift(const vv_op *op, vv_block *block) {
+    const int64_t *x = block->slots[op->a], *table = (const int64_t *)(block->program->data + op->constant);
+    const int64_t count = table[0], *starts = table + 1, *offsets = starts + count + 1;
+    int64_t *to = block->slots[op->to], k = 0; /* the interval of the row before, which is that of most */
+    const uint8_t *mask = vv_mask(op, block);
+    for VV_ROWS(i) {
+        to[i] = 0;
+        if (x[i] < starts[0] || x[i] >= starts[count]) {
+            VV_FAIL_IF(i, true);
+            continue;
+        }
+        if (x[i] < starts[k] || x[i] >= starts[k + 1]) {
+            int64_t high = count;
+            for (k = 0; high - k > 1;) {
+                const int64_t middle = k + (high - k) / 2;
+                if (starts[middle] <= x[i]) k = middle;
+                else high = middle;
+            }
+        }
+        VV_FAIL_IF(i, offsets[k] == INT64_MIN);
+        to[i] = offsets[k] == INT64_MIN ? 0 : x[i] + offsets[k];
+    }
+}
+
 /* Rows that do not count may have any number: those of no date become one. */
 static inline int64_t a_day(int64_t day) { return day < VV_FIRST_DAY || day > VV_LAST_DAY ? 0 : day; }
 

@@ -91,7 +91,7 @@ class Binary:
     def based_int(self, text, base, state):
         """int(text, base)"""
         base = base.v if isinstance(base, Const) else None
-        if type(base) is not int or base not in (2, 8, 16):
+        if type(base) is not int or not 2 <= base <= 36:
             raise Deopt("int() of such a base")
         source = self.as_reg(text)
         self.emit("digits_check", mask=self.m_reg(state.mask), a=source, extra=base)
@@ -105,10 +105,21 @@ class Binary:
 
     def rest_of_whole(self, op, x, y, state):
         """x % y and x & y of an int that was made of digits or bytes and of a constant; None for others."""
-        if not isinstance(x, Reg) or x.id not in self.whole or not isinstance(y, Const) or type(y.v) is not int:
+        if not isinstance(x, Reg) or not isinstance(y, Const) or type(y.v) is not int:
             return None
         modulus = y.v if op == "%" else y.v + 1 if op == "&" and y.v & (y.v + 1) == 0 else 0
-        if not 0 < modulus <= 1 << 55:
+        if not 0 < modulus <= 1 << 55 or (x.id not in self.whole and not self._is_divided_alone(x.id, state)):
             return None
         source, base = self.whole[x.id]
         return Reg(NUMBER, self.emit("digits_mod", NUMBER, source, mask=self.m_reg(state.mask), extra=base, constant=modulus))
+
+    def _is_divided_alone(self, register, state):
+        """Whether it is int(text), divided where it was made: then its digits are enough, however many there are, and what is more than
+        digits is left to the interpreter here, so that the int itself need not be made where nothing else reads it."""
+        text, mask = self.decimals.get(register, (None, None))
+        if text is None or mask != self.m_reg(state.mask):
+            return False
+        self.emit("digits_check", mask=mask, a=text, extra=10)
+        self.whole[register] = text, 10
+        self.replaceable.add(register)
+        return True

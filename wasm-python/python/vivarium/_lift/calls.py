@@ -6,13 +6,13 @@ import math
 import re
 import types
 
-from vivarium._lift.bytecode import DEEPEST, VARIADIC
+from vivarium._lift.bytecode import DEEPEST, OLDER, VARIADIC
 from vivarium._lift.digests import is_digest
 from vivarium._lift.documents import is_document
-from vivarium._lift.emit import check_number, float_bits
+from vivarium._lift.emit import Parts, check_number, float_bits
 from vivarium._lift.generators import takes
 from vivarium._lift.patterns import FUNCTIONS, is_match
-from vivarium._lift.sequences import is_iterator, is_list, is_parts
+from vivarium._lift.sequences import is_iterator, is_list, is_parts, is_set
 from vivarium._lift.structs import is_record
 from vivarium._lift.times import CLASSES, MOMENTS
 from vivarium._lift.values import (
@@ -41,6 +41,7 @@ from vivarium._lift.values import (
     is_plain,
     type_of,
 )
+from vivarium._lift.zones import is_abroad
 
 FLOAT_FUNCTIONS = {
     function: number
@@ -72,11 +73,14 @@ _CLASSES = {NUMBER: int, FLOAT: float, TEXT: str, BOOL: bool, BYTES: bytes}
 _BUILTIN_CLASSES = (int, float, str, bool, complex, bytes, bytearray, tuple, list, dict, set, frozenset, object, type(None))
 
 _BASES = {hex: 16, oct: 8, bin: 2}
+_OF_BITS = ("bit_length", "bit_count")
 
 _BINARY_CLASSES = (int, bytes)
 """Whose methods may be called by the class."""
 
 _UNROLLED = 32
+_MOST_DIMENSIONS = 8
+"""Of a vector: shim/kernels/floats.c."""
 
 
 def _builtin(fn):
@@ -119,12 +123,17 @@ class Calls:
             return made
         if type(fn) is type and fn in CLASSES:
             return self.moment_class(fn, arguments, keywords, state)
+        zone = self.zone_made(fn, arguments, keywords)
+        if zone is not None:
+            return zone
         if fn is decimal.Decimal and not keywords:
             return self.new_decimal([self.present(v, state) for v in arguments])
         if type(fn) is types.MethodDescriptorType and fn.__objclass__ is str and arguments and type_of(self.present(arguments[0], state)) == TEXT:
             return self._method(fn.__name__, arguments[0], arguments[1:], keywords, state)
         if len(arguments) == 1 and ((fn is int and set(keywords) == {"base"}) or (fn is enumerate and set(keywords) == {"start"})):
             arguments, keywords = [*arguments, *keywords.values()], {}
+        if fn is sorted and len(arguments) == 1 and set(keywords) == {"reverse"} and isinstance(keywords["reverse"], Const):
+            return self.sorted_items(arguments[0], self.truth(keywords["reverse"], state).v, state)
         if keywords or not _builtin(fn):
             raise Deopt(f"a call of {fn.__name__}() with keywords" if _builtin(fn) else f"a call of a {type(fn).__name__}")
         if fn in (min, max) and len(arguments) == 1 and isinstance(arguments[0], Tup) and len(arguments[0].items) > 1:
@@ -136,6 +145,12 @@ class Calls:
             return self._range(arguments)
         if takes(fn) and arguments and (len(arguments) == 1 or fn not in (min, max)):
             return self.take_all(fn, arguments, state)
+        if fn is filter and len(arguments) == 2:
+            return self.chosen(*arguments, state)
+        if fn is sorted and len(arguments) == 1:
+            return self.sorted_items(arguments[0], False, state)
+        if fn is set and len(arguments) == 1:
+            return self.set_of(arguments[0], state)
         if fn in (enumerate, reversed, zip, map):
             return self._iterator_call(fn, arguments, state)
         return self._builtin_call(fn, [self.present(v, state) for v in arguments], state)
@@ -236,6 +251,8 @@ class Calls:
                 return Const(len(x.items))
             if is_parts(x):
                 return self.length_of(x, state)
+            if is_set(x):
+                return self.length_of(x.parts[0], state)
         if (fn is ord and ts == [TEXT]) or (fn is chr and ts == [NUMBER]):
             return self.character(fn, x, state)
         if fn in _BASES and ts == [NUMBER]:
@@ -248,6 +265,14 @@ class Calls:
             return self.binary("**", *map(self.to_float, arguments), state)
         if fn is math.gcd and ts == [NUMBER, NUMBER]:
             return Reg(NUMBER, self.emit("int_gcd", NUMBER, *map(self.as_reg, arguments), mask=mask))
+        if fn is math.lcm and ts == [NUMBER, NUMBER]:
+            return self._common_multiple(*arguments, state)
+        if fn is math.isqrt and ts == [NUMBER]:
+            return Reg(NUMBER, self.emit("int_sqrt", NUMBER, self.as_reg(x), mask=mask))
+        if fn is math.hypot and count > 1:
+            return self._length(arguments, ts, state)
+        if fn is math.dist and count == 2:
+            return self._distance(*(self.sequence(v, state) for v in arguments), state)
         if fn is divmod and count == 2:
             return Tup([self.binary("//", *arguments, state), self.binary("%", *arguments, state)])
         if fn is abs and ts == [NUMBER]:
@@ -283,6 +308,29 @@ class Calls:
             y, x = (self.as_reg(self.to_float(v)) for v in arguments)
             return Reg(FLOAT, self.emit("float_atan2", FLOAT, y, x, mask=mask))
         raise Deopt(f"{fn.__name__}() of such values")
+
+    def _common_multiple(self, x, y, state):
+        """math.lcm(); of two zeros there is nothing to divide by: those rows are the interpreter's."""
+        common = Reg(NUMBER, self.emit("int_gcd", NUMBER, self.as_reg(x), self.as_reg(y), mask=self.m_reg(state.mask)))
+        product = self.binary("*", self.binary("//", x, common, state), y, state)
+        return Reg(NUMBER, self.emit("int_abs", NUMBER, self.as_reg(product), mask=self.m_reg(state.mask)))
+
+    def _length(self, values, ts, state):
+        """math.hypot(). Until 3.11 the last bit came about in another way."""
+        if OLDER or len(values) > _MOST_DIMENSIONS or not all(t in (NUMBER, FLOAT, BOOL) for t in ts):
+            raise Deopt("hypot() of such values")
+        parts = Parts([(self.as_reg(self.to_float(v)), 0, 0) for v in values])
+        register = self.emit("float_length", FLOAT, mask=self.m_reg(state.mask), extra=len(values), constant=parts, memo=False)
+        return Reg(FLOAT, register)
+
+    def _distance(self, p, q, state):
+        if not all(isinstance(v, Tup) and v.kind in (tuple, list, Kept) for v in (p, q)) or len(p.items) != len(q.items):
+            raise Deopt("dist() of such values")
+        pairs = list(zip(p.items, q.items))
+        if len(pairs) < 2 or not all(type_of(v) in (NUMBER, FLOAT, BOOL) for pair in pairs for v in pair):
+            raise Deopt("dist() of such values")
+        differences = [self.binary("-", self.to_float(v), self.to_float(w), state) for v, w in pairs]
+        return self._length(differences, [FLOAT] * len(pairs), state)
 
     def _of_decimals(self, fn, arguments, state):
         if fn in (max, min):
@@ -350,7 +398,10 @@ class Calls:
             return self.truth(x, state)
         if t == TEXT:
             to, name = (NUMBER, "text_to_int") if fn is int else (FLOAT, "text_to_float")
-            return Reg(to, self.emit(name, to, x.id, mask=mask))
+            register = self.emit(name, to, x.id, mask=mask)
+            if fn is int:
+                self.decimals[register] = x.id, mask
+            return Reg(to, register)
         if t not in (NUMBER, FLOAT, BOOL):
             raise Deopt(f"{fn.__name__}() of such a value")
         if fn is float:
@@ -383,6 +434,8 @@ class Calls:
             return self.moment_class_method(name, v.v, arguments, keywords, state)
         if exponent_of(type_of(v)) is not None:
             return self.decimal_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
+        if is_abroad(type_of(v)):
+            return self.abroad_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if type_of(v) in MOMENTS:
             return self.moment_method(name, v, [self.present(argument, state) for argument in arguments], keywords, state)
         if type_of(v) == BYTES:
@@ -393,6 +446,8 @@ class Calls:
             return self.text_method(name, v, arguments, state, keywords)
         if keywords:
             raise Deopt(f"{name}() with keywords")
+        if isinstance(v, Reg) and v.t == NUMBER and name in _OF_BITS and not arguments:
+            return Reg(NUMBER, self.emit("int_bits", NUMBER, v.id, extra=_OF_BITS.index(name)))
         if isinstance(v, Const) and type(v.v) is dict:
             return self.dict_method(name, v.v, arguments, state)
         raise Deopt(f"{name}() of such a value")

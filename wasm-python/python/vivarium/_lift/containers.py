@@ -5,7 +5,7 @@ from vivarium._lift.documents import is_document
 from vivarium._lift.emit import check_number
 from vivarium._lift.objects import is_named
 from vivarium._lift.patterns import is_match
-from vivarium._lift.sequences import is_iterator, is_parts
+from vivarium._lift.sequences import is_iterator, is_parts, is_set
 from vivarium._lift.structs import is_record
 from vivarium._lift.values import (
     BOOL,
@@ -63,6 +63,8 @@ class Containers:
             box = Const(self.mapping_of(box))
         if is_record(box) and isinstance(x, Const) and type(x.v) is str:
             return Const(x.v in self.present(box, state).about)
+        if is_set(box):
+            box = box.parts[0]
         if is_parts(box):
             return self.in_parts(x, box, state)
         items = self._items(box)

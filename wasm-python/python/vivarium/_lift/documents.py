@@ -2,6 +2,7 @@
 
 import json
 
+from vivarium._lift.structs import is_record
 from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, TEXT, Const, Deopt, Made, Method, Reg, type_of
 
 _MISSING, _NOTHING, _BOOL, _INT, _FLOAT, _TEXT = range(6)
@@ -47,8 +48,14 @@ def _item_follows(frame):
     return names == ["LOAD_CONST", "BINARY_SUBSCR"] or (names and names[0] in ("LOAD_ATTR", "LOAD_METHOD") and following[0].value == "get")
 
 
+def _is_empty(v):
+    """Whether it is {}."""
+    return is_record(v) and not v.about
+
+
 class Documents:
-    """A document: its keys in order, and whether the last one may be missing; the text, what is there then, and what json_find has found.
+    """A document: its keys in order, and how many of the last ones may be missing; the text, what is there then, and what json_find has
+    found.
 
     The text is checked where Python checks it, though nothing may use the value."""
 
@@ -61,7 +68,7 @@ class Documents:
             numbers, texts = self.reg(NUMBER), self.reg(TEXT)
             places = [word for name in keys for word in self.text_place(name)]
             constant = self.numbers("I", len(keys), *places)
-            kinds = self.emit("json_find", NUMBER, text.id, numbers, texts, mask, extra=int(optional), constant=constant, memo=False)
+            kinds = self.emit("json_find", NUMBER, text.id, numbers, texts, mask, extra=optional, constant=constant, memo=False)
             self.memo[key] = [Reg(NUMBER, kinds), Reg(NUMBER, numbers), Reg(TEXT, texts)]
         return Made("json", (keys, optional), [text, default, *self.memo[key]])
 
@@ -71,19 +78,22 @@ class Documents:
         self.guards.code(fn)
         self.documents = True
         self.guards.attribute(json, "_default_decoder")
-        return self._document((), False, Reg(TEXT, self.as_reg(arguments[0])), Const(None), state)
+        return self._document((), 0, Reg(TEXT, self.as_reg(arguments[0])), Const(None), state)
 
     def document_item(self, document, key, state, default=None):
-        keys, _ = document.about
+        keys, optional = document.about
         if not isinstance(key, Const) or type(key.v) is not str or len(keys) >= _MOST_KEYS:
             raise Deopt("an item of JSON by such a key")
-        if type_of(document.parts[1]) != NONE:
+        empty = _is_empty(document.parts[1])
+        if not empty and type_of(document.parts[1]) != NONE:
             raise Deopt("an item of JSON or of a default")
-        # Where a key in front of this one is missing, None is asked: such rows are the interpreter's.
-        return self._document((*keys, key.v), default is not None, document.parts[0], default or Const(None), state)
+        # Where a key in front of this one is missing, an empty dict is asked, or None: then such rows are the interpreter's.
+        optional = 0 if default is None else optional + 1 if empty else 1
+        return self._document((*keys, key.v), optional, document.parts[0], default or Const(None), state)
 
     def document_method(self, name, document, arguments, state):
-        if name != "get" or not 1 <= len(arguments) <= 2 or (len(arguments) == 2 and not isinstance(arguments[1], Const)):
+        known = len(arguments) == 1 or (len(arguments) == 2 and (isinstance(arguments[1], Const) or _is_empty(arguments[1])))
+        if name != "get" or not known:
             raise Deopt(f"{name}() of JSON")
         return self.document_item(document, arguments[0], state, arguments[1] if len(arguments) == 2 else Const(None))
 

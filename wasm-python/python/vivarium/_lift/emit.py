@@ -40,7 +40,7 @@ _PURE = frozenset(
     text_isalnum text_isspace text_isupper text_islower text_title text_capitalize text_pad
     find_text find_int take_number take_bool take_text int_to_text date_part moment_to_text bytes_length bytes_hex
     bytes_to_base64 bytes_translate bytes_digest bytes_checksum digits_value digits_mod
-    pattern_find pattern_group pattern_mark pattern_replace
+    pattern_find pattern_group pattern_mark pattern_replace pattern_all parts_sort int_bits float_length
     """.split()
 )
 """Kernels of operations that never raise in Python: what nothing reads of them need not be computed."""
@@ -125,6 +125,7 @@ class Emitter:
         self.data, self.places = bytearray(), {}
         self.loop_table = []
         self.kept = set()  # registers of what may raise in Python although their kernels are pure
+        self.replaceable = set()  # and of what may raise, where another op leaves all such rows to the interpreter too
 
     def reg(self, t):
         self.types.append(t)
@@ -216,7 +217,7 @@ class Emitter:
         kept = [True] * len(self.code)
         for k in range(len(self.code) - 1, -1, -1):
             op = self.code[k]
-            if op.name in _PURE and not any(register in used for register in op.writes()):
+            if (op.name in _PURE or op.to in self.replaceable) and not any(register in used for register in op.writes()):
                 kept[k] = False
             else:
                 used.update(op.reads())

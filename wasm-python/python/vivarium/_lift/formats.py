@@ -5,6 +5,7 @@ import re
 
 from vivarium._lift.times import MOMENTS
 from vivarium._lift.values import BOOL, FLOAT, NUMBER, TEXT, Const, Deopt, Reg, Slice, Tup, exponent_of, is_scalar, type_of
+from vivarium._lift.zones import is_abroad
 
 _MOST_TEXT = 4096
 _MOST_WIDTH = 1000
@@ -28,6 +29,8 @@ class Formats:
         if isinstance(v, Const):
             return self._folded_format(v, spec.v)
         t = type_of(v)
+        if is_abroad(t) and spec.v:
+            return self.abroad_method("__format__", v, [spec], {}, state)
         if t in MOMENTS and spec.v:
             return self.moment_formatted(v, spec, state)
         if spec.v == "":

@@ -37,6 +37,10 @@ _SEPARATOR, _DEFAULT = "<separator>", "<default>"
 _EACH = (item for item in ()).gi_code
 """Of a generator that yields what it is given."""
 
+_CHOSEN = (lambda test: (item for item in () if test(item)))(bool).gi_code
+_TRUE = (item for item in () if item).gi_code
+"""Of what filter() gives."""
+
 
 def takes(fn):
     """Whether the function takes what an iterator has."""
@@ -130,6 +134,13 @@ class Generators:
     def generator_of(self, v, state):
         """A generator of the items of a sequence."""
         return v if isinstance(v, Generator) else Generator(_EACH, {".0": self.iterator(v, None, state)})
+
+    def chosen(self, test, v, state):
+        """filter(): the generator."""
+        if not isinstance(test, Const) or isinstance(v, Generator):
+            raise Deopt("filter() of such values")
+        first = {".0": self.iterator(v, None, state)}
+        return Generator(_TRUE, first) if test.v is None else Generator(_CHOSEN, first | {"test": test})
 
     def take_all(self, fn, arguments, state):
         """The call of a function of _TAKERS: a frame or a value."""

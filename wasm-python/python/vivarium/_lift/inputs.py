@@ -11,10 +11,12 @@ from vivarium._lift.values import (
     STAMP,
     TEXT,
     ZONED,
+    Deopt,
     NotLifted,
     Reg,
     decimal_type,
 )
+from vivarium.types import time_zone
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -48,7 +50,7 @@ def _kernel(type):
     if getattr(type, "constructor", None) is not None:  # the values that functions get are made by it
         return None
     name = getattr(type, "id", type)
-    if name == "timestamp" and (type.timezone is None or type.timezone in _UTC):
+    if name == "timestamp":
         return "load_moment", STAMP if type.timezone is None else ZONED
     if name == "decimal128":
         return "load_decimal", decimal_type(-type.scale)
@@ -78,7 +80,17 @@ class Inputs:
             raise NotLifted(f"arguments of type {type}")
         kernel, t = known
         register = self.emit(kernel, t, extra=place)
-        return Reg(t, register, none=self.emit("load_null", BOOL, extra=place) if nullable else None)
+        none = self.emit("load_null", BOOL, extra=place) if nullable else None
+        if t == ZONED and type.timezone not in _UTC:
+            return self._load_abroad(type, Reg(t, register, none=none))
+        return Reg(t, register, none=none)
+
+    def _load_abroad(self, type, v):
+        """A column with a zone other than UTC."""
+        try:
+            return self.abroad(v, time_zone(type.timezone), -1 if v.none is None else self.emit("bool_not", BOOL, v.none))
+        except Deopt as deopt:
+            raise NotLifted(str(deopt)) from None
 
     def _load_struct(self, type, place, nullable):
         """All of its fields: the interpreter reads them too, and one of them may have no object."""

@@ -33,6 +33,7 @@ from vivarium._lift.structs import Structs
 from vivarium._lift.texts import Texts
 from vivarium._lift.times import Times
 from vivarium._lift.values import Const, Deopt, Frame, NotLifted, State
+from vivarium._lift.zones import Zones
 
 _MOST_STEPS = 10_000
 _MOST_VERSIONS = 8
@@ -55,6 +56,7 @@ class Lifter(
     Binary,
     Digests,
     Times,
+    Zones,
     Decimals,
     Numbers,
     Inputs,
@@ -74,6 +76,9 @@ class Lifter(
         self.patterns = {}
         self.mappings = {}
         self.whole = {}  # by register: (what digits or bytes the int is made of, how they are read)
+        self.decimals = {}  # of what int(text) gave: (text, mask)
+        self.zones = {}  # by type: the offsets of a zone
+        self.folded = False  # whether there may be a datetime that a clock showed for the second time
         self.documents = False  # whether there may be values of JSON
         self.returns = []
         self.bottom = 1  # the number of frames that a state has whose return is one of `returns`: of a loop, that of the call it is in

@@ -9,6 +9,7 @@ from vivarium._lift.objects import is_named, is_object
 from vivarium._lift.sequences import is_iterator, is_list
 from vivarium._lift.times import CLASSES_WITH_CONSTANTS, MOMENTS, IsoDate, iso_part
 from vivarium._lift.values import NULL, TEXT, Cell, Const, Deopt, Fork, Frame, Generator, Iter, Made, Method, Reg, Slice, Tup, type_of
+from vivarium._lift.zones import is_abroad
 
 _NOTHING = frozenset("RESUME NOP PRECALL MAKE_CELL COPY_FREE_VARS NOT_TAKEN".split())
 _TESTS = {"IF_FALSE": False, "IF_TRUE": True, "IF_NONE": True, "IF_NOT_NONE": False}
@@ -247,6 +248,8 @@ class Machine:
             stack.extend((Method(name), v))
         elif type_of(v) in MOMENTS or (isinstance(v, Reg) and v.t in MOMENTS):
             stack.append(self.moment_attribute(name, v, state))
+        elif isinstance(v, Reg) and is_abroad(v.t):
+            stack.append(self.abroad_attribute(name, v, state))
         elif isinstance(v, Const) and type(v.v) is type and v.v in CLASSES_WITH_CONSTANTS:
             stack.append(self.moment_constant(name, v.v))
         elif not method and (is_object(v) or is_named(v)):

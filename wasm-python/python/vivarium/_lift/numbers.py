@@ -27,6 +27,7 @@ from vivarium._lift.values import (
     is_scalar,
     type_of,
 )
+from vivarium._lift.zones import is_abroad
 
 _OPERATIONS = {
     "+": ("add", operator.add),
@@ -142,6 +143,8 @@ class Numbers:
             raise Deopt(f"the operator {op}")
         x, y = self.present(x, state), self.present(y, state)
         tx, ty = type_of(x), type_of(y)
+        if is_abroad(tx) or is_abroad(ty):
+            return self.abroad_binary(op, x, y, state)
         if tx in MOMENTS or ty in MOMENTS:
             return self.moment_binary(op, x, y, state)
         if exponent_of(tx) is not None or exponent_of(ty) is not None:
@@ -152,6 +155,9 @@ class Numbers:
             return _fold(op, x.v, y.v)
         if TEXT in (tx, ty):
             return self.text_binary(op, x, y, state)
+        lists = self.joined_lists(x, y, state) if op == "+" else None
+        if lists is not None:
+            return lists
         if tx not in _NUMBERS or ty not in _NUMBERS:
             raise Deopt(f"{op} of such values")
         if tx == ty == BOOL and op in "&|^":
@@ -225,6 +231,8 @@ class Numbers:
         tx, ty = type_of(x), type_of(y)
         if isinstance(x, Tup) and isinstance(y, Tup):
             return self._compare_tuples(op, x, y, state)
+        if is_abroad(tx) or is_abroad(ty):
+            return self.abroad_compare(op, x, y, state)
         if tx in MOMENTS or ty in MOMENTS:
             return self.moment_compare(op, x, y, state)
         if exponent_of(tx) is not None or exponent_of(ty) is not None:

@@ -3,12 +3,12 @@
 import re
 import re._constants as codes
 import re._parser
-import struct
 
-from vivarium._lift.sequences import END
+from vivarium._lift.bytecode import OLDER
+from vivarium._lift.sequences import END, listed
 from vivarium._lift.values import BOOL, NUMBER, TEXT, Const, Deopt, Made, Reg, Tup, type_of
 
-_MATCH, _ONE, _GREEDY, _LAZY, _SPLIT, _JUMP, _MARK, _AT = range(8)
+_MATCH, _ONE, _GREEDY, _LAZY, _SPLIT, _JUMP, _MARK, _AT, _LOOK, _LOOKED = range(10)
 _PLACES = {
     codes.AT_BEGINNING: 0,
     codes.AT_BEGINNING_STRING: 0,
@@ -25,9 +25,10 @@ _ALL = set(range(128))
 
 _MOST_INSTRUCTIONS = 300
 _MOST_GROUPS = 30
+_MOST_PIECES = 60
 _ANY_NUMBER = int(codes.MAXREPEAT)
 
-FUNCTIONS = {re.search: "search", re.match: "match", re.fullmatch: "fullmatch", re.sub: "sub", re.split: "split"}
+FUNCTIONS = {re.search: "search", re.match: "match", re.fullmatch: "fullmatch", re.sub: "sub", re.split: "split", re.findall: "findall"}
 _WAYS = ("search", "match", "fullmatch")
 
 
@@ -118,6 +119,8 @@ class _Compiler:
                 self._branch(argument[1], repeated)
             elif op in (codes.MAX_REPEAT, codes.MIN_REPEAT):
                 self._repeat(op is codes.MAX_REPEAT, *argument, repeated)
+            elif op in (codes.ASSERT, codes.ASSERT_NOT):
+                self._look(op is codes.ASSERT, *argument)
             else:
                 raise Deopt("such a regular expression")
 
@@ -169,6 +172,14 @@ class _Compiler:
             inside, behind = split + 1, len(self.instructions)
             self.instructions[split][1:3] = (inside, behind) if greedy else (behind, inside)
 
+    def _look(self, there, direction, nodes):
+        """Lookahead and, which has a width, lookbehind."""
+        back = nodes.getwidth()[0] if direction < 0 else 0
+        look = self._add(_LOOK, 0, int(there), back)
+        self._sequence(nodes, True, True)
+        self._add(_LOOKED)
+        self.instructions[look][1] = len(self.instructions)
+
     def first(self):
         """The set that every match starts with, or -1."""
         for code, a, b, _ in self.instructions:
@@ -177,6 +188,22 @@ class _Compiler:
             if code != _MARK:
                 return -1
         return -1
+
+
+def _pieces(template, pattern):
+    """Of what sub() puts in place of a match: bytes, and the numbers of groups."""
+    if "\\" not in template:
+        return [template.encode()]
+    try:
+        parsed = re._parser.parse_template(template, pattern)
+    except Exception:
+        raise Deopt("sub() raises") from None
+    if OLDER:  # the places of groups, and the texts with None there
+        groups, texts = parsed
+        parsed = [dict(groups).get(k, text) for k, text in enumerate(texts)]
+    if len(parsed) > _MOST_PIECES:
+        raise Deopt("sub() with such arguments")
+    return [piece if type(piece) is int else piece.encode() for piece in parsed if piece != ""]
 
 
 def is_match(v):
@@ -212,6 +239,8 @@ class Patterns:
             return self._split_by(pattern, arguments[0], state)
         if name == "sub" and len(arguments) == 2:
             return self._substituted(pattern, *arguments, state)
+        if name == "findall" and len(arguments) == 1:
+            return self._all_of(pattern, arguments[0], state)
         if name not in _WAYS or len(arguments) != 1 or type_of(arguments[0]) != TEXT:
             raise Deopt(f"{name}() of a regular expression with such arguments")
         _, constant = self._compiled(pattern)
@@ -224,23 +253,35 @@ class Patterns:
         found, kept = self.memo[key]
         return Made("match", pattern, [Reg(BOOL, found), Reg(NUMBER, kept), Reg(TEXT, text)])
 
-    def _substituted(self, pattern, by, text, state):
-        made, constant = self._compiled(pattern)
-        if made.least == 0 or not isinstance(by, Const) or type(by.v) is not str or "\\" in by.v or type_of(text) != TEXT:
-            raise Deopt("sub() with such arguments")
-        by = by.v.encode()
-        place = self.place(struct.pack("<i", len(by)) + by)
+    def _replaced_by(self, pieces, text, constant, state):
+        """Each match by the pieces: bytes, or the number of a group."""
+        words = [len(pieces)]
+        for piece in pieces:
+            words += (piece, 0, 0) if type(piece) is int else (-1, self.place(piece), len(piece))
+        place = self.numbers("i", *words)
         register = self.emit("pattern_replace", TEXT, self.as_reg(text), mask=self.m_reg(state.mask), extra=place, constant=constant)
         return Reg(TEXT, register)
+
+    def _substituted(self, pattern, by, text, state):
+        made, constant = self._compiled(pattern)
+        if made.least == 0 or not isinstance(by, Const) or type(by.v) is not str or type_of(text) != TEXT:
+            raise Deopt("sub() with such arguments")
+        return self._replaced_by(_pieces(by.v, pattern), text, constant, state)
+
+    def _all_of(self, pattern, text, state):
+        """findall(): the matches, or what their only group has."""
+        made, constant = self._compiled(pattern)
+        if made.least == 0 or pattern.groups > 1 or type_of(text) != TEXT:
+            raise Deopt("findall() with such arguments")
+        register = self.emit("pattern_all", TEXT, self.as_reg(text), mask=self.m_reg(state.mask), extra=pattern.groups, constant=constant)
+        return listed(Reg(TEXT, register))
 
     def _split_by(self, pattern, text, state):
         """Without groups, what is between matches: each match becomes the byte that no text has."""
         made, constant = self._compiled(pattern)
         if made.least == 0 or pattern.groups or type_of(text) != TEXT:
             raise Deopt("split() with such arguments")
-        place = self.place(struct.pack("<i", 1) + END)
-        register = self.emit("pattern_replace", TEXT, self.as_reg(text), mask=self.m_reg(state.mask), extra=place, constant=constant)
-        return Made("parts", (END, False, False), [Reg(TEXT, register)])
+        return Made("parts", (END, False, False), [self._replaced_by([END], text, constant, state)])
 
     # ---- Matches ----
 

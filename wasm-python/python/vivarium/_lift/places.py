@@ -38,6 +38,10 @@ UNKNOWN = {
     "float_to_text": "numbers with many digits or an exponent",
     "float_function": _MATH,
     "float_atan2": _MATH,
+    "float_length": "NaN, infinities, and numbers that are nearly zero",
+    "int_sqrt": "a negative number",
+    "number_shift": "times behind the zone's table, or that its clocks skip",
+    "parts_sort": "lists of more than 256 texts",
     "text_upper": _ASCII,
     "text_lower": _ASCII,
     "text_title": _ASCII,
@@ -79,6 +83,7 @@ UNKNOWN = {
     "decimal_to_float": "decimals whose digits do not fit into a float",
     "pattern_find": "text beyond ASCII, or a search that takes many steps",
     "pattern_replace": "text beyond ASCII, or a search that takes many steps",
+    "pattern_all": "text beyond ASCII, or a search that takes many steps",
     "json_find": "text that is no plain JSON, a key that is not there, or numbers with many digits",
 }
 """The rows whose exact answer a kernel does not know, where that is not for want of memory."""

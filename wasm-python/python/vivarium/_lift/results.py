@@ -2,7 +2,24 @@
 
 from vivarium._lift.inputs import is_struct, result_of
 from vivarium._lift.objects import is_named, is_object
-from vivarium._lift.values import BOOL, FLOAT, NONE, NUMBER, Const, Deopt, Frame, Made, NotLifted, Reg, State, Tup, exponent_of, type_of
+from vivarium._lift.values import (
+    BOOL,
+    FLOAT,
+    NONE,
+    NUMBER,
+    ZONED,
+    Const,
+    Deopt,
+    Frame,
+    Made,
+    NotLifted,
+    Reg,
+    State,
+    Tup,
+    exponent_of,
+    type_of,
+)
+from vivarium._lift.zones import is_abroad
 
 MOST_STATES = 64
 
@@ -25,6 +42,8 @@ class Results:
         wanted, t = result_of(type), type_of(v)
         if wanted == FLOAT and t == NUMBER:
             return self.to_float_exact(v, state)
+        if wanted == ZONED and is_abroad(t):
+            return Reg(ZONED, v.id)
         if exponent_of(wanted) is not None and (exponent_of(t) is not None or t == NUMBER):
             return self.decimal_result(type, v, state)
         if t != wanted:

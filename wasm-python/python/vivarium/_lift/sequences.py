@@ -4,7 +4,26 @@ import struct
 import types
 
 from vivarium._lift.emit import Parts
-from vivarium._lift.values import BOOL, NONE, NUMBER, TEXT, Const, Deopt, Generator, Kept, Made, Once, RangeIter, Reg, Slice, Tup, is_scalar, type_of
+from vivarium._lift.values import (
+    BOOL,
+    BYTES,
+    FLOAT,
+    NONE,
+    NUMBER,
+    TEXT,
+    Const,
+    Deopt,
+    Generator,
+    Kept,
+    Made,
+    Once,
+    RangeIter,
+    Reg,
+    Slice,
+    Tup,
+    is_scalar,
+    type_of,
+)
 
 END = b"\xff"
 """Behind each text of a list: no text has this byte."""
@@ -12,12 +31,22 @@ END = b"\xff"
 _ITERATORS = ("enumerated", "reversed", "mapped", "zipped")
 
 _MOST_CHARACTERS = 64
+_MOST_SORTED = 6
+"""Values that are sorted by comparing each with each."""
+
+_FORWARDS, _BACKWARDS, _ONCE = range(3)
+"""How parts are sorted: shim/kernels/parts.c."""
 
 
 def is_parts(v):
     """A list of texts: the text that has them; about: by what they are separated, whether that is behind the last one as well, and whether
     it may be appended to."""
     return isinstance(v, Made) and v.kind == "parts"
+
+
+def is_set(v):
+    """A set of texts: the list of them, each once and in order. In which order a set has them is the interpreter's, so nothing asks it."""
+    return isinstance(v, Made) and v.kind == "set"
 
 
 def is_growing(v):
@@ -67,7 +96,7 @@ class Sequences:
             self.watch(v.v)
             return Tup([Const(item) for item in v.v])
         v = self.present(v, state)
-        if type_of(v) != TEXT:
+        if type_of(v) not in (TEXT, BYTES):
             raise Deopt("iteration over such a value")
         return v
 
@@ -85,6 +114,8 @@ class Sequences:
             return self.length_of(v.parts[-1], state)
         if isinstance(v, RangeIter):
             raise Deopt("such a range")
+        if type_of(v) == BYTES:
+            return Reg(NUMBER, self.emit("bytes_length", NUMBER, self.as_reg(v)))
         return Reg(NUMBER, self.emit("text_length", NUMBER, self.as_reg(v), mask=mask))
 
     def item_of(self, v, number, state):
@@ -93,6 +124,8 @@ class Sequences:
             return self._part_of(v, number, state)
         if isinstance(v, Tup):
             return self.indexed(tuple(item.v for item in v.items), number, state)
+        if type_of(v) == BYTES:
+            return self.bytes_item(v, number, state)
         if not isinstance(v, Made):
             return self.index(v, number, state)
         inner = v.parts[-1]
@@ -207,7 +240,52 @@ class Sequences:
             raise Deopt("map() of such a function")
         return self.call(Const(fn), [item], {}, state)
 
+    # ---- Sorting ----
+
+    def sorted_items(self, v, backwards, state):
+        """sorted() of texts whose number depends on the row, or of a few values."""
+        if is_set(v):
+            v = v.parts[0]
+        if is_parts(v):
+            return listed(self._sorted_parts(v, _BACKWARDS if backwards else _FORWARDS, state))
+        v = self.sequence(v, state)
+        types = {type_of(item) for item in v.items} if isinstance(v, Tup) else ()
+        if len(types) != 1 or len(v.items) > _MOST_SORTED or not types <= {NUMBER, FLOAT, TEXT}:
+            raise Deopt("sorted() of such values")
+        items = [item if isinstance(item, Reg) else Reg(type_of(item), self.as_reg(item)) for item in v.items]
+        for item in items:  # where NaN comes to lie depends on what it is compared with
+            if item.t == FLOAT:
+                unordered = self.emit("float_ne", BOOL, item.id, item.id)
+                self.fail_rows(self.m_and(state.mask, unordered), "sorted() of NaN")
+        for end in range(len(items) - 1, 0, -1):
+            for k in range(end):
+                swapped = self.compare(">" if backwards else "<", items[k + 1], items[k], state).id
+                items[k], items[k + 1] = self.select(swapped, items[k + 1], items[k]), self.select(swapped, items[k], items[k + 1])
+        return Tup(items, list)
+
+    def set_of(self, v, state):
+        """set() of texts whose number depends on the row."""
+        if not is_parts(v):
+            raise Deopt("set() of such values")
+        return Made("set", None, [kept(listed(self._sorted_parts(v, _ONCE, state)))])
+
+    def _sorted_parts(self, parts, how, state):
+        text, mask = self._with_ends(parts, state), self.m_reg(state.mask)
+        return Reg(TEXT, self.emit("parts_sort", TEXT, self.as_reg(text), mask=mask, extra=how))
+
     # ---- Lists of texts ----
+
+    def joined_lists(self, x, y, state):
+        """x + y of two lists, of which there is a third then; None when they are no lists."""
+        if not all(is_parts(v) or (isinstance(v, Tup) and v.kind in (list, Kept)) for v in (x, y)):
+            return None
+        if isinstance(x, Tup) and isinstance(y, Tup):
+            return Tup([*x.items, *y.items], list)
+        for v in (x, y):
+            if isinstance(v, Tup) and any(type_of(item) != TEXT for item in v.items):
+                raise Deopt("a list of such values")
+        ends = [self._written_behind(Const(""), v.items, state) if isinstance(v, Tup) else self._with_ends(v, state) for v in (x, y)]
+        return listed(self._put_together(ends, state))
 
     def in_parts(self, x, parts, state):
         """x in parts: between two ends, in a text that starts with one."""

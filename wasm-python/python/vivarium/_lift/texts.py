@@ -23,9 +23,11 @@ from vivarium._lift.values import (
     is_scalar,
     type_of,
 )
+from vivarium._lift.zones import is_abroad
 
 _FOLDED = frozenset(
-    "upper lower strip lstrip rstrip title capitalize casefold startswith endswith replace find count isdigit isalpha isalnum".split()
+    "upper lower strip lstrip rstrip title capitalize casefold startswith endswith replace find rfind count isdigit isalpha isalnum isspace "
+    "split rsplit partition rpartition".split()
 )
 """Methods of constants that are called while lifting."""
 
@@ -35,6 +37,7 @@ _OF_ASCII = {"isdecimal": "isdigit", "isnumeric": "isdigit"}
 _PADS = {"ljust": 0, "rjust": 1, "zfill": 2, "center": 4}
 _STRIPS = {"strip": 3, "lstrip": 1, "rstrip": 2}
 _MOST_TEXT = 4096
+_MOST_PARTS = 256
 _MOST_DIVISIONS = 8
 """Of split() with a number: shim/kernels/parts.c."""
 
@@ -140,6 +143,8 @@ class Texts:
             return v
         if t in MOMENTS:
             return self.moment_to_str(v, state)
+        if is_abroad(t):
+            return self.abroad_iso(v, " ", state)
         if exponent_of(t) is not None:
             return self.decimal_to_str(v, state)
         if isinstance(v, Const):
@@ -174,9 +179,9 @@ class Texts:
             result = getattr(text, name)(*values)
         except Exception:
             raise Deopt(f"{name}() raises") from None
-        if isinstance(result, str) and len(result) > _MOST_TEXT:
+        if isinstance(result, (str, list)) and len(result) > (_MOST_TEXT if isinstance(result, str) else _MOST_PARTS):
             raise Deopt("a large constant")
-        return Const(result)
+        return Tup([Const(part) for part in result], type(result)) if isinstance(result, (list, tuple)) else Const(result)
 
     def text_method(self, name, text, arguments, state, keywords=None):
         if name == "format" and isinstance(text, Const):
@@ -210,6 +215,8 @@ class Texts:
             filler = "0" if name == "zfill" else constants[1] if count == 2 else " "
             if 0 <= arguments[0].v <= 1000 and filler and len(filler) == 1 and filler.isascii():
                 return self.padded(text, _PADS[name], arguments[0].v, filler, state)
+        if name in ("ljust", "rjust") and 1 <= count <= 2 and type_of(arguments[0]) == NUMBER and isinstance(arguments[0], Reg):
+            return self._justified(name, text, arguments[0], constants[1] if count == 2 else " ", state)
         if name == "casefold" and count == 0:  # of what is ASCII
             return emitted(TEXT, "text_lower")
         if name == "isascii" and count == 0:
@@ -242,6 +249,14 @@ class Texts:
             old, new = self.text_place(constants[0]), self.text_place(constants[1])
             return emitted(TEXT, "text_replace", constant=self.numbers("I", *old, *new))
         raise Deopt(f"str.{name}() with such arguments")
+
+    def _justified(self, name, text, width, filler, state):
+        """ljust() and rjust() to a width that depends on the row."""
+        if filler is None or len(filler) != 1:
+            raise Deopt(f"str.{name}() with such arguments")
+        length = Reg(NUMBER, self.emit("text_length", NUMBER, text.id, mask=self.m_reg(state.mask)))
+        padding = self.text_binary("*", Const(filler), self.binary("-", width, length, state), state)
+        return self.concat([text, padding] if name == "ljust" else [padding, text], state)
 
     def _split_text(self, name, text, arguments, constants, state):
         times = arguments[1].v if len(arguments) == 2 and isinstance(arguments[1], Const) else -1

@@ -3,7 +3,7 @@
 import datetime
 import re
 
-from vivarium._lift.values import CLOCK, DATE, NUMBER, SPAN, STAMP, TEXT, ZONED, Const, Deopt, Reg, Tup, held, is_scalar, type_of
+from vivarium._lift.values import CLOCK, DATE, FLOAT, NUMBER, SPAN, STAMP, TEXT, ZONED, Const, Deopt, Reg, Tup, held, is_scalar, type_of
 
 _NAMED = re.compile("(%[AaBbyjpI])")
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -189,6 +189,8 @@ class Times:
         t, number = type_of(v), self.number_of(v)
         if name == "replace" and not arguments and t != SPAN:
             return self._replaced(v, t, keywords, state)
+        if name == "astimezone" and t == ZONED and len(arguments) == 1 and not keywords:
+            return self.moved(v, arguments[0], state)
         if keywords:
             raise Deopt(f"{name}() with keywords")
         if name in ("strftime", "__format__") and len(arguments) == 1 and t in (DATE, STAMP, ZONED):
@@ -225,9 +227,11 @@ class Times:
             parts[name] = keywords.pop(name) if name in keywords else self.moment_attribute(name, v, state)
         if t in (STAMP, ZONED) and "tzinfo" in keywords:
             zone = keywords.pop("tzinfo")
-            known = isinstance(zone, Const) and type(zone.v) in (type(None), datetime.timezone)
-            t = {None: STAMP, datetime.timezone.utc: ZONED}.get(zone.v) if known else None
-        if keywords or t is None:
+            if not isinstance(zone, Const) or keywords:
+                raise Deopt("replace() with such arguments")
+            made = self._built(STAMP, parts, state)
+            return made if zone.v is None else self.placed(made, zone.v, state)
+        if keywords:
             raise Deopt("replace() with such arguments")
         return self._built(t, parts, state)
 
@@ -376,6 +380,8 @@ class Times:
         raise Deopt(f"the attribute {name}")
 
     def moment_class_method(self, name, cls, arguments, keywords, state):
+        if name == "fromtimestamp" and cls is datetime.datetime and len(arguments) + len(keywords) == 2 and set(keywords) <= {"tz"}:
+            return self._of_timestamp(*arguments, *keywords.values(), state)
         if keywords or cls not in (datetime.date, datetime.datetime):
             raise Deopt(f"{cls.__name__}.{name}()")
         t = DATE if cls is datetime.date else STAMP
@@ -391,6 +397,19 @@ class Times:
             days, micros = map(self.number_of, arguments)
             return self._moment(t, self.binary("+", self.binary("*", days, Const(_DAY), state), micros, state))
         raise Deopt(f"{cls.__name__}.{name}()")
+
+    def _of_timestamp(self, seconds, zone, state):
+        """datetime.fromtimestamp(seconds, zone): of a float, the fraction is rounded to microseconds, half to even."""
+        if not isinstance(zone, Const) or zone.v is None or not isinstance(seconds, Reg) or seconds.t not in (NUMBER, FLOAT):
+            raise Deopt("datetime.fromtimestamp()")
+        if seconds.t == NUMBER:
+            return self.moved(self._checked(ZONED, self.binary("*", seconds, Const(_SECOND), state), state), zone, state)
+        mask = self.m_reg(state.mask)
+        whole = Reg(NUMBER, self.emit("float_to_int", NUMBER, seconds.id, mask=mask))
+        fraction = self.binary("-", seconds, self.to_float_exact(whole, state), state)
+        micros = Reg(NUMBER, self.emit("float_round", NUMBER, self.as_reg(self.binary("*", fraction, Const(float(_SECOND)), state)), mask=mask))
+        found = self._checked(ZONED, self.binary("+", self.binary("*", whole, Const(_SECOND), state), micros, state), state)
+        return self.moved(found, zone, state)
 
     def _strptime_form(self, text):
         """Of digits of fixed width and of what is between them: then the interpreter's regular expression has no other way to match."""
