@@ -14,6 +14,8 @@ _ADVICE = (
     (r"an optional value that leaves a loop|such a value in a loop", "give the variable a value that is not None before the loop"),
     (r"max\(\) of values of several types|min\(\) of values of several types", "convert them to one type before: `max(float(a), b)`"),
     (r"recursion", "write a loop"),
+    (r"such a time zone|astimezone\(\) with such arguments|ZoneInfo\(\) (of such values|raises)", "use zones that are variables of the file"),
+    (r"sorted\(\) of NaN", "test for NaN before: `if x != x: ...`"),
     (r"loops within loops", "move the inner loop into a function of the file"),
     (r"\*\* of ints", "raise to a constant power, or multiply"),
     (r"a slice with a step", "slice without a step"),
