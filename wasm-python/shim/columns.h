@@ -84,6 +84,12 @@ typedef struct {
     int16_t value, value_mask, null_mask;
 } vv_output;
 
+/* A dict, and its version when all guards of names in it held. */
+typedef struct {
+    PyDictObject *dict;
+    uint64_t version;
+} vv_namespace;
+
 struct vv_program {
     PyObject_HEAD
     vv_op *ops;
@@ -101,6 +107,9 @@ struct vv_program {
     Py_ssize_t n_outputs;
     bool loops;
     PyObject *guards;
+    uint8_t *guard_kinds;
+    vv_namespace *namespaces; /* that guards of names look into */
+    Py_ssize_t n_namespaces;
     uintptr_t instrumentation;
     int64_t computed, failed; /* rows, since they were last judged */
     bool proven;              /* the last block was worth it: the next one is a whole one */

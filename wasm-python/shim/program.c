@@ -114,9 +114,9 @@ static bool same_attributes(PyObject *callable, PyObject *attributes) {
     return same;
 }
 
-static bool guard_holds(PyObject *guard) {
+static bool guard_holds(int kind, PyObject *guard) {
     PyObject *object = PyTuple_GET_ITEM(guard, 1);
-    switch (PyLong_AsLong(PyTuple_GET_ITEM(guard, 0))) {
+    switch (kind) {
     case GUARD_CODE: return same_code(guard);
     case GUARD_CELL: return PyCell_GET(object) == PyTuple_GET_ITEM(guard, 2);
     case GUARD_ITEM: return PyDict_GetItemWithError(object, PyTuple_GET_ITEM(guard, 2)) == PyTuple_GET_ITEM(guard, 3);
@@ -138,16 +138,43 @@ static uintptr_t instrumentation(void) {
 #endif
 }
 
+static bool is_of_name(int kind) { return kind == GUARD_ITEM || kind == GUARD_ABSENT; }
+
+/* Changes with every change of a dict that has its values to itself; 0 for others. */
+static uint64_t version_of(const PyDictObject *dict) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* there is no other way in 3.11 and 3.13 */
+    return dict->ma_values != NULL ? 0 : dict->ma_version_tag;
+#pragma GCC diagnostic pop
+}
+
+/* Whether nothing in the namespaces has changed since this was asked, so that guards of names need not be looked at: they are most of a
+ * program's, and all are checked behind every row that the interpreter computes. */
+static bool same_namespaces(const vv_program *program) {
+    bool same = true;
+    for (Py_ssize_t i = 0; i < program->n_namespaces; i++) {
+        const uint64_t version = version_of(program->namespaces[i].dict);
+        same = same && version != 0 && version == program->namespaces[i].version;
+        program->namespaces[i].version = version;
+    }
+    return same;
+}
+
+/* Not to be taken for the same the next time. */
+static bool does_not_hold(const vv_program *program) {
+    PyErr_Clear();
+    for (Py_ssize_t i = 0; i < program->n_namespaces; i++) program->namespaces[i].version = 0;
+    return false;
+}
+
 bool vv_program_holds(const vv_program *program) {
     PyThreadState *thread = PyThreadState_Get();
     if (thread->c_tracefunc != NULL || thread->c_profilefunc != NULL || instrumentation() != program->instrumentation) return false;
+    const bool same = same_namespaces(program);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(program->guards); i++) {
-        bool holds = guard_holds(PyTuple_GET_ITEM(program->guards, i));
-        if (PyErr_Occurred()) {
-            PyErr_Clear();
-            return false;
-        }
-        if (!holds) return false;
+        const int kind = program->guard_kinds[i];
+        if (same && is_of_name(kind)) continue;
+        if (!guard_holds(kind, PyTuple_GET_ITEM(program->guards, i)) || PyErr_Occurred()) return does_not_hold(program);
     }
     return true;
 }
@@ -204,6 +231,24 @@ static bool ops_are_sound(const vv_program *program) {
     for (Py_ssize_t k = 0; k < 2 * program->n_fields; k++)
         if (program->fields[k] < -1 || program->fields[k] >= program->n_slots) return false;
     return results[0] < program->n_slots && results[1] < program->n_slots && program->null_mask < program->n_slots;
+}
+
+/* Notes what kinds the guards are, which are sound, and the namespaces. */
+static int take_guards(vv_program *self) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(self->guards);
+    self->guard_kinds = PyMem_Calloc((size_t)count + 1, 1);
+    self->namespaces = PyMem_Calloc((size_t)count + 1, sizeof *self->namespaces);
+    if (self->guard_kinds == NULL || self->namespaces == NULL) return PyErr_NoMemory(), -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *guard = PyTuple_GET_ITEM(self->guards, i);
+        Py_ssize_t known = 0;
+        self->guard_kinds[i] = (uint8_t)PyLong_AsLong(PyTuple_GET_ITEM(guard, 0));
+        if (!is_of_name(self->guard_kinds[i])) continue;
+        PyDictObject *dict = (PyDictObject *)PyTuple_GET_ITEM(guard, 1); /* the guard has the reference */
+        while (known < self->n_namespaces && self->namespaces[known].dict != dict) known++;
+        if (known == self->n_namespaces) self->namespaces[self->n_namespaces++].dict = dict;
+    }
+    return 0;
 }
 
 /* The values of a program that makes rows: (kind, slot, its mask, the mask of None) each. */
@@ -265,6 +310,7 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     sound = sound && (outputs == NULL || take_outputs(self, outputs) == 0);
     for (Py_ssize_t i = 0; sound && i < n_slots; i++) sound = slot_width(kinds[i]) != SIZE_MAX;
     for (Py_ssize_t i = 0; sound && i < PyTuple_GET_SIZE(guards); i++) sound = guard_is_sound(PyTuple_GET_ITEM(guards, i));
+    sound = sound && take_guards(self) == 0;
     for (Py_ssize_t i = 0; sound && i < n_slots; i++) self->slots_size += (slot_width(kinds[i]) * VV_BLOCK + 63) / 64 * 64;
     if (!sound) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "Program: an op, a slot or a guard is none");
@@ -288,6 +334,8 @@ static void program_dealloc(PyObject *object) {
     vv_program *self = (vv_program *)object;
     PyObject_GC_UnTrack(object);
     Py_CLEAR(self->guards);
+    PyMem_Free(self->guard_kinds);
+    PyMem_Free(self->namespaces);
     PyMem_Free(self->ops);
     PyMem_Free(self->data);
     PyMem_Free(self->kinds);
