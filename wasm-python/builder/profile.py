@@ -72,7 +72,7 @@ def sources(build: Build) -> list[Path]:
 
 def includes(build: Build) -> list[str]:
     """Flags for these files."""
-    return [f"-I{build.folder(NAME) / 'minicov' / 'c'}"] if build.counting else []
+    return [*_SETTINGS, f"-I{build.folder(NAME) / 'minicov' / 'c'}"] if build.counting else []
 
 
 def objects(build: Build) -> list[Path]:
@@ -81,6 +81,8 @@ def objects(build: Build) -> list[Path]:
 
 
 _MODULE = "_vivarium_counted"
+# The runtime without files: the module writes the counts.
+_SETTINGS = ("-DCOMPILER_RT_PROFILE_BAREMETAL=1", "-DCOMPILER_RT_HAS_ATOMICS=1")
 _RUNTIME = ("", "Buffer", "Internal", "PlatformLinux", "Value", "VersionVar", "Writer")
 
 
@@ -88,9 +90,7 @@ def _compile_runtime(build: Build) -> None:
     folder = build.folder(NAME)
     vendor(build, SOURCES / "training", {"minicov": "LLVM's profile runtime"}, folder)
     runtime = folder / "minicov" / "c"
-    # Without files: the module writes the counts.
-    settings = ("-DCOMPILER_RT_PROFILE_BAREMETAL=1", "-DCOMPILER_RT_HAS_ATOMICS=1")
-    compile_objects(build, [runtime / f"InstrProfiling{name}.c" for name in _RUNTIME], folder / "objects", *settings, f"-I{runtime}")
+    compile_objects(build, [runtime / f"InstrProfiling{name}.c" for name in _RUNTIME], folder / "objects", *_SETTINGS, f"-I{runtime}")
 
 
 def _text(python: Python) -> str:
