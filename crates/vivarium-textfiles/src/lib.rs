@@ -1,9 +1,9 @@
 //! Tables as text: CSV, and JSON with one object per line. Values are read exactly as they are written, or an error says where.
 //!
 //! ```text
-//!   format ─ how a file is read                          bytes ── decompressed, without a byte order mark
+//!   format ─ how a file is read                          bytes ── decompressed, without a byte order mark    compressed ─ and back
 //!   scalar ── what a text can be, and a column of them  values ─ texts -> a column, exactly or not at all    time ─ dates, times
-//!   csv/ ──── records ─ the fields of a line            reader ─ types, batches      writer
+//!   csv/ ──── records ─ the fields of a line            reader ─ types, batches      style, writer
 //!   json/ ─── cursor ── the grammar of a line           infer ── types               columns, reader ─ batches
 //! ```
 //!
@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod compressed;
 pub mod csv;
 mod format;
 pub mod json;
@@ -27,6 +28,7 @@ use arrow::error::ArrowError;
 use arrow_schema::{DataType, Field, Schema};
 
 pub use self::bytes::{Plain, is_compressed_name, plain};
+pub use self::compressed::{Compressed, Compression};
 pub use self::format::{TextFormat, is_read};
 
 /// Where a text is wrong, and how.

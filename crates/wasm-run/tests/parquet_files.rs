@@ -6,11 +6,13 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date64Array, Int32Array, Int64Array, RecordBatch, Time32SecondArray, TimestampSecondArray, UnionArray,
+    ArrayRef, Date64Array, Float64Array, Int32Array, Int64Array, RecordBatch, Time32SecondArray, TimestampSecondArray,
+    UnionArray,
 };
 use arrow::buffer::ScalarBuffer;
 use arrow::ipc::writer::FileWriter;
 use arrow_schema::{DataType, Field, TimeUnit, UnionFields};
+use parquet::arrow::ArrowWriter;
 use parquet::data_type::{Int96, Int96Type};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -68,9 +70,13 @@ fn a_union_is_refused_before_anything_is_written() {
 
 /// A file of INT96 times: days since 1970 and nanoseconds within them.
 fn write_old_times(folder: &Folder, times: &[(i64, u64)]) {
+    write_old_times_to(folder, "old.parquet", times);
+}
+
+fn write_old_times_to(folder: &Folder, name: &str, times: &[(i64, u64)]) {
     let schema = Arc::new(parse_message_type("message m { required int96 t; required int64 k; }").unwrap());
     let mut writer =
-        SerializedFileWriter::new(File::create(folder.path("old.parquet")).unwrap(), schema, Arc::default()).unwrap();
+        SerializedFileWriter::new(File::create(folder.path(name)).unwrap(), schema, Arc::default()).unwrap();
     let mut group = writer.next_row_group().unwrap();
     let time = |(days, nanoseconds): &(i64, u64)| {
         let mut value = Int96::new();
@@ -112,5 +118,76 @@ fn old_times_are_read_as_they_were() {
     ] {
         let ended = folder.run(command);
         assert!(ended.status == 5 && ended.stderr.contains("column \"t\" has INT96 times"), "{ended}");
+    }
+}
+
+#[test]
+fn a_nan_is_there_although_statistics_leave_it_out() {
+    let folder = Folder::new();
+    let rows = batch(&[
+        ("k", Arc::new(Int64Array::from(vec![1, 2]))),
+        ("x", Arc::new(Float64Array::from(vec![f64::NAN, 1.0]))),
+    ]);
+    let mut writer =
+        ArrowWriter::try_new(File::create(folder.path("n.parquet")).unwrap(), rows.schema(), None).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    let create = "CREATE EXTERNAL TABLE n STORED AS PARQUET LOCATION 'n.parquet'; ";
+    for (query, expected) in [
+        ("SELECT * FROM n", "1,NaN 2,1.0"),
+        ("SELECT k FROM n WHERE x > 5", "1"),
+        ("SELECT k FROM n WHERE x <> 1", "1"),
+        ("SELECT max(x) AS m, min(x) AS l FROM n", "NaN,1.0"),
+        ("SELECT k FROM n ORDER BY x DESC LIMIT 1", "1"),
+        ("SELECT sum(x) AS s FROM n", "NaN"),
+    ] {
+        for command in [
+            &["sql", query, "-t", "n=n.parquet", "-o", "-"][..],
+            &["sql", &format!("{create}{query}"), "--allow", ".", "-o", "-"],
+        ] {
+            let ended = folder.run(command).ok();
+            assert_eq!(ended.stdout.lines().skip(1).collect::<Vec<_>>().join(" "), expected, "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn old_times_of_a_statements_table_are_read_as_they_were() {
+    let folder = Folder::new();
+    let sql = |statements: &str| folder.run(&["sql", statements, "--allow", ".", "-o", "-"]);
+    let create = |columns: &str, files: &str| {
+        format!("CREATE EXTERNAL TABLE x {columns} STORED AS PARQUET LOCATION '{files}'; SELECT t FROM x ORDER BY t")
+    };
+    write_old_times(&folder, &[(-354_285, 0), (2_932_896, 86_399_000_000_000)]);
+    let far = "t\n1000-01-01T00:00:00\n9999-12-31T23:59:59\n";
+    assert_eq!(sql(&create("", "old.parquet")).ok().stdout, far);
+    assert_eq!(sql(&create("(t TIMESTAMP(6))", "old.parquet")).ok().stdout, far);
+    // Nanoseconds do not reach that far.
+    assert_ne!(sql(&create("(t TIMESTAMP(9))", "old.parquet")).status, 0);
+    write_old_times(&folder, &[(0, 1)]);
+    assert_eq!(sql(&create("", "old.parquet")).ok().stdout, "t\n1970-01-01T00:00:00.000000001\n");
+    write_old_times(&folder, &[(0, 1), (2_932_896, 0)]);
+    let ended = sql(&create("", "old.parquet"));
+    assert!(ended.status == 5 && ended.stderr.contains("column \"t\" has INT96 times"), "{ended}");
+}
+
+#[test]
+fn old_times_of_several_files_are_all_exact_or_refused() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("f")).unwrap();
+    write_old_times_to(&folder, "f/a.parquet", &[(2_932_896, 0)]);
+    write_old_times_to(&folder, "f/b.parquet", &[(0, 1000)]);
+    let query = "SELECT t FROM x ORDER BY t";
+    let create = format!("CREATE EXTERNAL TABLE x STORED AS PARQUET LOCATION 'f/'; {query}");
+    let commands: [&[&str]; 2] =
+        [&["sql", query, "--table", "x=f/*.parquet", "-o", "-"], &["sql", &create, "--allow", ".", "-o", "-"]];
+    for command in commands {
+        let ended = folder.run(command).ok();
+        assert_eq!(ended.stdout, "t\n1970-01-01T00:00:00.000001\n9999-12-31T00:00:00\n", "{command:?}");
+    }
+    write_old_times_to(&folder, "f/b.parquet", &[(0, 1)]);
+    for command in commands {
+        let ended = folder.run(command);
+        assert!(ended.status == 5 && ended.stderr.contains("which is read in one unit"), "{command:?}: {ended}");
     }
 }

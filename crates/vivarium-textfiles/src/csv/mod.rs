@@ -4,7 +4,9 @@
 
 mod reader;
 mod records;
+mod style;
 mod writer;
 
 pub use self::reader::{CsvColumns, Reader, infer};
+pub use self::style::Style;
 pub use self::writer::Writer;

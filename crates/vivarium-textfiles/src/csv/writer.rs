@@ -7,10 +7,15 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Schema};
 
+use super::style::{Field, Style};
+
 /// Writes rows as they come.
 pub struct Writer<W: Write> {
     out: W,
+    style: Style,
     line: Vec<u8>,
+    /// Nothing has been written: there is no header, and was no row.
+    at_start: bool,
 }
 
 impl<W: Write> Writer<W> {
@@ -18,7 +23,16 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// When a column is of a type that CSV has no field for, or the header cannot be written.
-    pub fn new(mut out: W, schema: &Schema) -> Result<Self, ArrowError> {
+    pub fn new(out: W, schema: &Schema) -> Result<Self, ArrowError> {
+        Self::with_style(out, schema, Style::default())
+    }
+
+    /// Begins a file of a style.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and when the style is none that can be read again.
+    pub fn with_style(mut out: W, schema: &Schema, style: Style) -> Result<Self, ArrowError> {
+        style.check()?;
         let mut line = Vec::new();
         for (index, field) in schema.fields().iter().enumerate() {
             if is_nested(field.data_type()) {
@@ -28,25 +42,29 @@ impl<W: Write> Writer<W> {
                     vivarium::types::print(field.data_type()).unwrap_or_else(|_| field.data_type().to_string())
                 )));
             }
-            if index > 0 {
-                line.push(b',');
+            if style.header {
+                if index > 0 {
+                    line.push(style.delimiter);
+                }
+                // The name of an only column would be an empty line, and a mark at the beginning one of the file's.
+                style.push(&mut line, field.name(), Field { is_text: true, first: true })?;
             }
-            // The name of an only column would be an empty line, and a mark at the beginning one of the file's.
-            let name = field.name();
-            push_field(&mut line, name, name.is_empty() || name.starts_with('\u{feff}'));
         }
-        line.push(b'\n');
-        out.write_all(&line)?;
-        // Also when no row follows, because the function fails in the first batch.
-        out.flush()?;
-        line.clear();
-        Ok(Self { out, line })
+        if style.header {
+            line.push(b'\n');
+            out.write_all(&line)?;
+            // Also when no row follows, because the function fails in the first batch.
+            out.flush()?;
+            line.clear();
+        }
+        let at_start = !style.header;
+        Ok(Self { out, style, line, at_start })
     }
 
     /// Writes the rows of a batch.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When they cannot be written, or a value has no field of its own in this style.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let options = FormatOptions::default();
         let columns = batch.columns().iter().map(|column| Column::new(column.as_ref(), &options));
@@ -55,9 +73,16 @@ impl<W: Write> Writer<W> {
         for row in 0..batch.num_rows() {
             for (index, column) in columns.iter().enumerate() {
                 if index > 0 {
-                    self.line.push(b',');
+                    self.line.push(self.style.delimiter);
                 }
-                column.push(row, &mut text, &mut self.line)?;
+                let first = std::mem::take(&mut self.at_start);
+                column.push(row, &mut text, &mut self.line, &self.style, first).map_err(|error| {
+                    ArrowError::CsvError(format!(
+                        "column {:?}: {}",
+                        batch.schema_ref().field(index).name(),
+                        said(&error)
+                    ))
+                })?;
             }
             self.line.push(b'\n');
             if self.line.len() > 1 << 16 {
@@ -73,6 +98,14 @@ impl<W: Write> Writer<W> {
     /// Where it was written.
     pub fn into_inner(self) -> W {
         self.out
+    }
+}
+
+/// An error without the name that Arrow puts before it.
+fn said(error: &ArrowError) -> String {
+    match error {
+        ArrowError::CsvError(problem) => problem.clone(),
+        error => error.to_string(),
     }
 }
 
@@ -96,41 +129,29 @@ impl<'a> Column<'a> {
         Ok(Self::Formatted { array, nulls: array.logical_nulls(), formatter, is_text: is_text(array.data_type()) })
     }
 
-    fn push(&self, row: usize, text: &mut String, line: &mut Vec<u8>) -> Result<(), ArrowError> {
+    fn push(
+        &self,
+        row: usize,
+        text: &mut String,
+        line: &mut Vec<u8>,
+        style: &Style,
+        first: bool,
+    ) -> Result<(), ArrowError> {
         match self {
-            Self::Text(array) if array.is_null(row) => {}
-            Self::Text(array) => {
-                let text = array.value(row);
-                push_field(line, text, text.is_empty());
-            }
+            Self::Text(array) if array.is_null(row) => line.extend_from_slice(style.null.as_bytes()),
+            Self::Text(array) => style.push(line, array.value(row), Field { is_text: true, first })?,
             Self::Formatted { array, nulls, formatter, is_text } => {
                 if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) || array.data_type() == &DataType::Null {
+                    line.extend_from_slice(style.null.as_bytes());
                     return Ok(());
                 }
                 text.clear();
                 formatter.value(row).write(text)?;
-                push_field(line, text, *is_text && text.is_empty());
+                style.push(line, text, Field { is_text: *is_text, first })?;
             }
         }
         Ok(())
     }
-}
-
-/// Writes a field in quotes when it needs them, or when it has to be told from NULL.
-fn push_field(line: &mut Vec<u8>, text: &str, quoted: bool) {
-    let needs = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
-    if !quoted && !text.as_bytes().iter().any(needs) {
-        line.extend_from_slice(text.as_bytes());
-        return;
-    }
-    line.push(b'"');
-    for byte in text.bytes() {
-        if byte == b'"' {
-            line.push(b'"');
-        }
-        line.push(byte);
-    }
-    line.push(b'"');
 }
 
 fn is_text(data_type: &DataType) -> bool {

@@ -10,11 +10,11 @@
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -34,17 +34,23 @@ pub struct Destination {
     unnamed: Option<Unnamed>,
 }
 
-/// A file that has not its final name yet. Dropped, it is gone.
+/// A file that has not its final name yet, and a thread that gives it to it. Dropped, it is gone.
 pub struct Unnamed {
     /// Told to go on, the thread gives the file its name; disconnected, it removes it.
     publish: Option<mpsc::Sender<()>>,
     publisher: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// The same file while it is written.
+/// A file while it is written, where the folder can be reached until its end. Dropped, it is gone.
+pub struct PartialFile {
+    partial: Partial,
+    folder: PathBuf,
+    target: PathBuf,
+}
+
 enum Partial {
     /// It has no name.
-    Nameless(File),
+    Nameless(Arc<File>),
     Named(TempPath),
 }
 
@@ -84,21 +90,53 @@ fn open(location: &Location) -> io::Result<(Sink, Option<Unnamed>)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.clone(),
         Err(error) => return Err(error),
     };
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let (file, partial) = create_in(&folder)?;
-    Ok((Sink::file(file), Some(Unnamed::new(partial, folder, target)?)))
+    let (sink, partial) = PartialFile::create(target)?;
+    Ok((sink, Some(Unnamed::new(partial)?)))
 }
 
-fn create_in(folder: &Path) -> io::Result<(File, Partial)> {
+impl PartialFile {
+    /// Begins a file that will be `target`, or replace it, in a folder that there is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(target: PathBuf) -> io::Result<(Sink, Self)> {
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let (file, partial) = create_in(&folder)?;
+        Ok((Sink::file(SharedFile(file)), Self { partial, folder, target }))
+    }
+
+    /// Gives the file its name. It blocks.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn publish(self) -> io::Result<()> {
+        publish_as(self.partial, &self.folder, &self.target)
+    }
+}
+
+/// A file that is written here and named elsewhere, by one descriptor: there may be many files at once.
+struct SharedFile(Arc<File>);
+
+impl Write for SharedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.0).flush()
+    }
+}
+
+fn create_in(folder: &Path) -> io::Result<(Arc<File>, Partial)> {
     // As for any new file: what the process's umask leaves of this.
     let mode = Mode::from_raw_mode(0o666);
     match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
         Ok(file) => {
-            let file = File::from(file);
-            Ok((file.try_clone()?, Partial::Nameless(file)))
+            let file = Arc::new(File::from(file));
+            Ok((Arc::clone(&file), Partial::Nameless(file)))
         }
         // The kernel or the file system does not know them.
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
@@ -108,17 +146,17 @@ fn create_in(folder: &Path) -> io::Result<(File, Partial)> {
                 .permissions(Permissions::from_mode(mode.as_raw_mode()))
                 .tempfile_in(folder)?;
             let (file, path) = temporary.into_parts();
-            Ok((file, Partial::Named(path)))
+            Ok((Arc::new(file), Partial::Named(path)))
         }
         Err(error) => Err(error.into()),
     }
 }
 
 impl Unnamed {
-    fn new(partial: Partial, folder: PathBuf, target: PathBuf) -> io::Result<Self> {
+    fn new(partial: PartialFile) -> io::Result<Self> {
         let (publish, told) = mpsc::channel();
         let publisher = std::thread::Builder::new().name("output".to_owned()).spawn(move || match told.recv() {
-            Ok(()) => publish_as(partial, &folder, &target),
+            Ok(()) => partial.publish(),
             // Nobody completes it.
             Err(mpsc::RecvError) => Ok(()),
         })?;

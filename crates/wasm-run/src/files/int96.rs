@@ -24,54 +24,81 @@ const DAY_NANOSECONDS: i128 = 86_400_000_000_000;
 /// Times that are looked at in one go.
 const VALUES: usize = 8192;
 
-/// What the times of a file need.
-#[derive(Debug, Default, Clone, Copy)]
-struct Needs {
+/// What INT96 times need of a type.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
     /// One is out of the reach of nanoseconds.
     far: bool,
     /// One is no whole number of microseconds.
     fine: bool,
 }
 
-/// What to read of a file, with types that hold its INT96 times.
+/// What to read of a file, with types that hold its INT96 times, each column's for itself.
 ///
 /// # Errors
 /// When no type holds all times of a column, or it cannot be read.
 pub fn exact(file: &File, metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ArrowError> {
-    match microseconds(file, metadata.metadata())? {
-        false => Ok(metadata),
-        true => {
-            let schema = in_microseconds(metadata.schema(), metadata.metadata());
-            let options = ArrowReaderOptions::default().with_schema(schema);
-            Ok(ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?)
+    let far = |(leaf, needs): &(usize, Needs)| needs.far.then_some(*leaf);
+    let far: Vec<_> = of_columns(file, metadata.metadata())?.iter().filter_map(far).collect();
+    if far.is_empty() {
+        return Ok(metadata);
+    }
+    let schema = in_microseconds(metadata.schema(), &far);
+    let options = ArrowReaderOptions::default().with_schema(schema);
+    Ok(ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?)
+}
+
+/// What the INT96 times of a file need of one type for all of its columns.
+///
+/// # Errors
+/// As for [`exact`].
+pub fn of_file(file: &File, metadata: &ParquetMetaData) -> Result<Needs, ArrowError> {
+    Ok(of_columns(file, metadata)?.into_iter().fold(Needs::default(), |all, (_, needs)| all.and(needs)))
+}
+
+impl Needs {
+    /// What these and others need.
+    pub fn and(self, other: Self) -> Self {
+        Self { far: self.far || other.far, fine: self.fine || other.fine }
+    }
+
+    /// Whether the times have to be read as microseconds, when all are read in one unit.
+    ///
+    /// # Errors
+    /// When no unit holds all.
+    pub fn microseconds(self) -> Result<bool, ArrowError> {
+        match self {
+            Self { far: true, fine: true } => Err(ArrowError::ParquetError(
+                "it has INT96 times before 1677 or after 2262, and there are such with nanoseconds in another column or file of the \
+                 table, which is read in one unit; read the columns or files apart, by `wasm-run run`"
+                    .to_owned(),
+            )),
+            Self { far, .. } => Ok(far),
         }
     }
 }
 
-/// Whether the INT96 times of a file have to be read as microseconds.
-///
-/// # Errors
-/// As for [`exact`].
-pub fn microseconds(file: &File, metadata: &Arc<ParquetMetaData>) -> Result<bool, ArrowError> {
-    let columns = metadata.file_metadata().schema_descr().columns();
-    let old: Vec<_> = (0..columns.len()).filter(|index| columns[*index].physical_type() == Type::INT96).collect();
-    if old.is_empty() {
-        return Ok(false);
+/// The columns without parts that are INT96, by their places among these, and what their times need.
+fn of_columns(file: &File, metadata: &ParquetMetaData) -> Result<Vec<(usize, Needs)>, ArrowError> {
+    let leaves = leaves(metadata);
+    if leaves.is_empty() {
+        return Ok(Vec::new());
     }
     let reader = SerializedFileReader::new(file.try_clone()?)?;
-    let mut any = false;
-    for index in old {
-        let needs = needs(&reader, index)?;
-        if needs.far && needs.fine {
-            return Err(ArrowError::ParquetError(format!(
-                "column {:?} has INT96 times before 1677 or after 2262 and such with nanoseconds, and no type holds both",
-                columns[index].path().string()
-            )));
-        }
-        any |= needs.far;
-    }
-    // All columns are read in one unit, and one may need the other.
-    Ok(any)
+    let of_leaf = |leaf: usize| match needs(&reader, leaf)? {
+        Needs { far: true, fine: true } => Err(ArrowError::ParquetError(format!(
+            "column {:?} has INT96 times before 1677 or after 2262 and such with nanoseconds, and no type holds both",
+            metadata.file_metadata().schema_descr().column(leaf).path().string()
+        ))),
+        needs => Ok((leaf, needs)),
+    };
+    leaves.into_iter().map(of_leaf).collect()
+}
+
+/// The columns without parts that are INT96, by their places among these.
+pub fn leaves(metadata: &ParquetMetaData) -> Vec<usize> {
+    let columns = metadata.file_metadata().schema_descr().columns();
+    (0..columns.len()).filter(|leaf| columns[*leaf].physical_type() == Type::INT96).collect()
 }
 
 fn needs(reader: &SerializedFileReader<File>, column: usize) -> Result<Needs, ParquetError> {
@@ -108,16 +135,14 @@ impl Needs {
     }
 }
 
-/// The schema with microseconds in place of the nanoseconds of INT96 columns.
-fn in_microseconds(schema: &SchemaRef, metadata: &ParquetMetaData) -> SchemaRef {
-    let columns = metadata.file_metadata().schema_descr().columns();
-    let old: Vec<_> = columns.iter().map(|column| column.physical_type() == Type::INT96).collect();
+/// The schema with microseconds in place of the nanoseconds of columns without parts, by their places among these.
+pub fn in_microseconds(schema: &SchemaRef, leaves: &[usize]) -> SchemaRef {
     let mut leaf = 0;
-    let fields: Vec<FieldRef> = schema.fields().iter().map(|field| within(field, &old, &mut leaf)).collect();
+    let fields: Vec<FieldRef> = schema.fields().iter().map(|field| within(field, leaves, &mut leaf)).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-fn within(field: &FieldRef, old: &[bool], leaf: &mut usize) -> FieldRef {
+fn within(field: &FieldRef, old: &[usize], leaf: &mut usize) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Struct(fields) => {
             DataType::Struct(fields.iter().map(|field| within(field, old, leaf)).collect::<Vec<_>>().into())
@@ -127,7 +152,7 @@ fn within(field: &FieldRef, old: &[bool], leaf: &mut usize) -> FieldRef {
         DataType::FixedSizeList(item, size) => DataType::FixedSizeList(within(item, old, leaf), *size),
         DataType::Map(entries, sorted) => DataType::Map(within(entries, old, leaf), *sorted),
         other => {
-            let is_old = old.get(*leaf).copied().unwrap_or(false);
+            let is_old = old.contains(leaf);
             *leaf += 1;
             match other {
                 DataType::Timestamp(TimeUnit::Nanosecond, zone) if is_old => {

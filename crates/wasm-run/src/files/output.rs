@@ -52,7 +52,7 @@ impl TableOutput {
     pub fn create(destination: Destination, format: Format, schema: SchemaRef) -> Result<Self, Failure> {
         let (location, sink, unnamed) = destination.into_parts();
         let writer =
-            panics::caught_in(|| Writer::new(format, sink, schema)).map_err(|panic| unwritable(&location, panic))?;
+            panics::caught_in(|| Writer::new(format, sink, &schema)).map_err(|panic| unwritable(&location, panic))?;
         let writer = writer.map_err(|error| unwritable(&location, error))?;
         Ok(Self::start(location, writer, unnamed))
     }

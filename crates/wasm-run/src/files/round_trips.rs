@@ -149,7 +149,7 @@ fn again_in_batches(batches: &[RecordBatch], format: Format, told: bool) -> Resu
     let path = folder.path().join("t");
     let said = |error: &dyn std::fmt::Display| error.to_string();
     let sink = Sink::file(File::create(&path).unwrap());
-    let mut writer = Writer::new(format, sink, Arc::clone(&schema)).map_err(|error| said(&error))?;
+    let mut writer = Writer::new(format, sink, &schema).map_err(|error| said(&error))?;
     for batch in batches {
         writer.write(batch).map_err(|error| said(&error))?;
     }

@@ -7,9 +7,10 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Compression as ParquetCompression;
 use parquet::file::properties::WriterProperties;
-use vivarium_textfiles::csv;
+use vivarium_textfiles::{Compressed, Compression, csv};
 
 use super::Format;
 use super::exact::Written;
@@ -70,6 +71,28 @@ impl Write for Sink {
     }
 }
 
+/// What a format leaves to who writes it.
+#[derive(Debug, Clone)]
+pub struct Style {
+    pub csv: csv::Style,
+    /// Of CSV and JSON.
+    pub compression: Compression,
+    pub parquet: WriterProperties,
+    /// Whether a Parquet file says which types of Arrow its columns had.
+    pub arrow_types: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            csv: csv::Style::default(),
+            compression: Compression::None,
+            parquet: WriterProperties::builder().set_compression(ParquetCompression::SNAPPY).build(),
+            arrow_types: true,
+        }
+    }
+}
+
 /// A writer of one of the formats.
 pub struct Writer {
     encoder: Encoder,
@@ -80,8 +103,8 @@ pub struct Writer {
 
 enum Encoder {
     Parquet(Box<ArrowWriter<Sink>>),
-    Csv(Box<csv::Writer<Sink>>),
-    Json(Box<arrow::json::LineDelimitedWriter<Sink>>),
+    Csv(Box<csv::Writer<Compressed<Sink>>>),
+    Json(Box<arrow::json::LineDelimitedWriter<Compressed<Sink>>>),
     ArrowFile(Box<arrow::ipc::writer::FileWriter<Sink>>),
     ArrowStream(Box<arrow::ipc::writer::StreamWriter<Sink>>),
     Table(Box<TableWriter<Sink>>),
@@ -92,10 +115,18 @@ impl Writer {
     ///
     /// # Errors
     /// When the format cannot hold one of the columns, or its beginning cannot be written.
-    pub fn new(format: Format, sink: Sink, schema: SchemaRef) -> Result<Self, WriteError> {
+    pub fn new(format: Format, sink: Sink, schema: &SchemaRef) -> Result<Self, WriteError> {
+        Self::with_style(format, Style::default(), sink, schema)
+    }
+
+    /// Begins a table that is written in a style.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and when there is no such style.
+    pub fn with_style(format: Format, style: Style, sink: Sink, schema: &SchemaRef) -> Result<Self, WriteError> {
         let failure = Arc::clone(&sink.failure);
-        let written = Written::new(format, sink.pipe, &schema).map_err(WriteError::Format)?;
-        let encoder = Encoder::new(format, sink, written.schema()).map_err(|error| explain(error, &failure))?;
+        let written = Written::new(format, sink.pipe, schema).map_err(WriteError::Format)?;
+        let encoder = Encoder::new(format, style, sink, written.schema()).map_err(|error| explain(error, &failure))?;
         Ok(Self { encoder, written: Some(written), failure })
     }
 
@@ -136,14 +167,22 @@ fn explain(error: ArrowError, failure: &IoFailure) -> WriteError {
 }
 
 impl Encoder {
-    fn new(format: Format, sink: Sink, schema: &SchemaRef) -> Result<Self, ArrowError> {
+    fn new(format: Format, style: Style, sink: Sink, schema: &SchemaRef) -> Result<Self, ArrowError> {
         Ok(match format {
             Format::Parquet => {
-                let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-                Self::Parquet(Box::new(ArrowWriter::try_new(sink, Arc::clone(schema), Some(properties))?))
+                let options = ArrowWriterOptions::new()
+                    .with_properties(style.parquet)
+                    .with_skip_arrow_metadata(!style.arrow_types);
+                Self::Parquet(Box::new(ArrowWriter::try_new_with_options(sink, Arc::clone(schema), options)?))
             }
-            Format::Csv => Self::Csv(Box::new(csv::Writer::new(sink, schema)?)),
-            Format::Json => Self::Json(Box::new(arrow::json::LineDelimitedWriter::new(sink))),
+            Format::Csv => {
+                let out = Compressed::new(sink, style.compression)?;
+                Self::Csv(Box::new(csv::Writer::with_style(out, schema, style.csv)?))
+            }
+            Format::Json => {
+                let out = Compressed::new(sink, style.compression)?;
+                Self::Json(Box::new(arrow::json::LineDelimitedWriter::new(out)))
+            }
             Format::Arrow if sink.pipe => {
                 Self::ArrowStream(Box::new(arrow::ipc::writer::StreamWriter::try_new(sink, schema)?))
             }
@@ -165,10 +204,10 @@ impl Encoder {
     fn finish(self) -> Result<(), ArrowError> {
         let mut sink = match self {
             Self::Parquet(writer) => writer.into_inner()?,
-            Self::Csv(writer) => writer.into_inner(),
+            Self::Csv(writer) => writer.into_inner().finish()?,
             Self::Json(mut writer) => {
                 writer.finish()?;
-                writer.into_inner()
+                writer.into_inner().finish()?
             }
             Self::ArrowFile(writer) => writer.into_inner()?,
             Self::ArrowStream(writer) => writer.into_inner()?,

@@ -14,4 +14,4 @@ pub use host::HostOptions;
 pub use metrics::MetricsOptions;
 pub use output::OutputOptions;
 pub use sandbox::{SandboxOptions, TimeLimit, parse_variable};
-pub use text::TextOptions;
+pub use text::{ColumnTypes, Quote, TextOptions, parse_quote, parse_rows};

@@ -137,6 +137,13 @@ impl ColumnName {
     }
 }
 
+impl ColumnTypes {
+    /// The columns of the only table that there can be, and their types.
+    pub fn of_one_table(self) -> impl Iterator<Item = (String, DataType)> {
+        self.0.into_iter().map(|(name, of)| (name.whole(), of))
+    }
+}
+
 impl FromStr for ColumnTypes {
     type Err = String;
 
@@ -235,7 +242,8 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-fn parse_rows(text: &str) -> Result<u64, String> {
+/// How many rows tell types.
+pub fn parse_rows(text: &str) -> Result<u64, String> {
     match text {
         "all" => Ok(u64::MAX),
         text => text
@@ -254,7 +262,8 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-fn parse_quote(text: &str) -> Result<Quote, String> {
+/// What quotes fields.
+pub fn parse_quote(text: &str) -> Result<Quote, String> {
     match text.as_bytes() {
         b"none" => Ok(Quote(None)),
         [byte] if byte.is_ascii() && !b"\r\n".contains(byte) => Ok(Quote(Some(*byte))),

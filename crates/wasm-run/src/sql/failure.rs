@@ -24,6 +24,7 @@ use vivarium::ErrorClass;
 
 use super::named_files::{NotNamed, OpenError};
 use super::script::{Script, TextRange};
+use super::statement_files::Unwritable;
 use super::text_files::BadFile;
 use crate::panics::Panic;
 
@@ -82,7 +83,9 @@ impl SqlFailure {
         match self.ours() {
             Some(error) => error.class(),
             None if find::<NotNamed>(&self.error).is_some() => ErrorClass::Usage,
-            None if find::<BadFile>(&self.error).is_some() => ErrorClass::Input,
+            None if find::<BadFile>(&self.error).is_some() || find::<Unwritable>(&self.error).is_some() => {
+                ErrorClass::Input
+            }
             None => match find::<Panic>(&self.error) {
                 Some(panic) if panic.is_of_reader() => ErrorClass::Input,
                 Some(_) => ErrorClass::Usage,
@@ -181,6 +184,9 @@ pub fn plain_message(error: &DataFusionError) -> String {
         return error.to_string();
     }
     if let Some(error) = find::<OpenError>(error) {
+        return error.to_string();
+    }
+    if let Some(error) = find::<Unwritable>(error) {
         return error.to_string();
     }
     if let Some(error) = find::<BadFile>(error) {

@@ -4,7 +4,8 @@
 //!   options ─ what was asked for          script ── text -> statements with their places
 //!   tables ── files -> tables             session ─ DataFusion, and how a statement runs in it
 //!   now, not_in ─ where DataFusion differs from SQL
-//!   text_files ─ CSV and JSON as `run` reads them                      statement_files ─ those of CREATE EXTERNAL TABLE
+//!   parquet_tables ─ Parquet without conclusions from statistics of floats
+//!   text_files ─ CSV and JSON as `run` reads them                      statement_files/ ─ those of CREATE EXTERNAL TABLE, INSERT and COPY
 //!   named_files ─ what SQL may reach      results ─ where rows go      progress ─ how far a scan is
 //!   failure ─ what went wrong, and where in the text                   prompt/ ── statements typed at a terminal
 //! ```
@@ -21,6 +22,7 @@ mod named_files;
 mod not_in;
 mod now;
 mod options;
+mod parquet_tables;
 mod progress;
 mod prompt;
 mod results;

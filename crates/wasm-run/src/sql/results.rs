@@ -149,12 +149,16 @@ fn write_plans(out: &mut impl Write, batch: &RecordBatch) -> io::Result<()> {
 
 /// Objects and files have a column of each name once; a join's `SELECT *` may have it twice.
 fn check_names(schema: &SchemaRef) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    match schema.fields().iter().find(|field| !seen.insert(field.name().as_str())) {
+    match twice_named(schema) {
         Some(twice) => Err(Failure::usage(format!(
-            "the query has two columns named \"{}\"; give one of them another name with AS",
-            twice.name()
+            "the query has two columns named \"{twice}\"; give one of them another name with AS"
         ))),
         None => Ok(()),
     }
+}
+
+/// A name that two columns have.
+pub fn twice_named(schema: &SchemaRef) -> Option<&str> {
+    let mut seen = HashSet::new();
+    schema.fields().iter().map(|field| field.name().as_str()).find(|name| !seen.insert(*name))
 }

@@ -28,7 +28,7 @@ use super::options::Sql;
 use super::progress::ScanProgress;
 use super::results::{Results, RowSink};
 use super::script::{Statement, dialect};
-use super::statement_files::read_text_as_tables;
+use super::statement_files::register_formats;
 use super::temporary::TemporaryFolder;
 use crate::failure::Failure;
 use crate::panics;
@@ -118,7 +118,7 @@ impl Session {
         context.register_udf(ScalarUDF::new_from_impl(Now::default()));
         context.add_analyzer_rule(Arc::new(ConstantNotIn));
         let text = command.text.format_of("");
-        read_text_as_tables(&mut context.state_ref().write(), &text).map_err(Failure::internal)?;
+        register_formats(&mut context.state_ref().write(), &text, &names).map_err(Failure::internal)?;
         Ok(Self {
             context,
             names,
@@ -273,6 +273,12 @@ impl Session {
     fn check_files(&self, parsed: &Parsed) -> Result<(), DataFusionError> {
         match parsed {
             Parsed::CreateExternalTable(table) => {
+                if table.unbounded {
+                    return Err(DataFusionError::Plan(
+                        "an unbounded table is read and written otherwise than files are here; leave out UNBOUNDED"
+                            .to_owned(),
+                    ));
+                }
                 for location in &table.locations {
                     let path = before_pattern(local(location)?);
                     self.check_file(&path, Intent::Read)?;

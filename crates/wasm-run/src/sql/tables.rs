@@ -12,9 +12,9 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use datafusion::catalog::MemTable;
 use datafusion::common::TableReference;
+use datafusion::common::config::TableParquetOptions;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::arrow::ArrowFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::object_store::ObjectStoreExt;
@@ -23,7 +23,9 @@ use futures::TryStreamExt;
 use vivarium_textfiles::TextFormat;
 
 use super::named_files::resolved;
-use super::text_files::{TextFiles, text_files};
+use super::parquet_tables::{self, Kinds, ParquetTable};
+use super::statement_files::{arrow_columns, other_columns};
+use super::text_files::{BadFile, TextFiles, text_files};
 use crate::failure::Failure;
 use crate::files::{self, Format, Location, Opening, Spool, declared, int96};
 use crate::options::TextOptions;
@@ -153,6 +155,9 @@ impl FoundTable {
             }
         };
         declared::check_schema(&table.schema()).map_err(|error| self.given.unreadable(error))?;
+        if self.format == Format::Arrow {
+            self.check_arrow(&table.schema()).map_err(unreadable)?;
+        }
         if table.schema().fields().is_empty() {
             return Err(self.given.unreadable("it has no columns; a table needs at least a header or a row"));
         }
@@ -224,6 +229,20 @@ impl FoundTable {
             None => config.clone().infer_schema(&state).await?.file_schema.unwrap_or_else(|| Arc::new(Schema::empty())),
         };
         ListingTable::try_new(config.with_schema(schema))
+    }
+
+    /// Arrow's files have the table's columns, in its order: they are read by their places.
+    fn check_arrow(&self, schema: &Schema) -> Result<(), DataFusionError> {
+        let (TableSource::Files(files) | TableSource::Folder { files, .. }) = &self.source else { return Ok(()) };
+        for file in files {
+            let columns = arrow_columns(&File::open(file)?).map_err(|error| BadFile::of(file, error))?;
+            // Behind them are those of the folders.
+            let own: Vec<_> = (0..columns.fields().len().min(schema.fields().len())).collect();
+            if let Some(problem) = other_columns(&columns, &schema.project(&own)?) {
+                return Err(BadFile::error(file, problem));
+            }
+        }
+        Ok(())
     }
 
     /// The files as tables of text, if they are of text.
@@ -307,15 +326,18 @@ fn reader(format: Format, files: &[PathBuf]) -> Result<Arc<dyn FileFormat>, Data
     if format == Format::Arrow {
         return Ok(Arc::new(ArrowFormat));
     }
-    let mut microseconds = false;
+    let mut times = int96::Needs::default();
+    let mut kinds = Kinds::default();
     for file in files {
         let opened = File::open(file)?;
         // What is wrong with a file is told by its reader.
         if let Ok(Some(metadata)) = declared::check(&opened, format) {
-            microseconds |= int96::microseconds(&opened, &metadata)?;
+            times = times.and(int96::of_file(&opened, &metadata)?);
+            kinds.floats |= parquet_tables::has_floats(&metadata);
         }
     }
-    Ok(Arc::new(ParquetFormat::default().with_coerce_int96(microseconds.then(|| "us".to_owned()))))
+    kinds.microseconds = times.microseconds()?;
+    Ok(Arc::new(ParquetTable(parquet_tables::reader(TableParquetOptions::default(), kinds))))
 }
 
 /// The URL of a file or folder, whatever characters its name has.

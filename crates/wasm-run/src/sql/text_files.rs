@@ -46,11 +46,13 @@ pub struct BadFile {
 }
 
 impl BadFile {
-    fn error(file: &Path, problem: impl fmt::Display) -> DataFusionError {
+    /// That a file has a problem.
+    pub fn error(file: &Path, problem: impl fmt::Display) -> DataFusionError {
         DataFusionError::External(Box::new(Self { file: file.to_owned(), problem: problem.to_string() }))
     }
 
-    fn of(file: &Path, error: ArrowError) -> DataFusionError {
+    /// What a reader says of a file.
+    pub fn of(file: &Path, error: ArrowError) -> DataFusionError {
         match error {
             ArrowError::ExternalError(error) => Self::error(file, error),
             error => Self::error(file, error),

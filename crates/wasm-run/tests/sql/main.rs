@@ -11,6 +11,7 @@ mod hostile;
 mod prompt;
 mod results;
 mod tables;
+mod written;
 
 #[path = "../support/mod.rs"]
 mod support;
