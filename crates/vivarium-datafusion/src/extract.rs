@@ -36,6 +36,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use crate::exec::{CallColumn, PythonExec};
 use crate::function::Given;
 use crate::guard::{Guarded, guarded};
+use crate::once::FirstValue;
 use crate::scalar::PythonScalar;
 use crate::work::Call;
 
@@ -340,7 +341,10 @@ fn computed_always(expr: &Arc<dyn PhysicalExpr>, child: usize) -> bool {
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
         return child == 0 || !matches!(binary.op(), Operator::And | Operator::Or);
     }
-    if expr.downcast_ref::<CaseExpr>().is_some() || expr.downcast_ref::<Guarded>().is_some() {
+    let is_lazy = expr.downcast_ref::<CaseExpr>().is_some()
+        || expr.downcast_ref::<Guarded>().is_some()
+        || expr.downcast_ref::<FirstValue>().is_some();
+    if is_lazy {
         return child == 0;
     }
     if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>() {

@@ -19,6 +19,8 @@ use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
 
+use crate::once::FirstValue;
+
 /// `left AND right`, or `left OR right`.
 #[derive(Debug, Clone, Eq)]
 pub(crate) struct Guarded {
@@ -27,14 +29,17 @@ pub(crate) struct Guarded {
     is_and: bool,
 }
 
-/// The expression, guarded wherever a call stands behind AND or OR; `has_call` knows calls.
+/// The expression, guarded wherever a call stands behind AND or OR, or behind another argument of COALESCE; `has_call` knows calls.
 pub(crate) fn guarded(
     expr: Arc<dyn PhysicalExpr>,
     has_call: impl Fn(&Arc<dyn PhysicalExpr>) -> bool,
 ) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
     expr.transform_up(|expr| {
-        Ok(match Guarded::of(&expr, &has_call) {
-            Some(guarded) => Transformed::yes(Arc::new(guarded) as Arc<dyn PhysicalExpr>),
+        if let Some(guarded) = Guarded::of(&expr, &has_call) {
+            return Ok(Transformed::yes(Arc::new(guarded) as Arc<dyn PhysicalExpr>));
+        }
+        Ok(match FirstValue::of(&expr) {
+            Some(first) => Transformed::yes(Arc::new(first) as Arc<dyn PhysicalExpr>),
             None => Transformed::no(expr),
         })
     })

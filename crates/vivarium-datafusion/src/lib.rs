@@ -36,6 +36,7 @@ mod guard;
 mod lateral;
 mod lists;
 mod metrics;
+mod once;
 mod query;
 mod register;
 mod scalar;

@@ -43,6 +43,7 @@ use tracing::Instrument;
 use crate::aggregate::{self, PythonAggregate};
 use crate::error::Error;
 use crate::metrics::report;
+use crate::once::called_once;
 use crate::scalar::PythonScalar;
 use crate::scope::Scope;
 use crate::settings::SandboxSettings;
@@ -75,7 +76,12 @@ impl AnalyzerRule for EnterScope {
             };
             let changed = rewritten.transformed;
             let scoped =
-                rewritten.data.map_expressions(|expr| expr.transform_up(|expr| Ok(in_scope(expr, &scope))))?;
+                rewritten.data.map_expressions(|expr| {
+                    expr.transform_up(|expr| Ok(in_scope(expr, &scope)))?.transform_data(|expr| match called(&expr) {
+                        Some(_) => expr.transform_up(|expr| Ok(called_once(expr))),
+                        None => Ok(Transformed::no(expr)),
+                    })
+                })?;
             Ok(Transformed { transformed: scoped.transformed || changed, ..scoped })
         })?;
         Ok(scoped.data)

@@ -84,3 +84,40 @@ fn not_in_knows_null() {
         assert_eq!(rows(query), expected, "{query}");
     }
 }
+
+const TICKETS: &str = "\
+from vivarium import udf
+
+calls = 0
+
+@udf(deterministic=False)
+def ticket(x: int) -> int:
+    global calls
+    calls += 1
+    return calls
+
+@udf(deterministic=False)
+def odd_ticket(x: int) -> int | None:
+    return ticket(x) if calls % 2 == 0 else ticket(x) and None
+";
+
+#[test]
+fn a_volatile_call_is_made_once_for_a_row() {
+    let folder = Folder::with(&[("v.py", TICKETS), ("t.csv", "id\n1\n2\n3\n4\n5\n")]);
+    for (query, expected) in [
+        ("SELECT id, coalesce(odd_ticket(id), 0) AS c FROM t", "1,1 2,0 3,3 4,0 5,5"),
+        ("SELECT id, nvl(odd_ticket(id), -id) AS c FROM t", "1,1 2,-2 3,3 4,-4 5,5"),
+        ("SELECT id, ticket(id) BETWEEN 2 AND 3 AS b FROM t", "1,false 2,true 3,true 4,false 5,false"),
+        ("SELECT id, ticket(id) NOT BETWEEN 2 AND 3 AS b FROM t", "1,true 2,false 3,false 4,true 5,true"),
+        ("SELECT id, CASE WHEN id > 2 THEN coalesce(odd_ticket(id), 0) END AS c FROM t", "1, 2, 3,1 4,0 5,3"),
+        ("SELECT id FROM t WHERE coalesce(odd_ticket(id), 0) > 0", "1 3 5"),
+        ("SELECT count(coalesce(odd_ticket(id), NULL)) AS n FROM t", "3"),
+        ("SELECT id, CASE ticket(id) WHEN 1 THEN 'a' WHEN 2 THEN 'b' ELSE 'c' END AS c FROM t", "1,a 2,b 3,c 4,c 5,c"),
+        ("SELECT id, ticket(id) IN (2, 4) AS i FROM t", "1,false 2,true 3,false 4,true 5,false"),
+        ("SELECT id, nullif(ticket(id), 2) AS n FROM t", "1,1 2, 3,3 4,4 5,5"),
+    ] {
+        let one = ["--instances", "1", "--partitions", "1", "-o", "-"];
+        let ended = folder.run(&[&["sql", query, "--udf", "v.py", "--table", "t=t.csv"], &one[..]].concat()).ok();
+        assert_eq!(ended.stdout.lines().skip(1).collect::<Vec<_>>().join(" "), expected, "{query}");
+    }
+}
