@@ -45,6 +45,7 @@ vv_function *vv_function_of_handle(uint32_t handle) {
 PyDoc_STRVAR(seed_mt19937_doc,
              "seed_mt19937(capsule, words) -> bool: seeds a numpy.random.MT19937; False where numpy is not linked in.");
 
+PyDoc_STRVAR(siphash13_doc, "siphash13(text or bytes, key of 16 bytes) -> int of 64 bits: the hash of CPython of 64 bits (siphash.c).");
 PyDoc_STRVAR(host_request_doc, "host_request(bytes) -> bytes: asks the plug-in that runs the guest; OSError when nothing answers.");
 PyDoc_STRVAR(export_schema_doc, "export_schema(description) -> capsule of an ArrowSchema (capsules.c).");
 PyDoc_STRVAR(export_array_doc, "export_array(description) -> capsule of an ArrowArray.");
@@ -64,6 +65,7 @@ static PyMethodDef methods[] = {
     {"load_strings", vv_load_strings, METH_O, load_strings_doc},
     {"register", module_register, METH_O, register_doc},
     {"drop", module_drop, METH_O, drop_doc},
+    {"siphash13", vv_siphash13, METH_VARARGS, siphash13_doc},
     {"host_request", vv_host, METH_O, host_request_doc},
     {"seed_mt19937", vv_seed_mt19937, METH_VARARGS, seed_mt19937_doc},
     {NULL, NULL, 0, NULL},

@@ -471,10 +471,11 @@ int vv_watch_streams(void);
 
 PyMODINIT_FUNC PyInit__vivarium(void);
 
-/* Methods that live elsewhere: seed.c, capsules.c, strings.c. */
+/* Methods that live elsewhere: seed.c, siphash.c, capsules.c, strings.c. */
 PyObject *vv_seed_mt19937(PyObject *module, PyObject *arguments);
 /* Asks the plug-in that runs the guest: bytes in, bytes out. */
 PyObject *vv_host(PyObject *module, PyObject *request);
+PyObject *vv_siphash13(PyObject *module, PyObject *arguments);
 PyObject *vv_export_schema(PyObject *module, PyObject *description);
 PyObject *vv_export_array(PyObject *module, PyObject *description);
 PyObject *vv_import_schema(PyObject *module, PyObject *capsule);

@@ -315,3 +315,43 @@ def plain(x: int) -> Large: return None
     assert problems[1][2] == "parameter 'x': a type nests deeper than the 32 levels allowed"
     types = {function["name"]: function["result"]["type"] for function in loaded["functions"]}
     assert types == {"large": None, "deep": "int64", "shallow": "int64", "plain": None}
+
+
+def test_what_counts_on_the_sizes_of_another_cpython_is_noted(guest):
+    loaded = guest.load(
+        """
+import sys
+from sys import maxsize
+from vivarium import udf
+
+IS_64 = sys.maxsize > 2**32
+
+@udf
+def smallest(values: list[int]) -> int:
+    least = sys.maxsize
+    for value in values:
+        least = min(least, value)
+    return least
+
+@udf
+def bucket(name: str) -> int:
+    return hash(name) % 16 + abs(hash(name)) % 4
+
+@udf
+def same(name: str) -> int:
+    return hash(name)
+""",
+        "sizes.py",
+    )
+    assert [(note["line"], note["message"].split()[0]) for note in loaded["notes"]] == [
+        (3, "sys.maxsize"), (10, "sys.maxsize"), (17, "hash()"), (17, "hash()")
+    ]  # fmt: skip
+    assert guest.load("x = 5\n", "none.py")["notes"] == []
+
+
+def test_a_size_that_is_too_large_says_what_to_write_instead(error, guest):
+    guest.load("def f(x: int) -> int:\n    return len(range(x * 10**30))\n", "large.py")
+    message = error("f", pa.array([1]))["message"]
+    assert message.startswith("Python int too large") and "What 32 bits change" in message
+    guest.load("def f(x: int) -> float:\n    return 10.0**x\n", "power.py")
+    assert "bits" not in error("f", pa.array([1000]))["message"]

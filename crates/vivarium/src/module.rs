@@ -7,8 +7,11 @@ use vivarium_sandbox::{Image, Sandbox, SandboxConfig};
 use crate::error::Error;
 use crate::explain::{self, Explanation};
 use crate::function::Function;
-use crate::signature::{Problem, Signature, parse_load_reply};
+use crate::signature::{Loaded, Problem, Signature, parse_load_reply};
 use crate::source::FunctionSource;
+
+/// Characters of a note.
+const NOTE: usize = 500;
 
 /// The functions of a source, as the source itself describes them when it runs in a sandbox.
 ///
@@ -31,7 +34,8 @@ pub(crate) struct Origin {
 impl Module {
     /// Loads `source` in a sandbox made of `image` and `config`.
     ///
-    /// Functions bound later run in sandboxes of the same configuration.
+    /// Functions bound later run in sandboxes of the same configuration. What the source does that has another meaning elsewhere (a `hash()` that
+    /// chooses among buckets) is told by tracing events of the target `vivarium::python`, as what it prints is.
     ///
     /// # Errors
     /// [`Error::Python`] when the code is not valid or its top level raises, [`Error::Limit`] when it takes too long or too
@@ -39,7 +43,11 @@ impl Module {
     pub async fn load(image: &Image, config: SandboxConfig, source: FunctionSource) -> Result<Self, Error> {
         let mut sandbox = Sandbox::start(image, &config).await.map_err(Error::without_rows)?;
         let reply = sandbox.control(&source.load_request()).await.map_err(Error::without_rows)?;
-        let (signatures, problems) = parse_load_reply(reply)?;
+        let Loaded { signatures, problems, notes } = parse_load_reply(reply)?;
+        for note in &notes {
+            let said = format!("{}:{}: {}", source.name(), note.line, note.message);
+            tracing::warn!(target: "vivarium::python", "{}", vivarium_text::line(&said, NOTE));
+        }
         let origin = Arc::new(Origin { image: image.clone(), config, source });
         Ok(Self { origin, signatures, problems })
     }

@@ -167,18 +167,31 @@ impl Signature {
     }
 }
 
+/// What a source is, by itself.
+pub(crate) struct Loaded {
+    pub signatures: Vec<Signature>,
+    /// What cannot be used.
+    pub problems: Vec<Problem>,
+    /// What can be, and is otherwise than elsewhere.
+    pub notes: Vec<Problem>,
+}
+
 /// Reads the guest's answer to a `load` request.
-pub(crate) fn parse_load_reply(reply: serde_json::Value) -> Result<(Vec<Signature>, Vec<Problem>), SignatureError> {
+pub(crate) fn parse_load_reply(reply: serde_json::Value) -> Result<Loaded, SignatureError> {
     let reply: wire::LoadReply = serde_json::from_value(reply)?;
     bounded("functions", reply.functions.len(), MAX_FUNCTIONS)?;
     bounded("problems", reply.problems.len(), MAX_FUNCTIONS)?;
+    bounded("notes", reply.notes.len(), MAX_FUNCTIONS)?;
     let signatures = reply.functions.into_iter().map(Signature::try_from).collect::<Result<_, _>>()?;
-    let problems = reply
-        .problems
-        .into_iter()
-        .map(|problem| Problem { function: problem.function, line: problem.line, message: problem.message })
-        .collect();
-    Ok((signatures, problems))
+    let read = |problems: Vec<wire::Problem>| {
+        let problem = |problem: wire::Problem| Problem {
+            function: problem.function,
+            line: problem.line,
+            message: problem.message,
+        };
+        problems.into_iter().map(problem).collect()
+    };
+    Ok(Loaded { signatures, problems: read(reply.problems), notes: read(reply.notes) })
 }
 
 /// Reads the type in the guest's answer to a `bind` request.
@@ -287,6 +300,8 @@ mod wire {
     pub(super) struct LoadReply {
         pub functions: Vec<Function>,
         pub problems: Vec<Problem>,
+        #[serde(default)]
+        pub notes: Vec<Problem>,
     }
 
     #[derive(Deserialize)]

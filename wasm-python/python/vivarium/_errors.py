@@ -20,6 +20,19 @@ _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LIBRARIES = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_OWN)) + os.sep)
 
 
+_TOO_LARGE = (
+    "Python int too large to convert to C ssize_t",
+    "Python int too large to convert to C long",
+    "Python int too large to convert to C int",
+    "cannot fit 'int' into an index-sized integer",
+    "Indices for islice() must be",
+    "Stop argument for islice() must be",
+)
+"""What CPython says of a size, length or index that has more bits than its own."""
+
+_SIZES = "(sizes have 32 bits in the sandbox; docs/conformance.md, What 32 bits change, says what to write instead)"
+
+
 class DefinitionError(Exception):
     """A declaration that cannot be used: a type that cannot be told, a call that does not fit the parameters."""
 
@@ -58,6 +71,8 @@ def safe_str(value):
 def _message(exception):
     """What the exception says, its notes (PEP 678) and, of a group, its parts (PEP 654)."""
     said = [_own_message(exception), *_notes(exception)]
+    if isinstance(exception, (OverflowError, ValueError)) and said[0].startswith(_TOO_LARGE):
+        said.append(_SIZES)
     if isinstance(exception, BaseExceptionGroup):
         said += _parts(exception, MAX_CAUSES)
     return said[0] if len(said) == 1 else cut("\n".join(said))

@@ -9,7 +9,7 @@ import re
 import sys
 import types
 
-from vivarium import _collect
+from vivarium import _collect, _sizes
 from vivarium._errors import ProtocolError
 
 # Modules made from source, by name: a later load of the same file replaces them.
@@ -105,7 +105,7 @@ def try_import(name):
 
 
 def load(request):
-    """(module, signatures, problems) of a load request."""
+    """(module, signatures, problems, notes) of a load request."""
     if isinstance(request.get("module"), str):
         module, source = by_name(request["module"])
     elif isinstance(request.get("source"), str) and isinstance(request.get("filename"), str):
@@ -114,4 +114,4 @@ def load(request):
     else:
         raise ProtocolError("load needs source and filename, or module")
     signatures, problems = _collect.collect(module, source)
-    return module, signatures, problems
+    return module, signatures, problems, _sizes.notes(source)

@@ -138,12 +138,13 @@ def warm(request):
 
 
 def load(request):
-    module, signatures, problems = _load.load(request)
+    module, signatures, problems, notes = _load.load(request)
     _signatures.update((signature.attribute, signature) for signature in signatures)
     return {
         "module": module.__name__,
         "functions": [signature.describe() for signature in signatures],
         "problems": problems,
+        "notes": notes,
     }
 
 
