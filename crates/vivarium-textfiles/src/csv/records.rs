@@ -29,11 +29,12 @@ pub struct Records<R> {
     blank: u64,
 }
 
-/// Some rows: their fields, one after the other.
+/// Some rows: their fields, one after the other, and between those of rows without quotes the delimiters.
 #[derive(Debug, Default)]
 pub struct CsvRows {
     data: Vec<u8>,
-    /// Where each field ends in the data.
+    /// Where each field begins in the data, and where it ends.
+    starts: Vec<usize>,
     ends: Vec<usize>,
     quoted: Vec<bool>,
     /// The line in which each row begins.
@@ -58,9 +59,8 @@ impl CsvRows {
 
     /// A field, and whether it stood in quotes.
     pub fn field(&self, row: usize, column: usize) -> (&[u8], bool) {
-        let index = row * self.columns + column;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        (&self.data[start..self.ends[index]], self.quoted[index])
+        let (start, end, quoted) = self.span(row, column);
+        (&self.data[start..end], quoted)
     }
 
     /// A field of checked text.
@@ -72,6 +72,7 @@ impl CsvRows {
 
     fn clear(&mut self, columns: usize) {
         self.data.clear();
+        self.starts.clear();
         self.ends.clear();
         self.quoted.clear();
         self.lines.clear();
@@ -103,8 +104,7 @@ impl CsvRows {
     /// The end of a field in [`all_text`](Self::all_text), and where it begins.
     pub fn span(&self, row: usize, column: usize) -> (usize, usize, bool) {
         let index = row * self.columns + column;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        (start, self.ends[index], self.quoted[index])
+        (self.starts[index], self.ends[index], self.quoted[index])
     }
 }
 
@@ -153,17 +153,14 @@ impl<R: Read> Records<R> {
     fn row(&mut self, rows: &mut CsvRows, columns: Option<usize>) -> Result<bool, ArrowError> {
         loop {
             let (line, fields) = (self.line, rows.ends.len());
-            if !self.fields(rows)? {
+            if !self.plain_fields(rows) && !self.fields(rows)? {
                 return Ok(false);
             }
             let count = rows.ends.len() - fields;
-            let is_blank = count == 1
-                && !rows.quoted[fields]
-                && rows.ends[fields] == fields.checked_sub(1).map_or(0, |before| rows.ends[before]);
+            let is_blank = count == 1 && !rows.quoted[fields] && rows.ends[fields] == rows.starts[fields];
             if is_blank && columns != Some(1) {
                 self.blank += 1;
-                rows.ends.truncate(fields);
-                rows.quoted.truncate(fields);
+                rows.truncate(fields);
                 continue;
             }
             if let Some(columns) = columns
@@ -179,19 +176,54 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// Reads the fields of a row that has no quotes and lies in the buffer as a whole, as most do: its bytes are copied in one piece. `false`
+    /// leaves it to [`fields`](Self::fields).
+    fn plain_fields(&mut self, rows: &mut CsvRows) -> bool {
+        let (known, base) = (rows.ends.len(), rows.data.len());
+        let buffer = &self.buffer[..self.filled];
+        let after_end = self.after_return && buffer.get(self.position) == Some(&b'\n');
+        let begin = self.position + usize::from(after_end);
+        let mut start = begin;
+        while let Some(first) = buffer.get(start)
+            && Some(*first) != self.quote
+            && let Some(length) = buffer[start..].iter().position(|byte| self.special[usize::from(*byte)])
+        {
+            let end = start + length;
+            rows.starts.push(base + start - begin);
+            rows.ends.push(base + end - begin);
+            rows.quoted.push(false);
+            start = end + 1;
+            if buffer[end] != self.delimiter {
+                rows.data.extend_from_slice(&buffer[begin..end]);
+                self.position = start;
+                self.line += 1;
+                self.after_return = buffer[end] == b'\r';
+                return true;
+            }
+        }
+        rows.truncate(known);
+        false
+    }
+
     /// Reads the fields up to the end of a row; `false` at the end of the file.
     fn fields(&mut self, rows: &mut CsvRows) -> Result<bool, ArrowError> {
         let mut state = State::Begin;
         let mut quoted = false;
         let mut any = false;
+        let mut start = rows.data.len();
         let opened_at = self.line;
         loop {
             if self.position == self.filled && !self.fill()? {
                 return match state {
                     State::Quoted => Err(TextError::new(opened_at, None, "a quoted field has no end").into()),
                     State::Begin if !any => Ok(false),
+                    // Behind the last delimiter is a field without anything.
+                    State::Begin => {
+                        rows.end(rows.data.len(), false);
+                        Ok(true)
+                    }
                     _ => {
-                        rows.end(quoted);
+                        rows.end(start, quoted);
                         Ok(true)
                     }
                 };
@@ -204,6 +236,7 @@ impl<R: Read> Records<R> {
             match state {
                 State::Begin => {
                     any = true;
+                    start = rows.data.len();
                     quoted = Some(rest[0]) == self.quote;
                     if quoted {
                         self.position += 1;
@@ -218,7 +251,7 @@ impl<R: Read> Records<R> {
                     rows.data.extend_from_slice(&rest[..length]);
                     self.position += length;
                     if length < rest.len() {
-                        rows.end(quoted);
+                        rows.end(start, quoted);
                         if self.is_row_end() {
                             return Ok(true);
                         }
@@ -243,7 +276,7 @@ impl<R: Read> Records<R> {
                         self.position += 1;
                         state = State::Quoted;
                     } else if self.special[usize::from(byte)] {
-                        rows.end(quoted);
+                        rows.end(start, quoted);
                         if self.is_row_end() {
                             return Ok(true);
                         }
@@ -291,7 +324,15 @@ impl<R: Read> Records<R> {
 }
 
 impl CsvRows {
-    fn end(&mut self, quoted: bool) {
+    /// Forgets all fields but the first ones.
+    fn truncate(&mut self, fields: usize) {
+        self.starts.truncate(fields);
+        self.ends.truncate(fields);
+        self.quoted.truncate(fields);
+    }
+
+    fn end(&mut self, start: usize, quoted: bool) {
+        self.starts.push(start);
         self.ends.push(self.data.len());
         self.quoted.push(quoted);
     }
@@ -338,6 +379,16 @@ mod tests {
         .collect();
         assert_eq!(all(text.as_bytes(), 2), Ok(expected.clone()));
         assert_eq!(all(Slowly(text.as_bytes()), 2), Ok(expected));
+    }
+
+    #[test]
+    fn a_file_may_end_behind_a_delimiter() {
+        for (text, first) in [("x,", ("x", false)), ("\"x\",", ("x", true)), ("a,b\nx,", ("a", false))] {
+            for rows in [all(text.as_bytes(), 2).unwrap(), all(Slowly(text.as_bytes()), 2).unwrap()] {
+                assert_eq!(rows[0][0], (first.0.to_owned(), first.1), "{text}");
+                assert_eq!(rows[rows.len() - 1][1], (String::new(), false), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -58,15 +58,18 @@ impl Style {
     /// # Errors
     /// When it needs quotes and there are none, or would be taken for NULL.
     pub(super) fn push(&self, line: &mut Vec<u8>, text: &str, field: Field) -> Result<(), ArrowError> {
-        let is_special =
-            |byte: &u8| *byte == self.delimiter || Some(*byte) == self.quote || matches!(byte, b'\n' | b'\r');
+        let (delimiter, quote) = (self.delimiter, self.quote.unwrap_or(b'\n'));
+        // Without a branch for each byte.
+        let special = text.bytes().fold(false, |special, byte| {
+            special | (byte == delimiter) | (byte == quote) | (byte == b'\n') | (byte == b'\r')
+        });
         let is_null = text.is_empty() || text == self.null || self.read_as_null.iter().any(|null| null == text);
         if is_null && !field.is_text {
             return Err(ArrowError::CsvError(format!(
                 "{text:?} stands for NULL, and is a value of a column of no text"
             )));
         }
-        let quoted = is_null || (field.first && begins_like_another(text)) || text.as_bytes().iter().any(is_special);
+        let quoted = special || is_null || (field.first && begins_like_another(text));
         if !quoted {
             line.extend_from_slice(text.as_bytes());
             return Ok(());
