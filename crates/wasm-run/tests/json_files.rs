@@ -122,4 +122,8 @@ fn what_json_has_no_number_for_is_refused() {
     let ended = folder.run(&["sql", "SELECT a FROM t", "-t", "t=t.csv", "-o", "o.json"]);
     assert!(ended.status == 5 && ended.stderr.contains("column \"a\" has a value that is NaN"), "{ended}");
     assert!(!folder.files().contains(&"o.json".to_owned()));
+    // What lies behind a NULL is no value.
+    let query = "SELECT CASE WHEN x = 1 THEN named_struct('a', 1.5) END AS s FROM (VALUES (1), (2)) AS v(x)";
+    folder.run(&["sql", query, "-o", "o.json"]).ok();
+    assert_eq!(folder.read("o.json"), "{\"s\":{\"a\":1.5}}\n{}\n");
 }

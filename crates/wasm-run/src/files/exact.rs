@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::{CastOptions, cast, cast_with_options, filter, is_not_null};
 use arrow::datatypes::{Date64Type, Float16Type, Float32Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -261,6 +261,12 @@ fn is_special(column: &dyn Array) -> bool {
 
 /// Whether `is` holds for the column, when it has no parts, or for one of its parts without parts.
 fn any_within(column: &ArrayRef, is: &mut dyn FnMut(&ArrayRef) -> bool) -> Result<bool, ArrowError> {
+    // What lies behind a NULL is no value.
+    let present = match column.data_type().is_nested() && column.null_count() > 0 {
+        true => Some(filter(column, &is_not_null(column)?)?),
+        false => None,
+    };
+    let column = present.as_ref().unwrap_or(column);
     let between = |offsets: (usize, usize), values: &ArrayRef| values.slice(offsets.0, offsets.1 - offsets.0);
     match column.data_type() {
         DataType::List(_) => {
@@ -290,7 +296,8 @@ fn any_within(column: &ArrayRef, is: &mut dyn FnMut(&ArrayRef) -> bool) -> Resul
             }
             Ok(false)
         }
-        DataType::Dictionary(..) => any_within(column.as_any_dictionary().values(), is),
+        // Not all values of a dictionary are values of the column.
+        DataType::Dictionary(_, values) => any_within(&cast(column, values)?, is),
         DataType::RunEndEncoded(_, values) => any_within(&cast(column, values.data_type())?, is),
         _ => Ok(is(column)),
     }
