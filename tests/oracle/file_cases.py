@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import threading
 from pathlib import Path
 
 import duckdb
@@ -17,24 +18,71 @@ import values
 import written
 from program import Different, Program
 
-FUNCTION = """from vivarium import udf
+HEAD = "from vivarium import udf\n"
 
+FUNCTION = """
 
-@udf(result_type={type!r}, null_handling="call"{more})
-def same(value):
+@udf(name={name!r}, result_type={type!r}, null_handling="call"{more})
+def {name}(value):
     return value
 """
 
-ANY_FUNCTION = """from vivarium import udf
+ANY_FUNCTION = """
 
-
-@udf(result_type="string", null_handling="call")
-def same(value):
+@udf(name={name!r}, result_type="string", null_handling="call")
+def {name}(value):
     return None if value is None else repr(value)
 """
 
 TEXT = ("csv", "json")
 ROWS = (0, 1, 2, 7, 20, 20, 200)
+
+OPTIONS = {"delimiter": "--delimiter", "quote": "--quote", "null_value": "--null-values", "types": "--types"}
+"""What is said of a file by an option of a statement, and by one of the command line."""
+
+
+def together(numbers: list[int], seed: int, asked: Program) -> dict[int, str]:
+    """Runs cases in one process, those that go through statements and have nothing that may be refused; gives the kinds of those that are equal. What
+    is left out, or differs, is for a process of its own."""
+    cases, functions, script = {}, [HEAD], []
+    for number in numbers:
+        of_case = Program(asked.binary, asked.folder / str(number))
+        of_case.folder.mkdir()
+        case = Case(number, seed, of_case)
+        if not case.by_statements:
+            continue
+        case.prepare()
+        if not case.accepted:
+            cases[number] = case
+            functions.append(case.function)
+            script.append(case.statements(f"{number}/"))
+    (asked.folder / "f.py").write_text("".join(functions))
+    (asked.folder / "q.sql").write_text("".join(script))
+    equal = {}
+    if cases:
+        asked.run("sql", "--file", "q.sql", "--udf", "f.py", "--allow", ".", "--partitions", "1", "--quiet")
+        for number, case in cases.items():
+            try:
+                equal[number] = case.check()
+            except Exception:  # It is told when the case runs alone.
+                continue
+    return equal
+
+
+_OF_THREAD = threading.local()
+
+
+def _duckdb() -> duckdb.DuckDBPyConnection:
+    """This thread's DuckDB: making one takes longer than what it is asked."""
+    if not hasattr(_OF_THREAD, "connection"):
+        _OF_THREAD.connection = duckdb.connect()
+        _OF_THREAD.connection.sql("SET TimeZone = 'UTC'")
+    return _OF_THREAD.connection
+
+
+def _literal(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Case:
@@ -43,19 +91,39 @@ class Case:
     def __init__(self, number: int, seed: int, asked: Program):
         self.tables = tables.Tables((seed, number))
         self.random = self.tables.random
-        self.asked, self.folder = asked, asked.folder
+        self.number, self.asked, self.folder = number, asked, asked.folder
+        # By CREATE EXTERNAL TABLE and COPY, or by `run`.
+        self.by_statements = self.random.random() < 0.5
         self.source = self.random.choice(("parquet", "parquet", "arrow", "csv", "json"))
         self.target = self.random.choice(("parquet", "parquet", "arrow", "csv", "json"))
         # Whether text is read with the types of its columns, or with what its values tell.
         self.told = self.source not in TEXT or self.random.random() < 0.75
         if not self.told:
             self.target = self.source
-        self.options: list[str] = []
-        self.stdin: Path | None = None
+        self.said: dict[str, str] = {}
+        self.header = True
+        self.stream = False
         self.argument = "x"
 
     def run(self) -> str:
         """What kind of case it was."""
+        self.prepare()
+        (self.folder / "f.py").write_text(HEAD + self.function)
+        if self.by_statements:
+            (self.folder / "q.sql").write_text(self.statements(""))
+            self.asked.run("sql", "--file", "q.sql", "--udf", "f.py", "--allow", ".", "--partitions", "1", "--quiet", accepted=self.accepted)
+        else:
+            arguments = ["run", f"f.py::{self.name}", "--args", self.argument, "--as", "result", "--output", f"out.{self.target}", "--quiet"]
+            arguments += [f"{OPTIONS[option]}={text}" for option, text in self.said.items()]
+            arguments += [] if self.header else ["--no-header"]
+            arguments += ["--input", "-", "--input-format", self.source] if self.stream else ["--input", self.file.name]
+            if self.random.random() < 0.2:
+                arguments += ["--columns", "force"]
+            self.asked.run(*arguments, stdin=self.file if self.stream else None, accepted=self.accepted)
+        return self.check()
+
+    def prepare(self) -> None:
+        """Writes the file that is read; what is known of it from then on is in fields."""
         formats = {self.source, self.target}
         scalar = "csv" in formats
         kind_of = self.tables.scalar_type if scalar else self.tables.json_type if "json" in formats else self.tables.any_type
@@ -63,34 +131,42 @@ class Case:
         if table.column("x").null_count == table.num_rows:
             # A key that no line has is no column.
             self.told = True
-        kind, expected, source = self._write(table)
-        if self.told:
-            self._function(expected.column("x").type)
-        else:
-            (self.folder / "f.py").write_text(ANY_FUNCTION)
-        target = f"out.{self.target}"
-        arguments = ["run", "f.py::same", "--args", self.argument, "--as", "result", "--output", target, "--quiet", *self.options]
-        arguments += ["--input", "-", "--input-format", self.source] if self.stdin else ["--input", source.name]
-        if self.random.random() < 0.2:
-            arguments += ["--columns", "force"]
-        self.asked.run(*arguments, stdin=self.stdin, accepted=self._accepted(expected))
-        expected = expected.append_column("result", expected.column("x"))
+        self.kind, self.expected, self.file = self._write(table)
+        self.columns = table.num_columns
+        self.name = f"same_{self.number}"
+        self.function = self._function(self.expected.column("x").type) if self.told else ANY_FUNCTION.format(name=self.name)
+        self.accepted = self._accepted(self.expected)
+
+    def statements(self, folder: str) -> str:
+        """The way through the program as SQL; `folder` is that of the case, from where the program runs."""
+        options = {f"format.{option}": text for option, text in self.said.items()} | ({} if self.header else {"format.has_header": "false"})
+        said = f" OPTIONS ({', '.join(f'{_literal(option)} {_literal(text)}' for option, text in options.items())})" if options else ""
+        table, target = f"t_{self.number}", f"{folder}out.{self.target}"
+        return (
+            f"CREATE EXTERNAL TABLE {table} STORED AS {self.source.upper()} LOCATION {_literal(folder + self.file.name)}{said};\n"
+            f'COPY (SELECT *, {self.name}("{self.argument}") AS result FROM {table}) TO {_literal(target)} STORED AS {self.target.upper()};\n'
+        )
+
+    def check(self) -> str:
+        """Compares what was written, and gives the kind of case that it was."""
+        expected = self.expected.append_column("result", self.expected.column("x"))
         if self.argument != "x":
-            expected = expected.rename_columns([f"column_{index + 1}" for index in range(table.num_columns)] + ["result"])
+            expected = expected.rename_columns([f"column_{index + 1}" for index in range(self.columns)] + ["result"])
         if self.source == "json":
             names = sorted(expected.column_names[:-1], key=str.encode) + ["result"]
             expected = expected.select(names)
+        kind = self.kind
         if not self.told:
             # What is told by the values is their meaning; which type that is, is not asked here.
             kind = f"{kind}, types found"
             expected = expected.drop_columns(["result"])
-        getattr(self, f"_check_{self.target}")(self.folder / target, expected)
-        return f"{kind} -> {self.target}"
+        getattr(self, f"_check_{self.target}")(self.folder / f"out.{self.target}", expected)
+        return f"{kind} -> {self.target}{', by statements' if self.by_statements else ''}"
 
-    def _function(self, kind: pa.DataType) -> None:
+    def _function(self, kind: pa.DataType) -> str:
         kind = written.crossing(kind)
         more = ", vectorized=True" if self.random.random() < 0.3 and not pt.is_nested(kind) else ""
-        (self.folder / "f.py").write_text(FUNCTION.format(type=written.spelled(kind), more=more))
+        return FUNCTION.format(name=self.name, type=written.spelled(kind), more=more)
 
     def _accepted(self, table: pa.Table) -> dict[str, str]:
         """What the documentation says is refused, and this table has."""
@@ -114,14 +190,14 @@ class Case:
         make = ipc.new_stream if stream else ipc.new_file
         with make(path, table.schema, options=options) as sink:
             sink.write_table(table, max_chunksize=self.random.choice((1, 7, 1000)))
-        self.stdin = path if stream else None
+        self.stream = stream
         return "stream" if stream else "arrow", table, path
 
     def _write_parquet(self, table: pa.Table) -> tuple[str, pa.Table, Path]:
         path = self.folder / "in.parquet"
         of_duckdb = written.for_duckdb(table) if self.random.random() < 0.3 else None
         if of_duckdb:
-            connection = duckdb.connect()
+            connection = _duckdb()
             connection.register("source", of_duckdb)
             compression = self.random.choice(("uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4_raw"))
             # In the other version pyarrow, which is asked below for what is in the file, cannot read pages of one value or none.
@@ -150,16 +226,17 @@ class Case:
         if by == "pyarrow" and all(map(written.in_csv_of_pyarrow, table.schema.types)):
             delimiter = self.random.choice(",;\t|")
             csv.write_csv(table, path, csv.WriteOptions(delimiter=delimiter, quoting_style=self.random.choice(("needed", "all_valid"))))
-            self.options += ["--delimiter", "tab" if delimiter == "\t" else delimiter]
+            self.said["delimiter"] = "tab" if delimiter == "\t" else delimiter
             self._tell(table)
             return "csv of pyarrow", table, path
-        if by == "DuckDB" and written.names_of_duckdb(table) and all(map(written.in_csv_of_duckdb, table.schema.types)):
-            connection = duckdb.connect()
+        # A name that begins as a file's mark does has to be quoted, which DuckDB does not do.
+        marked = table.column_names[0].startswith("\ufeff")
+        if by == "DuckDB" and not marked and written.names_of_duckdb(table) and all(map(written.in_csv_of_duckdb, table.schema.types)):
+            connection = _duckdb()
             connection.register("source", table)
-            connection.sql("SET TimeZone = 'UTC'")
             delimiter = self.random.choice(",;|")
             connection.sql(f"COPY source TO '{path}' (FORMAT csv, HEADER, DELIMITER '{delimiter}')")
-            self.options += ["--delimiter", delimiter]
+            self.said["delimiter"] = delimiter
             self._tell(table)
             return "csv of DuckDB", table, path
         delimiter, quote = self.random.choice(",,;\t|"), self.random.choice(('"', '"', "'", None))
@@ -170,11 +247,11 @@ class Case:
         except texts.NoText:
             quote = '"'
             text = texts.write_csv(table, texts.Spelling(self.random), delimiter, quote, header, null, end)
-        self.options += ["--delimiter", "tab" if delimiter == "\t" else delimiter, "--quote", quote or "none"]
+        self.said |= {"delimiter": "tab" if delimiter == "\t" else delimiter, "quote": quote or "none"}
         if null:
-            self.options += ["--null-values", null]
+            self.said["null_value"] = null
         if not header:
-            self.options += ["--no-header"]
+            self.header = False
             self.argument = f"column_{table.column_names.index('x') + 1}"
         self._tell(table if header else table.rename_columns([f"column_{index + 1}" for index in range(table.num_columns)]))
         return "csv", table, self._put(path, text)
@@ -184,7 +261,7 @@ class Case:
         fits = written.names_of_duckdb(table) and all(map(written.in_json_of_duckdb, table.schema.types))
         if self.random.random() < 0.25 and fits:
             table = written.without_special(table)
-            connection = duckdb.connect()
+            connection = _duckdb()
             connection.register("source", table)
             connection.sql(f"COPY source TO '{path}' (FORMAT json)")
             self._tell(table)
@@ -213,7 +290,7 @@ class Case:
             return
         named = [name if re.fullmatch(r"\w+", name) else json.dumps(name, ensure_ascii=False) for name in table.column_names]
         told = zip(named, map(written.spelled, table.schema.types), strict=True)
-        self.options += ["--types=" + ",".join(f"{name}={kind}" for name, kind in told)]
+        self.said["types"] = ",".join(f"{name}={kind}" for name, kind in told)
 
     # Reading what wasm-run has written.
 
@@ -222,7 +299,9 @@ class Case:
             found = file.read_all()
         self._check_names(found.column_names, expected)
         # A date64 in Parquet is one for Arrow's reader, which looks at what is said of it, and a date32 for pyarrow's.
-        seen = written.in_parquet if self.source == "parquet" else written.in_arrow
+        in_format = written.in_parquet if self.source == "parquet" else written.in_arrow
+        # The query engine reads text and bytes as views of them.
+        seen = (lambda kind: written.without_width(written.crossing(in_format(kind)))) if self.by_statements else in_format
         for index, name in enumerate(expected.column_names):
             kind = written.in_arrow(expected.column(index).type)
             if index == expected.num_columns - 1:
@@ -235,14 +314,17 @@ class Case:
         schema = pq.ParquetFile(path).schema_arrow
         self._check_names(schema.names, expected)
         for name, kind, column in zip(schema.names, schema.types, expected.columns, strict=True):
-            if not written.same_type(written.crossing(kind), written.in_parquet(written.crossing(column.type))):
+            found, wanted = written.crossing(kind), written.in_parquet(written.crossing(column.type))
+            if self.by_statements:
+                # The query engine reads text and bytes as views of them.
+                found, wanted = written.without_width(found), written.without_width(wanted)
+            if not written.same_type(found, wanted):
                 raise Different(f"column {name!r} is of type {kind}, not {written.in_parquet(column.type)}")
         if all(map(written.in_parquet_for_pyarrow, expected.columns)):
             found = pq.ParquetFile(path).read()
             for index, name in enumerate(schema.names):
                 self._equal("pyarrow", name, values.of(found.column(index)), values.of(expected.column(index)))
-        connection = duckdb.connect()
-        connection.sql("SET TimeZone = 'UTC'")
+        connection = _duckdb()
         found = connection.sql("FROM read_parquet(?)", params=[str(path)]).to_arrow_table()
         for index, name in enumerate(schema.names):
             if written.in_parquet_for_duckdb(expected.column(index).type):
@@ -260,7 +342,7 @@ class Case:
                 continue
             found = [None if field is None else texts.meant(field, kind) for field in column]
             self._equal("this program", name, found, values.of(expected.column(index)))
-        connection = duckdb.connect()
+        connection = _duckdb()
         # A line without anything is no row for them.
         several = self.told and expected.num_rows > 0 and expected.num_columns > 1
         if several and "\0" not in text and "\r" not in text:

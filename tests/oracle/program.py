@@ -4,6 +4,7 @@ import argparse
 import collections
 import concurrent.futures
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -27,6 +28,9 @@ PATIENCE = 120
 class Different(Exception):
     """What the program made of a case is not what it has to be; the message says where."""
 
+    output = ""
+    """What a run that failed had written to standard output."""
+
 
 class Refused(Exception):
     """The program has refused the case, as the documentation says."""
@@ -42,6 +46,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument("--only", type=int, action="append", metavar="N", help="one case again, by its number; may be given several times")
     options.add_argument("--jobs", type=int, default=2, help="processes at a time [%(default)s]")
     options.add_argument("--time", type=seconds, default=float("inf"), help="begin no case after this long, such as 60s or 2h")
+    options.add_argument("--together", type=int, default=20, metavar="N", help="cases that may share a process [%(default)s]")
     options.add_argument("--ci", action="store_true", help="a fixed, small set of cases")
     options.add_argument("--python", action="store_true", help="run in this Python, which has pyarrow and duckdb, and not in the tests' own")
     return options
@@ -88,7 +93,9 @@ class Program:
         for pattern, reason in (accepted or {}).items():
             if re.search(pattern, said):
                 raise Refused(reason)
-        raise Different(f"status {done.returncode}: {said[-1500:]}")
+        problem = Different(f"status {done.returncode}: {said[-1500:]}")
+        problem.output = done.stdout.decode(errors="replace")
+        raise problem
 
     def script(self) -> str:
         """The commands again, for a shell."""
@@ -97,8 +104,12 @@ class Program:
         return f'#!/bin/sh\n# WR=target/debug/wasm-run sh cmd.sh\ncd "$(dirname "$0")"\n{lines}'
 
 
-def run_all(name: str, arguments: argparse.Namespace, case: Callable[[int, Program], str]) -> int:
-    """Runs the cases; `case` makes one out of its number, raises what is wrong with it, and returns what kind it was."""
+Together = Callable[[list[int], Program], dict[int, str]]
+
+
+def run_all(name: str, arguments: argparse.Namespace, case: Callable[[int, Program], str], together: Together | None = None) -> int:
+    """Runs the cases; `case` makes one out of its number, raises what is wrong with it, and returns what kind it was. `together` runs several in one
+    process, and gives the kinds of those that are as they have to be; the others run alone after that."""
     keep = TARGET / "oracle" / "failed"
     counts: collections.Counter[str] = collections.Counter()
     refused: collections.Counter[str] = collections.Counter()
@@ -106,9 +117,26 @@ def run_all(name: str, arguments: argparse.Namespace, case: Callable[[int, Progr
     failed, lock, started = [], threading.Lock(), time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"vivarium-oracle-{name}-"))
 
-    def one(number: int) -> None:
+    def several(numbers: list[int]) -> None:
         if time.monotonic() - started > arguments.time:
             return
+        done: dict[int, str] = {}
+        if together is not None and len(numbers) > 1:
+            program = Program(arguments.binary.resolve(), folder / f"{numbers[0]}-{numbers[-1]}")
+            program.folder.mkdir()
+            try:
+                done = together(numbers, program)
+            except Exception as error:  # Which of them it is about is found by running them alone.
+                print(f"{numbers[0]} to {numbers[-1]}: {str(error)[:200]}; each is run again", file=sys.stderr, flush=True)
+            shutil.rmtree(program.folder, ignore_errors=True)
+            with lock:
+                counts["equal"] += len(done)
+                kinds.update(done.values())
+        for number in numbers:
+            if number not in done:
+                one(number)
+
+    def one(number: int) -> None:
         program = Program(arguments.binary.resolve(), folder / str(number))
         program.folder.mkdir()
         problem = None
@@ -139,10 +167,10 @@ def run_all(name: str, arguments: argparse.Namespace, case: Callable[[int, Progr
     try:
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             running: set = set()
-            for number in numbers:
+            for group in itertools.batched(numbers, arguments.together if together and not arguments.only else 1):
                 if time.monotonic() - started > arguments.time:
                     break
-                running.add(pool.submit(one, number))
+                running.add(pool.submit(several, list(group)))
                 if len(running) > 4 * arguments.jobs:
                     finished, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
                     for each in finished:

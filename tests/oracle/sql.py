@@ -21,14 +21,19 @@ CI = {"cases": 40, "seed": 1}
 
 def main() -> int:
     """Runs the cases that the options ask for; the exit status is 1 when one differs."""
-    arguments = program.parser(__doc__).parse_args()
+    options = program.parser(__doc__)
+    # A query that the engine has no plan for ends the process of all of them.
+    options.set_defaults(together=5)
+    arguments = options.parse_args()
     program.in_environment(arguments)
     if arguments.ci:
         arguments.cases, arguments.seed = CI["cases"], CI["seed"]
     # Its imports are those of the environment.
-    from sql_cases import Case
+    import sql_cases
 
-    return program.run_all("sql", arguments, lambda number, asked: Case(number, arguments.seed, asked).run())
+    alone = lambda number, asked: sql_cases.Case(number, arguments.seed, asked).run()  # noqa: E731
+    together = lambda numbers, asked: sql_cases.together(numbers, arguments.seed, asked)  # noqa: E731
+    return program.run_all("sql", arguments, alone, together)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The cases of sql.py: two tables and ten queries."""
 
 import random
+import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -22,6 +23,53 @@ KINDS = {
 WITHOUT = ("with functions", "without functions", "in DuckDB")
 
 
+_OF_THREAD = threading.local()
+
+
+def together(numbers: list[int], seed: int, asked: Program) -> dict[int, str]:
+    """Runs cases in one process, with the options of the first one; gives the kinds of those that are equal. The others are for a process of their
+    own."""
+    (asked.folder / "f.py").write_text(queries.functions())
+    cases, script, tables = {}, [], []
+    for number in numbers:
+        of_case = Program(asked.binary, asked.folder / str(number))
+        of_case.folder.mkdir()
+        case = cases[number] = Case(number, seed, of_case)
+        case.prepare()
+        for name in case.contents:
+            tables += ["--table", f"{name}_{number}={number}/{name}.parquet"]
+            script.append(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {name}_{number}")
+        script += case.script
+    (asked.folder / "q.sql").write_text(_marked(script))
+    options = next(iter(cases.values())).options
+    found = _rows_of_statements(asked.run("sql", "--file", "q.sql", "--udf", "f.py", *tables, "--json", "--quiet", *options))
+    equal, at = {}, 0
+    for number, case in cases.items():
+        at += len(case.contents)
+        try:
+            equal[number] = case.check(found[at : at + len(case.script)])
+        except Exception:  # It is told when the case runs alone.
+            pass
+        at += len(case.script)
+    return equal
+
+
+def _marked(script: list[str]) -> str:
+    """Statements, with a row of its own behind each."""
+    return "".join(f"{statement};\nSELECT {index} AS mark;\n" for index, statement in enumerate(script))
+
+
+def _rows_of_statements(said: str) -> list[list[dict]]:
+    """The rows of each statement of a script with marks."""
+    found: list[list[dict]] = [[]]
+    for row in texts.read_json(said):
+        if "mark" in row:
+            found.append([])
+        else:
+            found[-1].append(row)
+    return found
+
+
 class Case:
     """Queries over two tables."""
 
@@ -32,25 +80,35 @@ class Case:
     def run(self) -> str:
         """What kind of case it was."""
         (self.folder / "f.py").write_text(queries.functions())
-        tables = {"t": self._table(self.random.choice((0, 1, 8, 25, 60))), "u": self._table(self.random.choice((0, 3, 12)))}
-        for name, table in tables.items():
+        self.prepare()
+        try:
+            found = self._ask(self.script)
+        except Different:
+            found = [self._alone(statement) for statement in self.script]
+        return self.check(found)
+
+    def prepare(self) -> None:
+        """Makes the tables and queries."""
+        self.contents = {"t": self._table(self.random.choice((0, 1, 8, 25, 60))), "u": self._table(self.random.choice((0, 3, 12)))}
+        for name, table in self.contents.items():
             pq.write_table(table, self.folder / f"{name}.parquet")
         made = queries.Queries(self.random)
-        wanted = [made.query() for _ in range(QUERIES)]
-        self.duckdb = duckdb.connect()
-        self.duckdb.sql("SET TimeZone = 'UTC'")
-        for name, table in tables.items():
-            self.duckdb.register(name, table)
+        self.wanted = [made.query() for _ in range(QUERIES)]
         self.options = ["--partitions", str(self.random.choice((1, 2)))]
         if self.random.random() < 0.3:
             self.options += ["--columns", "off"]
-        script = [query.rendered(place) for query in wanted for place in (0, 1)]
-        try:
-            found = self._ask(script)
-        except Different:
-            found = [self._alone(statement) for statement in script]
+        self.script = [query.rendered(place) for query in self.wanted for place in (0, 1)]
+
+    def check(self, found: list[list[dict] | str]) -> str:
+        """Compares the rows of the script's statements; the kind of case that it was."""
+        if not hasattr(_OF_THREAD, "duckdb"):
+            _OF_THREAD.duckdb = duckdb.connect()
+            _OF_THREAD.duckdb.sql("SET TimeZone = 'UTC'")
+        self.duckdb = _OF_THREAD.duckdb
+        for name, table in self.contents.items():
+            self.duckdb.register(name, table)
         problems, compared = [], 0
-        for query, with_functions, without in zip(wanted, found[0::2], found[1::2], strict=True):
+        for query, with_functions, without in zip(self.wanted, found[0::2], found[1::2], strict=True):
             try:
                 compared += self._compare(query, with_functions, without)
             except Different as problem:
@@ -82,17 +140,10 @@ class Case:
 
     def _ask(self, script: list[str]) -> list[list[dict]]:
         """The rows of each statement, in one run of the program."""
-        path = self.folder / "q.sql"
-        path.write_text("".join(f"{statement};\nSELECT {index} AS mark;\n" for index, statement in enumerate(script)))
+        (self.folder / "q.sql").write_text(_marked(script))
         tables = ("--table", "t=t.parquet", "--table", "u=u.parquet")
-        said = self.asked.run("sql", "--file", path.name, "--udf", "f.py", *tables, "--json", "--quiet", *self.options)
-        found: list[list[dict]] = [[]]
-        for row in texts.read_json(said):
-            if "mark" in row:
-                found.append([])
-            else:
-                found[-1].append(row)
-        return found[: len(script)]
+        said = self.asked.run("sql", "--file", "q.sql", "--udf", "f.py", *tables, "--json", "--quiet", *self.options)
+        return _rows_of_statements(said)[: len(script)]
 
     def _alone(self, statement: str) -> list[dict] | str:
         """The rows of a statement, or why there are none."""

@@ -54,6 +54,11 @@ def crossing(kind: pa.DataType) -> pa.DataType:
     return changed(kind, change)
 
 
+def without_width(kind: pa.DataType) -> pa.DataType:
+    """The type with texts and bytes of any size as one type each."""
+    return changed(kind, lambda one: {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}.get(one, one))
+
+
 def in_parquet(kind: pa.DataType) -> pa.DataType:
     """The type in a file of Parquet, which has no seconds and no date64."""
 
