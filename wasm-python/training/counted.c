@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* The runtime's headers define these anew where there is no operating system. */
+#undef assert
+#define getpagesize profile_getpagesize
 #include "InstrProfiling.h"
 #include "InstrProfilingInternal.h"
 
