@@ -22,8 +22,8 @@ CI = {"cases": 40, "seed": 1}
 def main() -> int:
     """Runs the cases that the options ask for; the exit status is 1 when one differs."""
     options = program.parser(__doc__)
-    # A query that the engine has no plan for ends the process of all of them.
-    options.set_defaults(together=5)
+    # A query that the engine has no plan for ends the process of all of them, and in one case of twenty there is one.
+    options.set_defaults(together=1)
     arguments = options.parse_args()
     program.in_environment(arguments)
     if arguments.ci:
