@@ -133,7 +133,10 @@ impl Environments {
         info.requirements = header.map(|header| header.dependencies).unwrap_or_default();
         // A job has one environment at a time; what is the same is shared in the store, by content.
         static OPENED: AtomicU64 = AtomicU64::new(0);
-        let job = JobId::new(format!("{}/sql-{}", self.job, OPENED.fetch_add(1, Ordering::Relaxed)));
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        // The number alone tells it from all others, so that a long name is no reason to fail.
+        let job = JobId::new(format!("{}.sql-{number}", self.job)).or_else(|_| JobId::new(format!("sql-{number}")));
+        let job = job.map_err(|error| Error::of("python", vivarium::Error::Worker(error.to_string())))?;
         let settings = Arc::clone(settings);
         let open = tokio::task::spawn_blocking(move || {
             let mut manager = PythonEnvironmentManager::new(info, settings, job);

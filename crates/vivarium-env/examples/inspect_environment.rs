@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let info = PythonDependencyInfo::from_options(&PythonOptions::from_pairs(pairs)?)?;
-    let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("inspect"));
+    let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("inspect")?);
     manager.open()?;
     let environment = manager.create_environment()?;
     if let Some(file) = lock {

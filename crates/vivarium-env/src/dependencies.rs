@@ -75,7 +75,7 @@ impl Default for PythonDependencyInfo {
     }
 }
 
-crate::setters::setters!(PythonDependencyInfo {
+vivarium_tenancy::__setters!(PythonDependencyInfo {
     with_python_files: python_files: Vec<PythonFile>,
     with_requirements_file: requirements_file: Option<PathBuf>,
     with_requirements_cache_directory: requirements_cache_directory: Option<PathBuf>,

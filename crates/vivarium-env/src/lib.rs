@@ -35,7 +35,7 @@
 //! # let path = directory.path().join("rates.py");
 //! # std::fs::write(&path, "RATE = 3\n")?;
 //! let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(path, "rates.py")]);
-//! let mut manager = PythonEnvironmentManager::new(info, Arc::new(EnvironmentSettings::default()), JobId::new("job-1"));
+//! let mut manager = PythonEnvironmentManager::new(info, Arc::new(EnvironmentSettings::default()), JobId::new("job-1")?);
 //! manager.open()?;
 //! let environment = manager.create_environment()?;
 //! assert_eq!(environment.guest().python_path, ["/env/python-files/rates.py"]);
@@ -64,7 +64,6 @@ mod progress;
 mod report;
 mod requirements;
 mod scan;
-mod setters;
 mod store;
 mod tree;
 mod view;
@@ -78,7 +77,7 @@ pub use guest::{BundledPackage, GuestPython};
 pub use inspect::{EnvironmentInspection, SideInspection, TreeFile, TreeFileKind};
 pub use interpreter::{ExecutionMode, ExecutionType, PythonInterpreterConfig, is_python_exec_from_archives};
 pub use limits::MaterializeLimits;
-pub use manager::{EnvironmentSettings, JobId, PythonEnvironmentManager};
+pub use manager::{EnvironmentSettings, PythonEnvironmentManager};
 pub use options::{PythonOptions, keys};
 pub use progress::{OpenEvent, OpenProgress};
 pub use report::{Distribution, NativeModule, ShadowedBy, ShadowedModule, TreeReport};
@@ -86,6 +85,7 @@ pub use requirements::{
     AllowedLines, LockedPackage, PIP_VARIABLES, PipUsage, Requirement, RequirementsError, RequirementsFile,
     RequirementsLock, RequirementsSettings, ScriptMetadata, Unsatisfied, UnsatisfiedReason, pip_usage,
 };
-pub use store::{CollectPolicy, Collected, Store, StoreError, StoreLease, StoredEnvironment, TenantId, TenantStore};
+pub use store::{CollectPolicy, Collected, Store, StoreError, StoreLease, StoredEnvironment, TenantStore};
 pub use tree::Refusal;
 pub use view::EnvironmentView;
+pub use vivarium_tenancy::{IdError, JobId, TenantId};

@@ -52,7 +52,7 @@ impl Default for MaterializeLimits {
     }
 }
 
-crate::setters::setters!(MaterializeLimits {
+vivarium_tenancy::__setters!(MaterializeLimits {
     with_entries: entries: u64,
     with_total_bytes: total_bytes: u64,
     with_file_bytes: file_bytes: u64,

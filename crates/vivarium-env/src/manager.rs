@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use cap_std::fs::Dir;
+use vivarium_tenancy::{JobId, TenantId};
 use vivarium_text::OneLine;
 
 use crate::base_directory::BaseDirectory;
@@ -18,22 +19,11 @@ use crate::materialize::{InputHashes, Materials, materialize};
 use crate::progress::{OpenEvent, OpenProgress};
 use crate::report::TreeReport;
 use crate::requirements::{RequirementsLock, RequirementsSettings, Resolver, Whose};
-use crate::store::{Store, StoreLease, TenantId};
+use crate::store::{Store, StoreLease};
 use crate::view::ViewSource;
 
 /// Part of every key in the store: changes with what a tree looks like for the same inputs.
 const TREE_FORMAT: u32 = 1;
-
-/// Names a job: in Flink a JobID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct JobId(String);
-
-impl JobId {
-    /// Any text names a job.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
-    }
-}
 
 /// What the operator decides about environments.
 #[derive(Debug, Clone)]
@@ -67,7 +57,7 @@ impl Default for EnvironmentSettings {
             temporary_directories: vec![std::env::temp_dir()],
             store: None,
             store_bytes: 20 << 30,
-            tenant: TenantId::new("default"),
+            tenant: TenantId::new("default").expect("a constant that is a valid identifier"),
             system_environment: BTreeMap::new(),
             guest: GuestPython::default(),
             limits: MaterializeLimits::default(),
@@ -77,7 +67,7 @@ impl Default for EnvironmentSettings {
     }
 }
 
-crate::setters::setters!(EnvironmentSettings {
+vivarium_tenancy::__setters!(EnvironmentSettings {
     with_temporary_directories: temporary_directories: Vec<PathBuf>,
     with_store: store: Option<Arc<Store>>,
     with_store_bytes: store_bytes: u64,
@@ -139,7 +129,7 @@ impl PythonEnvironmentManager {
 
     /// Describes the open environment. The description outlives closing, its files do not.
     pub fn create_environment(&self) -> Result<PythonEnvironment, EnvironmentError> {
-        let open = self.open.as_ref().ok_or_else(|| EnvironmentError::NotOpen { job: self.job.0.clone() })?;
+        let open = self.open.as_ref().ok_or_else(|| EnvironmentError::NotOpen { job: self.job.to_string() })?;
         let nothing = BTreeMap::new();
         let system = if self.info.system_environment { &self.settings.system_environment } else { &nothing };
         let source = ViewSource { info: &self.info, python: open.python.as_ref(), report: &open.report, system };
@@ -201,7 +191,7 @@ impl PythonEnvironmentManager {
             }
         };
         for shadowed in &report.shadowed {
-            tracing::warn!(job = self.job.0, module = shadowed.module, file = shadowed.path, "{}", OneLine(shadowed));
+            tracing::warn!(job = self.job.as_str(), module = shadowed.module, file = shadowed.path, "{}", OneLine(shadowed));
         }
         Ok(OpenJob { info: self.info.clone(), python, report, lock, key, place })
     }
@@ -286,7 +276,7 @@ impl Jobs {
             let mut open = locked(&slot.open);
             match open.upgrade() {
                 Some(joined) if *joined.info == *info => Ok(joined),
-                Some(_) => Err(EnvironmentError::OtherDependencies { job: job.0.clone() }),
+                Some(_) => Err(EnvironmentError::OtherDependencies { job: job.to_string() }),
                 None => make().map(|made| {
                     let made = Arc::new(made);
                     *open = Arc::downgrade(&made);

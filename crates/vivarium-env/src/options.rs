@@ -40,7 +40,7 @@ pub struct PythonOptions {
     pub execution_mode: Option<String>,
 }
 
-crate::setters::setters!(PythonOptions {
+vivarium_tenancy::__setters!(PythonOptions {
     with_files: files: Option<String>,
     with_requirements: requirements: Option<String>,
     with_archives: archives: Option<String>,

@@ -11,8 +11,8 @@ use std::time::Duration;
 use support::Place;
 use support::archives::{ZipEntry, zip};
 use vivarium_env::{
-    CollectPolicy, EnvironmentSettings, JobId, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager,
-    PythonFile, Store, TenantId,
+    CollectPolicy, EnvironmentSettings, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, PythonFile,
+    Store, TenantId,
 };
 
 fn everything() -> CollectPolicy {
@@ -21,7 +21,7 @@ fn everything() -> CollectPolicy {
 
 fn settings(place: &Place, tenant: &str) -> Arc<EnvironmentSettings> {
     let store = Store::open(place.path("store")).unwrap();
-    Arc::new(place.settings().with_store(Some(Arc::new(store))).with_tenant(TenantId::new(tenant)))
+    Arc::new(place.settings().with_store(Some(Arc::new(store))).with_tenant(TenantId::new(tenant).unwrap()))
 }
 
 fn inputs(place: &Path) -> PythonDependencyInfo {
@@ -40,7 +40,7 @@ fn place_with_inputs() -> Place {
 }
 
 fn open(place: &Place, tenant: &str, job: &str) -> PythonEnvironmentManager {
-    let job = JobId::new(format!("{}{job}", place.path("").display()));
+    let job = place.job_named(job);
     let mut manager = PythonEnvironmentManager::new(inputs(&place.path("")), settings(place, tenant), job);
     manager.open().unwrap();
     manager
@@ -93,7 +93,7 @@ fn a_tree_in_use_is_not_collected_and_an_unused_one_is() {
     let mut first = open(&place, "a", "1");
     let mut second = open(&place, "a", "2");
     let (path, key) = (tree(&first), key(&first));
-    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a")).unwrap();
+    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a").unwrap()).unwrap();
     let listed = store.list().unwrap();
     assert_eq!((listed.len(), &listed[0].key, listed[0].in_use), (1, &key, true));
     assert_eq!(listed[0].bytes, 50 * 1000 + 12);
@@ -117,7 +117,7 @@ fn a_failure_leaves_nothing_half_made() {
     place.write("a.zip", zip(&entries));
     let mut manager = PythonEnvironmentManager::new(inputs(&place.path("")), settings(&place, "a"), place.job());
     assert!(manager.open().is_err());
-    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a")).unwrap();
+    let store = Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a").unwrap()).unwrap();
     assert!(store.list().unwrap().is_empty());
     assert_eq!(files_below(&place.path("store"), "making"), 0);
 }
@@ -224,11 +224,12 @@ fn a_tenants_trees_stay_within_its_quota() {
         let file = place.write(name, vec![b'x'; 1000]);
         let info = PythonDependencyInfo::default().with_python_files(vec![PythonFile::new(file, name)]);
         let settings = (*settings(&place, "a")).clone().with_store_bytes(quota);
-        let job = JobId::new(format!("{}{name}", place.path("").display()));
+        let job = place.job_named(name);
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), job);
         manager.open().map(|()| manager)
     };
-    let stored = || Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a")).unwrap().list().unwrap();
+    let stored =
+        || Store::open(place.path("store")).unwrap().tenant(&TenantId::new("a").unwrap()).unwrap().list().unwrap();
     let (first, second) = (open("a.py", 2500).unwrap(), open("b.py", 2500).unwrap());
     // Both are in use.
     let error = open("c.py", 2500).unwrap_err().to_string();

@@ -17,11 +17,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
+use vivarium_tenancy::{Account, Share, ShareId, Weight};
 
-use crate::account::Account;
 use crate::error::{LimitError, LimitKind};
 use crate::runtime::Runtime;
-use crate::share::{Share, ShareId, Weight};
 use crate::tenant::{TaskAccount, Tenant};
 
 /// Room for one sandbox, until it is dropped. The instance has to be gone by then.

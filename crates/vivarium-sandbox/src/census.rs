@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::share::ShareId;
-use crate::tenant::{Tenant, TenantId};
+use vivarium_tenancy::{ShareId, TenantId};
+
+use crate::tenant::Tenant;
 use crate::totals::{TaskCounters, Totals};
 
 /// Tenants to look at how many are gone, at first.
@@ -89,8 +90,10 @@ impl Noted {
 
 #[cfg(test)]
 mod tests {
+    use vivarium_tenancy::{JobId, TaskId};
+
     use super::*;
-    use crate::tenant::{JobId, TaskId, TenantLimits};
+    use crate::tenant::TenantLimits;
 
     fn tenant(name: &str) -> Arc<Tenant> {
         Tenant::new(TenantId::new(name).unwrap(), &TenantLimits::default())

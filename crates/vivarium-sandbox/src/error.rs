@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vivarium_tenancy::quantity::{format_duration, format_size};
 use wasmtime::Trap;
 
 use crate::exchange::ExchangeError;
@@ -10,7 +11,6 @@ use crate::image::ImageError;
 use crate::limits::LimitsError;
 #[cfg(feature = "process-sandbox")]
 use crate::process_sandbox::ProcessSandboxError;
-use crate::quantity::{format_duration, format_size};
 use crate::snapshot::SnapshotError;
 use crate::wasi;
 

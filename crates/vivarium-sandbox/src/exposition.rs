@@ -12,9 +12,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+use vivarium_tenancy::TenantId;
+
 use crate::histogram::Durations;
 use crate::runtime::Runtime;
-use crate::tenant::{Tenant, TenantId, TenantUsage};
+use crate::tenant::{Tenant, TenantUsage};
 use crate::totals::Totals;
 
 /// What a metric is.

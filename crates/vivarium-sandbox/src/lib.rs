@@ -53,7 +53,6 @@
 
 #![deny(unsafe_code)]
 
-mod account;
 mod admission;
 mod audit;
 mod census;
@@ -75,12 +74,9 @@ mod partial;
 mod pool;
 #[cfg(feature = "process-sandbox")]
 mod process_sandbox;
-mod quantity;
 mod runtime;
 mod sandbox;
 mod scheduler;
-mod setters;
-mod share;
 mod snapshot;
 mod state;
 mod tenant;
@@ -102,9 +98,12 @@ pub use output::{Capture, InputSource, OutputTarget};
 pub use pool::{Lease, Pool};
 #[cfg(feature = "process-sandbox")]
 pub use process_sandbox::{ProcessSandbox, ProcessSandboxError, ProcessSandboxStatus};
-pub use quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Answer, Call, ColumnCounts, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
 pub use snapshot::{SnapshotError, snapshot};
-pub use tenant::{IdError, JobId, TaskAccount, TaskId, Tenant, TenantId, TenantLimits, TenantUsage};
+pub use tenant::{TaskAccount, Tenant, TenantLimits, TenantUsage};
+#[doc(hidden)]
+pub use vivarium_tenancy::__setters;
+pub use vivarium_tenancy::quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
+pub use vivarium_tenancy::{IdError, JobId, TaskId, TenantId};
 pub use warm::{EnvironmentSnapshot, WarmError};

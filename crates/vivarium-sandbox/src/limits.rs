@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vivarium_tenancy::quantity::{serde_duration, serde_size};
 
 use crate::error::{LimitError, LimitKind};
-use crate::quantity::{serde_duration, serde_size};
 
 /// What one sandbox may use, per call and in total.
 ///

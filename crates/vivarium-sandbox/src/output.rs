@@ -283,7 +283,9 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::tenant::{JobId, TaskId, Tenant, TenantId, TenantLimits};
+    use vivarium_tenancy::{JobId, TaskId, TenantId};
+
+    use crate::tenant::{Tenant, TenantLimits};
 
     /// Collects formatted events.
     #[derive(Clone, Default)]

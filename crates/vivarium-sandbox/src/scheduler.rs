@@ -25,9 +25,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use fair::{FairQueue, Next};
+use vivarium_tenancy::{Share, ShareId};
 
 use crate::epoch::{Running, Ticker};
-use crate::share::{Share, ShareId};
 
 /// How long a call that was woken may take to use its turn. Longer than a busy executor takes to poll a task that is ready.
 const GRACE: Duration = Duration::from_millis(50);

@@ -40,7 +40,7 @@ async fn main() -> Result<()> {
     let settings = EnvironmentSettings::default()
         .with_guest(guest_python(&manifest)?)
         .with_store(Some(Arc::new(Store::open(directory.path().join("store"))?)));
-    let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("measure"));
+    let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("measure")?);
     manager.open()?;
     let environment = manager.create_environment()?;
 

@@ -30,7 +30,7 @@ use crate::error::Error;
 /// # async fn example(image: &Image) -> Result<(), Box<dyn std::error::Error>> {
 /// let options = PythonOptions::default().with_files(Some("rates.py,lib.zip".into()));
 /// let info = PythonDependencyInfo::from_options(&options)?;
-/// let mut manager = PythonEnvironmentManager::new(info, Arc::new(EnvironmentSettings::default()), JobId::new("prices"));
+/// let mut manager = PythonEnvironmentManager::new(info, Arc::new(EnvironmentSettings::default()), JobId::new("prices")?);
 /// manager.open()?;
 /// let config = in_environment(SandboxConfig::default(), &manager.create_environment()?)?;
 /// let module = Module::load(image, config, FunctionSource::file("prices.py")?).await?;

@@ -43,8 +43,8 @@ impl Job {
             .with_guest(guest_python(&location().await.manifest().unwrap()).unwrap())
             .with_temporary_directories(vec![directory.join("tmp")])
             .with_store(Some(Arc::new(Store::open(directory.join("store")).unwrap())))
-            .with_tenant(TenantId::new(tenant));
-        let job = JobId::new(format!("{tenant} {}", directory.display()));
+            .with_tenant(TenantId::new(tenant).unwrap());
+        let job = JobId::new(format!("{tenant}-{}", directory.file_name().unwrap().display())).unwrap();
         let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), job);
         manager.open().unwrap();
         let environment = manager.create_environment().unwrap();
@@ -93,8 +93,12 @@ async fn a_module_is_imported_once_for_all_tasks_and_processes() {
     // Another process knows nothing of this one's, but finds the file.
     assert_eq!(job.evaluate(&EnvironmentSnapshots::default(), "shipped.ID", &[]).await.0, first);
     assert_eq!(job.files().len(), 1);
-    let stored =
-        Store::open(directory.path().join("store")).unwrap().tenant(&TenantId::new("a")).unwrap().list().unwrap();
+    let stored = Store::open(directory.path().join("store"))
+        .unwrap()
+        .tenant(&TenantId::new("a").unwrap())
+        .unwrap()
+        .list()
+        .unwrap();
     assert!(stored[0].bytes > std::fs::metadata(&job.files()[0]).unwrap().len(), "{stored:?}");
 }
 

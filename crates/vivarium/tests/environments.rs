@@ -32,8 +32,13 @@ async fn settings(directory: &Path) -> Arc<EnvironmentSettings> {
     Arc::new(EnvironmentSettings::default().with_guest(guest).with_temporary_directories(temporary_directories))
 }
 
+/// A job that no other test has: they run in one process.
+fn job_in(directory: &Path, name: &str) -> JobId {
+    JobId::new(format!("{}-{name}", directory.file_name().unwrap().display())).unwrap()
+}
+
 async fn open(directory: &Path, info: PythonDependencyInfo) -> PythonEnvironmentManager {
-    let job = JobId::new(directory.display().to_string());
+    let job = job_in(directory, "");
     let mut manager = PythonEnvironmentManager::new(info, settings(directory).await, job);
     manager.open().unwrap();
     manager
@@ -110,7 +115,7 @@ async fn stored_environments_are_used_again_and_the_guests_packages_count_as_ins
     let settings = (*settings(directory.path()).await).clone().with_store(Some(store));
     let mut paths = Vec::new();
     for job in ["first", "second"] {
-        let job = JobId::new(format!("{}{job}", directory.path().display()));
+        let job = job_in(directory.path(), job);
         let mut manager = PythonEnvironmentManager::new(info.clone(), Arc::new(settings.clone()), job);
         manager.open().unwrap();
         let environment = manager.create_environment().unwrap();

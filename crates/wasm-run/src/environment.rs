@@ -18,8 +18,8 @@ use crate::failure::Failure;
 use crate::options::{EnvironmentOptions, OutputOptions, PackageOptions, StoreOptions};
 use crate::progress::{BuildProgress, ProgressMode};
 
-/// Whose environments these are: the command line has one user.
-const TENANT: &str = "default";
+/// Why the identifiers below exist.
+const VALID: &str = "a constant that is a valid identifier";
 
 /// How long a command that is stopped waits for an environment to be cleared away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,12 +76,12 @@ impl OpenEnvironment {
         }
         let settings = EnvironmentSettings::default()
             .with_store(Some(Arc::new(open_store(&options.store)?)))
-            .with_tenant(TenantId::new(TENANT))
+            .with_tenant(tenant())
             .with_requirements(requirements(&options.packages, &guest)?)
             .with_limits(MaterializeLimits::default().with_refuse_case_collisions(!options.allow_case_collisions))
             .with_guest(guest)
             .with_progress(progress);
-        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("wasm-run"));
+        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("wasm-run").expect(VALID));
         manager.open()?;
         let environment = Arc::new(manager.create_environment()?);
         if let Some(file) = &options.packages.write_lock {
@@ -125,7 +125,12 @@ pub fn sandbox_in(environment: Option<&OpenEnvironment>, config: SandboxConfig) 
 /// # Errors
 /// When the directory cannot be opened, or others can write it.
 pub fn tenant_store(options: &StoreOptions) -> Result<TenantStore, Failure> {
-    Ok(open_store(options)?.tenant(&TenantId::new(TENANT)).map_err(EnvironmentError::from)?)
+    Ok(open_store(options)?.tenant(&tenant()).map_err(EnvironmentError::from)?)
+}
+
+/// Whose environments these are: the command line has one user.
+fn tenant() -> TenantId {
+    TenantId::new("default").expect(VALID)
 }
 
 fn open_store(options: &StoreOptions) -> Result<Store, Failure> {

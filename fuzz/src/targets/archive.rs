@@ -41,7 +41,8 @@ fn extract(bytes: &[u8], name: &str) {
             .with_limits(MaterializeLimits::default().with_entries(1_000).with_total_bytes(1 << 20)),
     );
     let info = PythonDependencyInfo::default().with_archives(vec![PythonArchive::new(&archive, name)]);
-    let mut manager = PythonEnvironmentManager::new(info, settings, JobId::new(name));
+    let mut manager =
+        PythonEnvironmentManager::new(info, settings, JobId::new(name).expect("a constant that is a valid identifier"));
     if manager.open().is_ok() {
         let environment = manager.create_environment().expect("it is open");
         environment.inspect().expect("the tree can be read");

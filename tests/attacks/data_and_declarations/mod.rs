@@ -50,10 +50,15 @@ impl Shipped {
             .with_requirements(RequirementsSettings::default().with_use_index(false))
     }
 
+    /// A job that no other case has: some run at the same time.
+    fn job(&self, name: &str) -> Result<JobId, String> {
+        let place = self.0.path().file_name().unwrap_or_default();
+        JobId::new(format!("{}-{name}", place.display())).map_err(|error| error.to_string())
+    }
+
     /// An environment of this, which must be refused with a message that has all of these words, and leave nothing behind.
     fn refused(&self, info: PythonDependencyInfo, words: &[&str]) -> Result<(), String> {
-        let job = JobId::new(self.0.path().display().to_string());
-        let mut manager = PythonEnvironmentManager::new(info, Arc::new(self.settings()), job);
+        let mut manager = PythonEnvironmentManager::new(info, Arc::new(self.settings()), self.job("refused")?);
         let error = match manager.open() {
             Ok(_) => return Err(format!("an environment was made, where {words:?} was expected")),
             Err(error) => error,

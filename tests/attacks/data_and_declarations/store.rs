@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vivarium_env::{CollectPolicy, JobId, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, Store};
+use vivarium_env::{CollectPolicy, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager, Store};
 
 use super::{Shipped, names_in};
 use crate::archives::{ZipEntry, zip};
@@ -21,7 +21,7 @@ pub const CASES: &[Case] = &[host("races for one environment, while it is collec
         let race = |number: usize| {
             let archives = vec![PythonArchive::new(if number.is_multiple_of(3) { &bad } else { &good }, "a.zip")];
             let info = PythonDependencyInfo::default().with_archives(archives);
-            let job = JobId::new(format!("{}-{number}", shipped.path("").display()));
+            let job = shipped.job(&number.to_string())?;
             let mut manager = PythonEnvironmentManager::new(info, Arc::clone(&settings), job);
             if number.is_multiple_of(5) {
                 let policy = CollectPolicy::default().with_max_age(std::time::Duration::MAX).with_max_bytes(0);

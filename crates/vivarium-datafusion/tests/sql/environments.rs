@@ -71,7 +71,7 @@ async fn an_environment_that_was_opened_before() {
     let files = Files::new();
     let info = PythonDependencyInfo::default()
         .with_python_files(vec![PythonFile::new(files.0.path().join("rates.py"), "rates.py")]);
-    let mut manager = PythonEnvironmentManager::new(info, files.settings(), vivarium_env::JobId::new("job"));
+    let mut manager = PythonEnvironmentManager::new(info, files.settings(), vivarium_env::JobId::new("job").unwrap());
     manager.open().unwrap();
     let environment = Arc::new(manager.create_environment().unwrap());
     let refusal = "give -pyfs on the command line";

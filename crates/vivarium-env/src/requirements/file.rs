@@ -33,7 +33,7 @@ pub struct AllowedLines {
     pub urls: bool,
 }
 
-crate::setters::setters!(AllowedLines {
+vivarium_tenancy::__setters!(AllowedLines {
     with_index_options: index_options: bool,
     with_urls: urls: bool,
 });

@@ -78,7 +78,7 @@ impl Default for RequirementsSettings {
     }
 }
 
-crate::setters::setters!(RequirementsSettings {
+vivarium_tenancy::__setters!(RequirementsSettings {
     with_python: python: PathBuf,
     with_use_index: use_index: bool,
     with_index_url: index_url: Option<String>,

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use vivarium_tenancy::TenantId;
+
 use super::cache;
 use super::file::RequirementsFile;
 use super::lock::{RequirementsLock, is_bundled};
@@ -15,7 +17,7 @@ use crate::error::{EnvironmentError, Role};
 use crate::guest::GuestPython;
 use crate::limits::MaterializeLimits;
 use crate::progress::{OpenEvent, OpenProgress};
-use crate::store::{TenantId, TenantStore};
+use crate::store::TenantStore;
 use crate::tree::{Input, open_input};
 
 /// Requirements asked about one by one when all of them together fail.

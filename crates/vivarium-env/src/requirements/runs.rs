@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use vivarium_tenancy::TenantId;
+
 use crate::error::EnvironmentError;
 use crate::progress::OpenProgress;
-use crate::store::TenantId;
 
 /// Runs at a time in a process.
 const AT_ONCE: usize = 4;
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn a_tenant_that_asks_for_many_leaves_room_to_another() {
         let (runs, progress) = (Runs::new(), OpenProgress::default());
-        let (greedy, other) = (TenantId::new("greedy"), TenantId::new("other"));
+        let (greedy, other) = (TenantId::new("greedy").unwrap(), TenantId::new("other").unwrap());
         let mut held: Vec<_> = (0..OF_ONE).map(|_| runs.begin(&greedy, &progress).unwrap()).collect();
         std::thread::scope(|scope| {
             let third = scope.spawn(|| runs.begin(&greedy, &progress).unwrap().done());
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn all_tenants_together_have_no_more_than_the_process() {
         let (runs, progress) = (Runs::new(), OpenProgress::default());
-        let tenants: Vec<_> = (0..=AT_ONCE).map(|index| TenantId::new(index.to_string())).collect();
+        let tenants: Vec<_> = (0..=AT_ONCE).map(|index| TenantId::new(index.to_string()).unwrap()).collect();
         let _held: Vec<_> = tenants[1..].iter().map(|tenant| runs.begin(tenant, &progress).unwrap()).collect();
         progress.cancel();
         assert!(matches!(runs.begin(&tenants[0], &progress), Err(EnvironmentError::Cancelled)));

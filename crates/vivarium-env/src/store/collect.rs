@@ -24,7 +24,7 @@ impl Default for CollectPolicy {
     }
 }
 
-crate::setters::setters!(CollectPolicy {
+vivarium_tenancy::__setters!(CollectPolicy {
     with_max_age: max_age: Duration,
     with_max_bytes: max_bytes: u64,
 });

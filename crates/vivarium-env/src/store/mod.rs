@@ -24,6 +24,7 @@ mod resolutions;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use vivarium_tenancy::TenantId;
 use vivarium_text::OneLine;
 
 use crate::error::EnvironmentError;
@@ -59,22 +60,6 @@ pub enum StoreError {
     Io { path: PathBuf, doing: &'static str, source: std::io::Error },
 }
 
-/// A tenant's name, which separates what is stored for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TenantId(String);
-
-impl TenantId {
-    /// Any text names a tenant.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
-    }
-
-    /// The name as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// A store of environments in a directory of this machine.
 #[derive(Debug)]
 pub struct Store {
@@ -108,7 +93,7 @@ impl Store {
 
     /// Opens a tenant's part, and removes what a process that died left half made in it.
     pub fn tenant(&self, tenant: &TenantId) -> Result<TenantStore, StoreError> {
-        let name = blake3::hash(tenant.0.as_bytes()).to_hex()[..32].to_owned();
+        let name = blake3::hash(tenant.as_str().as_bytes()).to_hex()[..32].to_owned();
         let relative = Path::new(FORMAT).join(&name);
         let path = self.path.join(&relative);
         let open = |part: &str| {

@@ -47,9 +47,15 @@ impl Place {
         PythonEnvironmentManager::new(info, Arc::new(self.settings()), self.job())
     }
 
-    /// A job of this place alone: tests run in one process.
+    /// The job of this place alone: tests run in one process.
     pub fn job(&self) -> JobId {
-        JobId::new(self.directory.path().display().to_string())
+        self.job_named("")
+    }
+
+    /// Another one of this place's.
+    pub fn job_named(&self, name: &str) -> JobId {
+        let place = self.directory.path().file_name().unwrap().to_str().unwrap();
+        JobId::new(format!("{place}-{name}")).unwrap()
     }
 
     /// Everything that is left where base directories are made.

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
-use crate::share::{Share, ShareId, Weight};
+use vivarium_tenancy::{Share, ShareId, Weight};
 
 /// How far a tenant can be in debt, in ticks.
 const DEBT_TICKS: u64 = 100;

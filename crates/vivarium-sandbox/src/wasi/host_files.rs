@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use vivarium_tenancy::Account;
+
 use super::errno::{Errno, Result};
-use crate::account::Account;
 
 /// A total of the host's descriptors, for instance over all sandboxes of a tenant, or of a process.
 ///

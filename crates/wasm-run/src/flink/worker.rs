@@ -127,7 +127,8 @@ async fn prepare(
                 Store::open(images.root().join("environments")).map_err(EnvironmentError::from)?,
             )))
             .with_guest(guest);
-        let mut manager = PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("flink"));
+        let mut manager =
+            PythonEnvironmentManager::new(info, Arc::new(settings), JobId::new("flink").map_err(Failure::internal)?);
         manager.open()?;
         let environment = manager.create_environment()?;
         Ok::<_, Failure>((environment, manager))

@@ -5,7 +5,7 @@
 
 /// For each field a method `with_FIELD` that sets it. A field without one does not compile.
 ///
-/// It is exported for `vivarium` alone, and no part of the interface.
+/// It is exported for the crates of this project, and no part of the interface.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __setters {

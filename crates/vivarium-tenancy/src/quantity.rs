@@ -56,7 +56,7 @@ const TIME_UNITS: &[(&str, u64)] = &[
 /// `KiB`, `MiB`, `GiB`, `TiB` (or `K`, `M`, `G`, `T`) are powers of 1024; `kB`, `MB`, `GB`, `TB` powers of 1000.
 ///
 /// ```
-/// # use vivarium_sandbox::parse_size;
+/// # use vivarium_tenancy::quantity::parse_size;
 /// assert_eq!(parse_size("256MiB"), Ok(256 << 20));
 /// assert_eq!(parse_size("1.5 GiB"), Ok(3 << 29));
 /// assert_eq!(parse_size("4096"), Ok(4096));
@@ -76,7 +76,7 @@ pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use vivarium_sandbox::parse_duration;
+/// # use vivarium_tenancy::quantity::parse_duration;
 /// assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
 /// assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
 /// ```
@@ -155,8 +155,8 @@ fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// Sizes in a configuration file: a number of bytes, or a string as [`parse_size`] reads it.
-pub(crate) mod serde_size {
+/// Sizes in a configuration file, for `#[serde(with = "serde_size")]`: a number of bytes, or a string as [`parse_size`] reads it.
+pub mod serde_size {
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[derive(Deserialize)]
@@ -166,11 +166,19 @@ pub(crate) mod serde_size {
         Text(String),
     }
 
-    pub(crate) fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(*bytes)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Those of the format, and of a text that says something else.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         match Form::deserialize(deserializer)? {
             Form::Bytes(bytes) => Ok(bytes),
             Form::Text(text) => super::parse_size(&text).map_err(serde::de::Error::custom),
@@ -178,17 +186,25 @@ pub(crate) mod serde_size {
     }
 
     /// The same for a limit that may be absent.
-    pub(crate) mod optional {
+    pub mod optional {
         use super::*;
 
-        pub(crate) fn serialize<S: Serializer>(bytes: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Writes it.
+        ///
+        /// # Errors
+        /// Those of the format.
+        pub fn serialize<S: Serializer>(bytes: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
             match bytes {
                 Some(bytes) => serializer.serialize_some(bytes),
                 None => serializer.serialize_none(),
             }
         }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        /// Reads it.
+        ///
+        /// # Errors
+        /// Those of the format, and of a text that says something else.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
             #[derive(Deserialize)]
             struct Size(#[serde(with = "super")] u64);
             Ok(Option::<Size>::deserialize(deserializer)?.map(|size| size.0))
@@ -196,32 +212,48 @@ pub(crate) mod serde_size {
     }
 }
 
-/// Durations in a configuration file: a string as [`parse_duration`] reads it.
-pub(crate) mod serde_duration {
+/// Durations in a configuration file, for `#[serde(with = "serde_duration")]`: a string as [`parse_duration`] reads it.
+pub mod serde_duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{}ns", duration.as_nanos()))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Those of the format, and of a text that says something else.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         super::parse_duration(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 
     /// The same for a limit that may be absent.
-    pub(crate) mod optional {
+    pub mod optional {
         use super::*;
 
-        pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Writes it.
+        ///
+        /// # Errors
+        /// Those of the format.
+        pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
             match duration {
                 Some(duration) => super::serialize(duration, serializer),
                 None => serializer.serialize_none(),
             }
         }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        /// Reads it.
+        ///
+        /// # Errors
+        /// Those of the format, and of a text that says something else.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
             let text = Option::<String>::deserialize(deserializer)?;
             text.map(|text| super::super::parse_duration(&text).map_err(serde::de::Error::custom)).transpose()
         }
