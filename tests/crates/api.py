@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LISTINGS = ROOT / "docs" / "api"
 # The others are parts of `wasm-run`, whose interface is its command line.
-CRATES = ("vivarium", "vivarium-datafusion", "vivarium-env", "vivarium-guest", "vivarium-sandbox", "vivarium-tenancy", "vivarium-text")
+CRATES = ("vivarium", "vivarium-datafusion", "vivarium-env", "vivarium-guest", "vivarium-sandbox", "vivarium-tenancy", "vivarium-text",
+          "vivarium-wasi")
 PAGE = re.compile(r"(?:attr|constant|derive|enum|fn|macro|static|struct|trait|traitalias|type|union)\.(\w+)\.html")
 HEADING = "# {}: the public interface. `make api` writes this file, and `make crates` checks it.\n"
 

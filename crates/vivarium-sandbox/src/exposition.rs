@@ -281,7 +281,7 @@ fn of_process(runtime: &Runtime, exposition: &mut Exposition) {
         (SLOTS_USED, f64::from(slots.used)),
         (SLOTS_WAITING, slots.waiting as f64),
         (SLOTS_RESET, slots.reset as f64),
-        (PROCESS_HOST_FILES, files.open() as f64),
+        (PROCESS_HOST_FILES, files.used() as f64),
         (PROCESS_HOST_FILES_LIMIT, files.limit() as f64),
     ] {
         exposition.metric(&metric).sample(&[], value);

@@ -82,7 +82,6 @@ mod state;
 mod tenant;
 mod totals;
 mod warm;
-pub mod wasi;
 
 pub use audit::AUDIT_TARGET;
 pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
@@ -94,7 +93,7 @@ pub use host_call::HostService;
 pub use image::{CompileEvent, Image, ImageError, copy_compiled, trusted_directory};
 pub use limits::{CallLimits, Limits, LimitsError};
 pub use metrics::{Metrics, MetricsSnapshot};
-pub use output::{Capture, InputSource, OutputTarget};
+pub use output::{InputSource, OutputTarget};
 pub use pool::{Lease, Pool};
 #[cfg(feature = "process-sandbox")]
 pub use process_sandbox::{ProcessSandbox, ProcessSandboxError, ProcessSandboxStatus};
@@ -106,4 +105,6 @@ pub use tenant::{TaskAccount, Tenant, TenantLimits, TenantUsage};
 pub use vivarium_tenancy::__setters;
 pub use vivarium_tenancy::quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use vivarium_tenancy::{IdError, JobId, TaskId, TenantId};
+pub use vivarium_wasi as wasi;
+pub use vivarium_wasi::Capture;
 pub use warm::{EnvironmentSnapshot, WarmError};

@@ -5,14 +5,13 @@
 
 mod inherited;
 
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vivarium_text as text;
 
 use crate::tenant::TaskAccount;
-use crate::wasi::{Admitted, OutputSink, Room, Stdin};
+use crate::wasi::{Admitted, Capture, OutputSink, Room, Stdin};
 use inherited::Inherited;
 
 /// What Python reads from stdin.
@@ -71,45 +70,6 @@ impl OutputTarget {
             Self::Capture(capture) => Box::new(capture.clone()),
             Self::Discard => Box::new(crate::wasi::Discard),
         }
-    }
-}
-
-/// Keeps what Python writes, up to a limit. Clones share what they keep.
-#[derive(Clone)]
-pub struct Capture {
-    kept: Arc<Mutex<Vec<u8>>>,
-    max_bytes: usize,
-}
-
-impl Capture {
-    /// Keeps the first `max_bytes` bytes and drops the rest.
-    pub fn new(max_bytes: usize) -> Self {
-        Self { kept: Arc::default(), max_bytes }
-    }
-
-    /// What was written so far, which is forgotten.
-    pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.lock())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        // Bytes are appended or taken whole, so a panic elsewhere leaves them valid.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Capture {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Capture").field("bytes", &self.lock().len()).finish_non_exhaustive()
-    }
-}
-
-impl OutputSink for Capture {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut kept = self.lock();
-        let room = self.max_bytes.saturating_sub(kept.len());
-        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        Ok(())
     }
 }
 
@@ -263,7 +223,7 @@ impl OutputSink for LogLines {
         Admitted { bytes: bytes.len() - rest.len(), cost: room.credit - credit, lines, rest_comes_later }
     }
 
-    fn counts_towards_budget(&self) -> bool {
+    fn counts_towards_shared_rate(&self) -> bool {
         true
     }
 }
@@ -388,15 +348,5 @@ mod tests {
         let endless = vec![b'x'; 3 * MAX_LINE + 1];
         assert_eq!(admitted(b"", &endless, room(u64::MAX, 10)), admits(endless.len(), endless.len() as u64, 3, false));
         assert_eq!(admitted(b"", &endless, room(u64::MAX, 2)), admits(3 * MAX_LINE, 3 * MAX_LINE as u64, 2, true));
-    }
-
-    #[test]
-    fn a_capture_keeps_no_more_than_it_should() {
-        let capture = Capture::new(5);
-        let mut sink = capture.clone();
-        sink.write(b"abc").unwrap();
-        sink.write(b"defg").unwrap();
-        assert_eq!(capture.take(), b"abcde");
-        assert_eq!(capture.take(), b"");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vivarium_tenancy::Account;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
     WasmFeatures,
@@ -14,7 +15,6 @@ use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
 use crate::exposition::Exposition;
 use crate::scheduler::Scheduler;
-use crate::wasi::HostFileBudget;
 
 /// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
 ///
@@ -90,7 +90,7 @@ struct Shared {
     ticker: Ticker,
     slots: Arc<Slots>,
     idle_members: AllIdleMembers,
-    host_files: Arc<HostFileBudget>,
+    host_files: Arc<Account>,
     census: Census,
 }
 
@@ -106,7 +106,7 @@ impl Runtime {
         let ticker =
             Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
         let (slots, idle_members) = (Slots::new(config.sandboxes), AllIdleMembers::default());
-        let host_files = Arc::new(HostFileBudget::new(config.host_files.into()));
+        let host_files = Arc::new(Account::new(config.host_files.into()));
         let census = Census::default();
         let shared = Shared { config, engine, scheduler, ticker, slots, idle_members, host_files, census };
         Ok(Self { shared: Arc::new(shared) })
@@ -145,7 +145,7 @@ impl Runtime {
         &self.shared.slots
     }
 
-    pub(crate) fn host_files(&self) -> &Arc<HostFileBudget> {
+    pub(crate) fn host_files(&self) -> &Arc<Account> {
         &self.shared.host_files
     }
 

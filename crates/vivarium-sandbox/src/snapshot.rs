@@ -22,8 +22,7 @@ use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
 
 use crate::error::Error;
 use crate::host_call;
-use crate::output::Capture;
-use crate::wasi::{self, Clock, Random, WasiConfig, WasiCtx, WasiError};
+use crate::wasi::{self, Capture, Clock, Random, WasiConfig, WasiCtx, WasiError};
 
 /// The export that initialises the interpreter. The snapshot no longer has it.
 const INIT_FUNCTION: &str = "vv_init";
@@ -158,12 +157,11 @@ impl InstanceState for Initialised {
 }
 
 fn wasi_context(home: Dir, output: &Capture) -> Result<WasiCtx, WasiError> {
-    WasiCtx::new(WasiConfig {
-        environment: Some(Arc::new(home)),
-        clock: Clock::Fixed(SNAPSHOT_TIME),
-        random: Random::Seeded(SNAPSHOT_SEED),
-        stdout: Box::new(output.clone()),
-        stderr: Box::new(output.clone()),
-        ..WasiConfig::default()
-    })
+    let config = WasiConfig::default()
+        .with_environment(Some(Arc::new(home)))
+        .with_clock(Clock::Fixed(SNAPSHOT_TIME))
+        .with_random(Random::Seeded(SNAPSHOT_SEED))
+        .with_stdout(Box::new(output.clone()))
+        .with_stderr(Box::new(output.clone()));
+    WasiCtx::new(config)
 }

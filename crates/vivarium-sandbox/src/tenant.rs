@@ -17,12 +17,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use vivarium_tenancy::quantity::serde_size;
-use vivarium_tenancy::{Account, JobId, Share, TaskId, TenantId};
+use vivarium_tenancy::{Account, JobId, RateAccount, RateLimit, Share, TaskId, TenantId};
 
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::totals::TaskCounters;
-use crate::wasi::{HostFileBudget, OutputBudget, OutputLimit, ScratchBudget};
 
 /// What all sandboxes of one tenant may use together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +91,11 @@ pub struct Tenant {
     id: TenantId,
     pub(crate) memory: Account,
     pub(crate) instances: Account,
-    pub(crate) scratch: Arc<ScratchBudget>,
+    pub(crate) scratch_bytes: Arc<Account>,
+    pub(crate) scratch_files: Arc<Account>,
     /// What its sandboxes may log together.
-    pub(crate) log: Option<Arc<OutputBudget>>,
-    pub(crate) host_files: Arc<HostFileBudget>,
+    pub(crate) log: Arc<RateAccount>,
+    pub(crate) host_files: Arc<Account>,
     pub(crate) share: Share,
     /// What its tasks did.
     pub(crate) counters: Arc<TaskCounters>,
@@ -130,14 +130,14 @@ pub struct TenantUsage {
 impl Tenant {
     /// A tenant that uses nothing yet.
     pub fn new(id: TenantId, limits: &TenantLimits) -> Arc<Self> {
-        let log = |rate| Arc::new(OutputBudget::new(OutputLimit { bytes_per_second: rate, burst_bytes: rate }));
         Arc::new(Self {
             id,
             memory: Account::new(limits.memory),
             instances: Account::new(limits.instances.into()),
-            scratch: Arc::new(ScratchBudget::new(limits.scratch_bytes, limits.scratch_files.into())),
-            log: limits.log_bytes_per_second.map(log),
-            host_files: Arc::new(HostFileBudget::new(limits.host_files.into())),
+            scratch_bytes: Arc::new(Account::new(limits.scratch_bytes)),
+            scratch_files: Arc::new(Account::new(limits.scratch_files.into())),
+            log: Arc::new(RateAccount::new(limits.log_bytes_per_second.map(RateLimit::per_second))),
+            host_files: Arc::new(Account::new(limits.host_files.into())),
             share: Share::new(limits.cpu_weight),
             counters: Arc::default(),
             queue: tokio::sync::Mutex::default(),
@@ -164,9 +164,9 @@ impl Tenant {
             memory: self.memory.used(),
             peak_memory: self.memory.peak(),
             instances: self.instances.used(),
-            scratch_bytes: self.scratch.bytes(),
-            scratch_files: self.scratch.files(),
-            host_files: self.host_files.open(),
+            scratch_bytes: self.scratch_bytes.used(),
+            scratch_files: self.scratch_files.used(),
+            host_files: self.host_files.used(),
         }
     }
 

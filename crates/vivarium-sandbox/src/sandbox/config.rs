@@ -10,7 +10,7 @@ use crate::output::{InputSource, Labels, OutputTarget, Stream};
 use crate::runtime::Runtime;
 use crate::tenant::TaskAccount;
 use crate::warm::EnvironmentSnapshot;
-use crate::wasi::{OutputLimit, ScratchLimits, Terminals, WasiConfig, WasiCtx, WasiLimits};
+use crate::wasi::{RateLimit, ScratchLimits, Terminals, WasiAccounts, WasiConfig, WasiCtx, WasiLimits};
 
 /// What a sandbox is started with: its task, its limits and what Python sees.
 ///
@@ -100,33 +100,28 @@ impl SandboxConfig {
     /// The world the guest sees. Arguments and variables are not in it: they go with the `start` request, because the
     /// interpreter has read its own long ago.
     pub(super) fn wasi(&self, runtime: &Runtime, limits: &Limits, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
-        let at_most_u32 = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-        let wasi = WasiCtx::new(WasiConfig {
-            environment: self.environment.clone(),
-            scratch: ScratchLimits {
-                bytes: limits.scratch_bytes,
-                files: limits.scratch_files.into(),
-                ..ScratchLimits::default()
-            },
-            scratch_budget: Some(Arc::clone(&self.task.tenant().scratch)),
-            output_budget: self.task.tenant().log.clone(),
-            output_dropped: Arc::clone(self.task.metrics().log_dropped()),
-            host_file_budgets: vec![Arc::clone(&self.task.tenant().host_files), Arc::clone(runtime.host_files())],
-            limits: WasiLimits {
-                open_files: limits.open_files,
-                path_bytes: limits.path_bytes,
-                random_bytes: at_most_u32(limits.random_bytes),
-                output: limits
-                    .log_bytes_per_second
-                    .map(|rate| OutputLimit { bytes_per_second: rate, burst_bytes: rate }),
-                ..WasiLimits::default()
-            },
-            stdin: self.stdin.stream(),
-            stdout: self.stdout.sink(Stream::Stdout, labels),
-            stderr: self.stderr.sink(Stream::Stderr, labels),
-            terminals: self.terminals,
-            ..WasiConfig::default()
-        });
-        wasi.map_err(|error| Error::Start(wasmtime::Error::new(error)))
+        let tenant = self.task.tenant();
+        let accounts = WasiAccounts::default()
+            .with_scratch_bytes(Some(Arc::clone(&tenant.scratch_bytes)))
+            .with_scratch_files(Some(Arc::clone(&tenant.scratch_files)))
+            .with_host_files(vec![Arc::clone(&tenant.host_files), Arc::clone(runtime.host_files())])
+            .with_output(Some(Arc::clone(&tenant.log)))
+            .with_output_dropped(Arc::clone(self.task.metrics().log_dropped()));
+        let scratch = ScratchLimits::default().with_bytes(limits.scratch_bytes).with_files(limits.scratch_files.into());
+        let wasi_limits = WasiLimits::default()
+            .with_open_files(limits.open_files)
+            .with_path_bytes(limits.path_bytes)
+            .with_random_bytes(u32::try_from(limits.random_bytes).unwrap_or(u32::MAX))
+            .with_output(limits.log_bytes_per_second.map(RateLimit::per_second));
+        let config = WasiConfig::default()
+            .with_environment(self.environment.clone())
+            .with_scratch(scratch)
+            .with_accounts(accounts)
+            .with_limits(wasi_limits)
+            .with_stdin(self.stdin.stream())
+            .with_stdout(self.stdout.sink(Stream::Stdout, labels))
+            .with_stderr(self.stderr.sink(Stream::Stderr, labels))
+            .with_terminals(self.terminals);
+        WasiCtx::new(config).map_err(|error| Error::Start(wasmtime::Error::new(error)))
     }
 }
