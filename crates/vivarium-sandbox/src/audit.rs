@@ -10,10 +10,10 @@
 //! (a thread could not be confined, so that no code ran). `error` is the error, on one line. Names and fields are part of the
 //! interface: they do not change within a major version. What is on record is counted, too (`vivarium_sandboxes_ended_total`).
 
+use vivarium_tenancy::{LimitKind, TaskAccount};
 use vivarium_text::OneLine;
 
-use crate::error::{Error, LimitKind};
-use crate::tenant::TaskAccount;
+use crate::error::Error;
 
 /// The target of these events.
 pub const AUDIT_TARGET: &str = "vivarium::audit";

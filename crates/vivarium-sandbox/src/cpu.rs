@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::{LimitError, LimitKind};
-use crate::tenant::TaskAccount;
+use vivarium_tenancy::{LimitKind, TaskAccount};
+
+use crate::error::LimitError;
 
 /// Measures the thread that polls a call, only while it does.
 ///

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use vivarium_tenancy::quantity::{format_duration, format_size};
+use vivarium_tenancy::{LimitKind, Limits, LimitsError, TenantClosed};
 use wasmtime::Trap;
 
 use crate::exchange::ExchangeError;
 use crate::guest_error::GuestError;
 use crate::image::ImageError;
-use crate::limits::LimitsError;
 #[cfg(feature = "process-sandbox")]
 use crate::process_sandbox::ProcessSandboxError;
 use crate::snapshot::SnapshotError;
@@ -59,6 +58,10 @@ pub enum Error {
     #[error(transparent)]
     Limits(#[from] LimitsError),
 
+    /// The tenant is being drained, or was ended.
+    #[error(transparent)]
+    Tenant(#[from] TenantClosed),
+
     /// The process could not give the sandbox what it needs; nothing is wrong with the Python code.
     #[error("the sandbox could not be started: {0:#}")]
     Start(#[source] wasmtime::Error),
@@ -103,104 +106,6 @@ pub struct LimitError {
     pub guest: Option<Box<GuestError>>,
 }
 
-/// The limits of [`Limits`](crate::Limits), [`TenantLimits`](crate::TenantLimits) and [`RuntimeConfig`](crate::RuntimeConfig).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LimitKind {
-    /// [`Limits::memory`](crate::Limits::memory)
-    Memory,
-    /// [`Limits::batch_time`](crate::Limits::batch_time)
-    BatchTime,
-    /// [`Limits::startup_time`](crate::Limits::startup_time)
-    StartupTime,
-    /// [`Limits::cpu_time`](crate::Limits::cpu_time)
-    CpuTime,
-    /// [`Limits::table_elements`](crate::Limits::table_elements)
-    TableElements,
-    /// [`Limits::batch_bytes`](crate::Limits::batch_bytes)
-    BatchBytes,
-    /// [`Limits::output_bytes`](crate::Limits::output_bytes)
-    OutputBytes,
-    /// [`Limits::output_rows`](crate::Limits::output_rows)
-    OutputRows,
-    /// [`Limits::output_items`](crate::Limits::output_items)
-    OutputItems,
-    /// [`Limits::request_bytes`](crate::Limits::request_bytes)
-    RequestBytes,
-    /// [`Limits::reply_bytes`](crate::Limits::reply_bytes)
-    ReplyBytes,
-    /// [`RuntimeConfig::wasm_stack`](crate::RuntimeConfig::wasm_stack)
-    Stack,
-    /// [`RuntimeConfig::sandboxes`](crate::RuntimeConfig::sandboxes)
-    Sandboxes,
-    /// [`TenantLimits::memory`](crate::TenantLimits::memory)
-    TenantMemory,
-    /// [`TenantLimits::instances`](crate::TenantLimits::instances)
-    TenantInstances,
-}
-
-/// What a limit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LimitUnit {
-    /// Bytes.
-    Bytes,
-    /// Nanoseconds.
-    Nanoseconds,
-    /// Rows, instances or elements.
-    Count,
-}
-
-impl LimitKind {
-    /// The name of the field that sets it.
-    pub fn name(self) -> &'static str {
-        self.describe().0
-    }
-
-    /// What it counts.
-    pub fn unit(self) -> LimitUnit {
-        self.describe().1
-    }
-
-    /// Name, unit, and what to do about it.
-    fn describe(self) -> (&'static str, LimitUnit, &'static str) {
-        use LimitUnit::{Bytes, Count, Nanoseconds};
-        match self {
-            Self::Memory => ("memory", Bytes, "use less memory, or raise it"),
-            Self::BatchTime => {
-                ("batch_time", Nanoseconds, "look for an endless loop, send smaller batches, or raise it")
-            }
-            Self::StartupTime => {
-                ("startup_time", Nanoseconds, "look at what the module does while it is imported, or raise it")
-            }
-            Self::CpuTime => ("cpu_time", Nanoseconds, "raise it, or split the task"),
-            Self::TableElements => ("table_elements", Count, "raise it for this guest image"),
-            Self::BatchBytes => ("batch_bytes", Bytes, "send smaller batches, or raise it"),
-            Self::OutputBytes => ("output_bytes", Bytes, "return less, send smaller batches, or raise it"),
-            Self::OutputRows => ("output_rows", Count, "send smaller batches, or raise it"),
-            Self::OutputItems => {
-                ("output_items", Count, "return fewer values within a row, send smaller batches, or raise it")
-            }
-            Self::RequestBytes => ("request_bytes", Bytes, "load less source at a time, or raise it"),
-            Self::ReplyBytes => ("reply_bytes", Bytes, "report less, or raise it"),
-            Self::Stack => ("wasm_stack", Bytes, "recurse less deeply; the size belongs to the process"),
-            Self::Sandboxes => ("sandboxes", Count, "end other sandboxes, or raise it for the process"),
-            Self::TenantMemory => ("memory", Bytes, "end other sandboxes of the tenant, or raise it"),
-            Self::TenantInstances => ("instances", Count, "end other sandboxes of the tenant, or raise it"),
-        }
-    }
-
-    /// Whose limit it is.
-    fn owner(self) -> &'static str {
-        match self {
-            Self::TenantMemory | Self::TenantInstances => "the tenant's",
-            Self::Stack | Self::Sandboxes => "the process's",
-            Self::CpuTime => "the task's",
-            _ => "the sandbox's",
-        }
-    }
-}
-
 impl LimitError {
     /// The error of a limit of so many units (nanoseconds for times) that was reached.
     pub fn new(limit: LimitKind, configured: u64) -> Self {
@@ -212,26 +117,35 @@ impl LimitError {
         Self::new(limit, u64::try_from(configured.as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// Checks what a caller has collected of several results that stand for one.
+    ///
+    /// # Errors
+    /// The limit on results that it exceeds.
+    pub fn check_collected(limits: &Limits, bytes: u64, items: u64) -> Result<(), Self> {
+        if bytes > limits.output_bytes {
+            return Err(Self::new(LimitKind::OutputBytes, limits.output_bytes));
+        }
+        if items > limits.output_items {
+            return Err(Self::new(LimitKind::OutputItems, limits.output_items));
+        }
+        Ok(())
+    }
+
     pub(crate) fn observed(mut self, observed: u64) -> Self {
         self.observed = Some(observed);
         self
     }
 
     fn sentence(&self) -> String {
-        let (name, unit, advice) = self.limit.describe();
-        let value = |value: u64| match unit {
-            LimitUnit::Bytes => format_size(value),
-            LimitUnit::Nanoseconds => format_duration(Duration::from_nanos(value)),
-            LimitUnit::Count => value.to_string(),
-        };
-        let mut sentence = format!("{} limit `{name}` of {} was reached", self.limit.owner(), value(self.configured));
+        let (limit, configured) = (self.limit, self.limit.show(self.configured));
+        let mut sentence = format!("{} limit `{}` of {configured} was reached", limit.owner(), limit.name());
         if let Some(observed) = self.observed {
-            sentence += &format!(" ({} needed)", value(observed));
+            sentence += &format!(" ({} needed)", limit.show(observed));
         }
         if let Some(guest) = &self.guest {
             sentence += &format!(": {guest}");
         }
-        format!("{sentence}; {advice}")
+        format!("{sentence}; {}", limit.advice())
     }
 }
 

@@ -12,12 +12,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use vivarium_tenancy::TenantId;
+use vivarium_tenancy::{Durations, Tenant, TenantId, TenantUsage, Totals};
 
-use crate::histogram::Durations;
 use crate::runtime::Runtime;
-use crate::tenant::{Tenant, TenantUsage};
-use crate::totals::Totals;
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,16 +187,16 @@ struct Now {
 impl Now {
     fn add(&mut self, tenant: &Tenant) {
         let usage: TenantUsage = tenant.usage();
-        self.totals.add(&tenant.counters.totals());
+        self.totals.add(&tenant.totals());
         self.memory += usage.memory;
         self.peak_memory += usage.peak_memory;
-        self.memory_limit = self.memory_limit.saturating_add(tenant.memory.limit());
+        self.memory_limit = self.memory_limit.saturating_add(tenant.accounts().memory.limit());
         self.instances += usage.instances;
-        self.instances_limit = self.instances_limit.saturating_add(tenant.instances.limit());
+        self.instances_limit = self.instances_limit.saturating_add(tenant.accounts().instances.limit());
         self.scratch_bytes += usage.scratch_bytes;
         self.scratch_files += usage.scratch_files;
         self.host_files += usage.host_files;
-        self.queued += tenant.queue_length() as u64;
+        self.queued += usage.waiting as u64;
     }
 }
 
@@ -313,7 +310,7 @@ vivarium_instances{worker=\"1-1\",tenant=\"a\\\"b\\\\c\\nd\"} 0.5
 
     #[test]
     fn a_histogram_is_cumulative() {
-        let histogram = crate::histogram::Histogram::default();
+        let histogram = vivarium_tenancy::Histogram::default();
         histogram.record(std::time::Duration::from_micros(100));
         let mut exposition = Exposition::new(&[]);
         exposition.metric(&CALL_TIME).histogram(&["a"], &histogram.durations());

@@ -55,7 +55,6 @@
 
 mod admission;
 mod audit;
-mod census;
 mod cpu;
 mod epoch;
 mod error;
@@ -63,12 +62,9 @@ pub mod exchange;
 mod exposition;
 mod function_metrics;
 mod guest_error;
-mod histogram;
 mod host_call;
 mod image;
 mod limiter;
-mod limits;
-mod metrics;
 mod output;
 mod partial;
 mod pool;
@@ -79,32 +75,30 @@ mod sandbox;
 mod scheduler;
 mod snapshot;
 mod state;
-mod tenant;
-mod totals;
 mod warm;
 
 pub use audit::AUDIT_TARGET;
-pub use error::{Error, LimitError, LimitKind, LimitUnit, ProtocolError};
+pub use error::{Error, LimitError, ProtocolError};
 pub use exchange::ExchangeError;
 pub use exposition::{Exposition, METRICS, Metric, MetricKind};
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use host_call::HostService;
 pub use image::{CompileEvent, Image, ImageError, copy_compiled, trusted_directory};
-pub use limits::{CallLimits, Limits, LimitsError};
-pub use metrics::{Metrics, MetricsSnapshot};
 pub use output::{InputSource, OutputTarget};
 pub use pool::{Lease, Pool};
 #[cfg(feature = "process-sandbox")]
 pub use process_sandbox::{ProcessSandbox, ProcessSandboxError, ProcessSandboxStatus};
 pub use runtime::{Runtime, RuntimeConfig};
-pub use sandbox::{Answer, Call, ColumnCounts, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
+pub use sandbox::{Answer, Call, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
 pub use snapshot::{SnapshotError, snapshot};
-pub use tenant::{TaskAccount, Tenant, TenantLimits, TenantUsage};
 #[doc(hidden)]
 pub use vivarium_tenancy::__setters;
 pub use vivarium_tenancy::quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
-pub use vivarium_tenancy::{IdError, JobId, TaskId, TenantId};
+pub use vivarium_tenancy::{
+    CallLimits, ColumnCounts, IdError, JobId, LimitKind, LimitUnit, Limits, LimitsError, Metrics, MetricsSnapshot, TaskAccount,
+    TaskId, Tenant, TenantClosed, TenantId, TenantLimits, TenantState, TenantUsage,
+};
 pub use vivarium_wasi as wasi;
 pub use vivarium_wasi::Capture;
 pub use warm::{EnvironmentSnapshot, WarmError};

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use vivarium_tenancy::{LimitKind, Limits, TaskAccount};
 use wasmtime::{Error, ResourceLimiter, Result};
 
-use crate::error::{LimitError, LimitKind};
-use crate::limits::Limits;
-use crate::tenant::TaskAccount;
+use crate::error::LimitError;
 
 /// Allows one sandbox its memory, and charges it to its tenant for as long as the sandbox lives.
 pub(crate) struct Limiter {
@@ -41,7 +40,7 @@ impl Limiter {
             return Err(LimitError::new(LimitKind::Memory, self.memory).observed(desired));
         }
         let growth = desired.saturating_sub(current);
-        let total = &self.task.tenant().memory;
+        let total = &self.task.tenant().accounts().memory;
         if !total.try_charge(growth) {
             return Err(
                 LimitError::new(LimitKind::TenantMemory, total.limit()).observed(total.used().saturating_add(growth))
@@ -68,7 +67,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
-        self.task.tenant().memory.release(self.last_charge);
+        self.task.tenant().accounts().memory.release(self.last_charge);
         self.task.metrics().release_memory(self.last_charge);
         self.charged -= self.last_charge;
         self.last_charge = 0;
@@ -100,8 +99,8 @@ impl ResourceLimiter for Limiter {
 
 impl Drop for Limiter {
     fn drop(&mut self) {
-        self.task.tenant().memory.release(self.charged);
+        self.task.tenant().accounts().memory.release(self.charged);
         self.task.metrics().release_memory(self.charged);
-        self.task.tenant().freed.notify_one();
+        self.task.tenant().room().free();
     }
 }

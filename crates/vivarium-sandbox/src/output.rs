@@ -8,9 +8,9 @@ mod inherited;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use vivarium_tenancy::TaskAccount;
 use vivarium_text as text;
 
-use crate::tenant::TaskAccount;
 use crate::wasi::{Admitted, Capture, OutputSink, Room, Stdin};
 use inherited::Inherited;
 
@@ -242,10 +242,9 @@ mod tests {
     use std::io::Write;
     use std::sync::Mutex;
 
-    use super::*;
-    use vivarium_tenancy::{JobId, TaskId, TenantId};
+    use vivarium_tenancy::{JobId, TaskId, Tenant, TenantId, TenantLimits};
 
-    use crate::tenant::{Tenant, TenantLimits};
+    use super::*;
 
     /// Collects formatted events.
     #[derive(Clone, Default)]

@@ -17,21 +17,19 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
+use vivarium_tenancy::{IdleMembers, LimitKind, MetricsSnapshot, Share, Tenant, TenantState};
 use vivarium_text::OneLine;
 
-use crate::admission::{self, IdleMembers, Room};
+use crate::admission::{self, Room};
 use crate::audit;
-use crate::error::{Error, LimitError, LimitKind};
+use crate::error::{Error, LimitError};
 use crate::image::Image;
-use crate::metrics::MetricsSnapshot;
 use crate::sandbox::{Sandbox, SandboxConfig};
-use crate::tenant::Tenant;
 
 /// Sets a new sandbox up and returns what its users need to know, such as handles of bound functions.
 type Setup<T> = dyn for<'a> Fn(&'a mut Sandbox) -> BoxFuture<'a, Result<T, Error>> + Send + Sync;
@@ -105,8 +103,10 @@ impl<T: Send + 'static> Pool<T> {
             size,
         });
         let weak: Weak<Shared<T>> = Arc::downgrade(&shared);
-        image.runtime().idle_members().add(weak);
-        image.runtime().census().note(shared.config.task.tenant());
+        let tenant = shared.config.task.tenant();
+        image.runtime().pools().add(weak.clone());
+        tenant.pools().add(weak);
+        image.runtime().census().note(tenant);
         Self { shared }
     }
 
@@ -220,6 +220,7 @@ impl<T: Send + 'static> Shared<T> {
     /// A member, as soon as there is one.
     async fn lend(self: &Arc<Self>, mut permit: OwnedSemaphorePermit) -> Result<Lease<T>, Error> {
         loop {
+            self.config.task.admitted().await?;
             let no_room;
             (permit, no_room) = match self.lend_now(permit).await {
                 Ok(lease) => return Ok(lease),
@@ -296,15 +297,15 @@ impl<T: Send + 'static> Shared<T> {
         let until = Instant::now().checked_add(self.config.effective_limits().queue_time);
         loop {
             let room = {
-                let _queued = Queued::new(&tenant.queued);
-                let _turn = in_time(until, tenant.queue.lock(), &no_room).await?;
-                in_time(until, Room::wait(runtime, task), &no_room).await??
+                let _queued = tenant.room().for_room();
+                let _first = in_time(tenant, until, tenant.room().first(), &no_room).await?;
+                in_time(tenant, until, Room::wait(runtime, task), &no_room).await??
             };
             match self.starting(Some(room)).await {
-                Err(error) if is_no_memory(&error) && tenant.instances.used() > 0 => {
-                    let _queued = Queued::new(&tenant.short_of_memory);
-                    let _turn = in_time(until, tenant.queue.lock(), &error).await?;
-                    in_time(until, admission::make_room(runtime, tenant), &error).await?;
+                Err(error) if is_no_memory(&error) && tenant.accounts().instances.used() > 0 => {
+                    let _queued = tenant.room().for_memory();
+                    let _first = in_time(tenant, until, tenant.room().first(), &error).await?;
+                    in_time(tenant, until, admission::make_room(tenant), &error).await?;
                 }
                 started => return started,
             }
@@ -315,13 +316,14 @@ impl<T: Send + 'static> Shared<T> {
     /// another pool of the tenant has more idle members than this one has members.
     async fn start_now(&self) -> Result<Member<T>, Error> {
         let (runtime, tenant) = (self.image.runtime(), self.config.task.tenant());
-        if tenant.is_waited_for() {
-            return Err(LimitError::new(LimitKind::TenantInstances, tenant.instances.limit()).into());
+        if !tenant.room().is_empty() {
+            let limit = tenant.accounts().instances.limit();
+            return Err(LimitError::new(LimitKind::TenantInstances, limit).into());
         }
         let alive = self.lock().alive;
         if alive > 0
             && let Some(limit) = admission::scarce(runtime, tenant)
-            && !runtime.idle_members().end_one_of(tenant, alive)
+            && !tenant.pools().end_one(alive)
         {
             return Err(limit.into());
         }
@@ -354,9 +356,13 @@ impl<T: Send + 'static> Shared<T> {
         }
         members.idle.push(member);
         drop(members);
-        // After the push: whoever looks for idle members says before that room is wanted.
-        if self.config.task.tenant().wants_room() || self.image.runtime().slots().are_wanted() {
+        // After the push: whoever looks for idle members says before that room is wanted, or that the tenant has ended.
+        let tenant = self.config.task.tenant();
+        if tenant.wants_room() || self.image.runtime().slots().are_wanted() {
             self.end_one();
+        }
+        if tenant.state() == TenantState::Ended {
+            self.end_all();
         }
     }
 
@@ -367,8 +373,8 @@ impl<T: Send + 'static> Shared<T> {
 }
 
 impl<T: Send + 'static> IdleMembers for Shared<T> {
-    fn tenant(&self) -> &Arc<Tenant> {
-        self.config.task.tenant()
+    fn share(&self) -> &Share {
+        self.config.task.tenant().share()
     }
 
     fn idle(&self) -> usize {
@@ -382,6 +388,16 @@ impl<T: Send + 'static> IdleMembers for Shared<T> {
         drop(members);
         drop(member);
         true
+    }
+
+    fn end_all(&self) {
+        let mut members = self.lock();
+        let idle = std::mem::take(&mut members.idle);
+        members.gone(idle.len());
+        // They look again, and are told.
+        members.waiting.clear();
+        drop(members);
+        drop(idle);
     }
 }
 
@@ -423,27 +439,23 @@ impl<T: Send + 'static> Drop for Starting<'_, T> {
     }
 }
 
-/// One more of those who wait for room.
-struct Queued<'a>(&'a AtomicUsize);
-
-impl<'a> Queued<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Waits until then at most; `None`: for ever.
-async fn in_time<F: Future>(until: Option<Instant>, wait: F, no_room: &Error) -> Result<F::Output, Error> {
-    match until {
-        Some(until) => tokio::time::timeout_at(until, wait).await.map_err(|_| again(no_room)),
-        None => Ok(wait.await),
+/// Waits until then at most (`None`: for ever), and not longer than there is the tenant.
+async fn in_time<F: Future>(
+    tenant: &Tenant,
+    until: Option<Instant>,
+    wait: F,
+    no_room: &Error,
+) -> Result<F::Output, Error> {
+    let in_time = async {
+        match until {
+            Some(until) => tokio::time::timeout_at(until, wait).await.map_err(|_| again(no_room)),
+            None => Ok(wait.await),
+        }
+    };
+    tokio::select! {
+        biased;
+        closed = tenant.ended() => Err(closed.into()),
+        waited = in_time => waited,
     }
 }
 

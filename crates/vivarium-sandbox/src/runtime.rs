@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vivarium_tenancy::Account;
+use serde::{Deserialize, Serialize};
+use vivarium_tenancy::quantity::{serde_duration, serde_size};
+use vivarium_tenancy::{Account, Census, Pools, Slots, Tenant};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
     WasmFeatures,
 };
 
-use crate::admission::{AllIdleMembers, Slots};
-use crate::census::Census;
 use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
 use crate::exposition::Exposition;
@@ -19,17 +19,20 @@ use crate::scheduler::Scheduler;
 /// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
 ///
 /// Reserving costs address space, not memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RuntimeConfig {
     /// Sandboxes alive at one time. Default 512: 2 TiB of the 128 TiB of address space a Linux process has.
     pub sandboxes: u32,
     /// The most linear memory any sandbox can have, in bytes. Default 4 GiB, all that 32 bits address; what a sandbox may
     /// really use is [`Limits::memory`](crate::Limits::memory).
+    #[serde(with = "serde_size")]
     pub sandbox_memory: u64,
     /// Stack of the WebAssembly code, in bytes. Default 16 MiB: from there on, Python's own recursion limit is reached
     /// before the stack's end, and deep recursion is a `RecursionError` that code can handle. With 1 MiB, `json` and `repr`
     /// of deeply nested values ended the instance.
+    #[serde(with = "serde_size")]
     pub wasm_stack: u64,
     /// The most table elements any sandbox can have. Default 50,000; CPython with numpy has 20,000.
     pub table_elements: u32,
@@ -41,6 +44,7 @@ pub struct RuntimeConfig {
     pub cores: usize,
     /// Time between two ticks of the epoch: how long a sandbox runs at a stretch before its deadline is checked and others get a
     /// time slice. Default 1 ms. All deadlines are late by up to this.
+    #[serde(with = "serde_duration")]
     pub tick: Duration,
     /// Compile images for every processor of this architecture instead of this machine's: code that may move between machines, and
     /// of which instructions can be counted. Default: no; this machine's vector instructions make some work faster.
@@ -89,7 +93,7 @@ struct Shared {
     scheduler: Arc<Scheduler>,
     ticker: Ticker,
     slots: Arc<Slots>,
-    idle_members: AllIdleMembers,
+    pools: Pools,
     host_files: Arc<Account>,
     census: Census,
 }
@@ -105,10 +109,10 @@ impl Runtime {
         let scheduler = Arc::new(Scheduler::new(config.cores, config.tick));
         let ticker =
             Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
-        let (slots, idle_members) = (Slots::new(config.sandboxes), AllIdleMembers::default());
+        let (slots, pools) = (Slots::new(config.sandboxes), Pools::default());
         let host_files = Arc::new(Account::new(config.host_files.into()));
         let census = Census::default();
-        let shared = Shared { config, engine, scheduler, ticker, slots, idle_members, host_files, census };
+        let shared = Shared { config, engine, scheduler, ticker, slots, pools, host_files, census };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -123,6 +127,12 @@ impl Runtime {
     /// Tenants of one name are summed up. What those did that nobody has any more is kept for some thousand names.
     pub fn exposition(&self, labels: &[(&'static str, &str)]) -> Exposition {
         crate::exposition::of(self, labels)
+    }
+
+    /// The tenants that have, or had, sandboxes or pools here and that somebody still has. What each uses, may use and may do it says
+    /// itself ([`Tenant::usage`], [`Tenant::set_limits`], [`Tenant::suspend`], ...).
+    pub fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.shared.census.tenants().0
     }
 
     pub(crate) fn census(&self) -> &Census {
@@ -149,8 +159,8 @@ impl Runtime {
         &self.shared.host_files
     }
 
-    pub(crate) fn idle_members(&self) -> &AllIdleMembers {
-        &self.shared.idle_members
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.shared.pools
     }
 }
 
@@ -260,6 +270,16 @@ fn pool_config(runtime: &RuntimeConfig) -> PoolingAllocationConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runtime_in_a_configuration_file() {
+        let config: RuntimeConfig =
+            serde_json::from_str(r#"{"sandboxes": 8, "sandbox_memory": "1GiB", "tick": "2ms"}"#).unwrap();
+        let expected = RuntimeConfig::default().with_sandboxes(8).with_sandbox_memory(1 << 30);
+        assert_eq!(config, expected.with_tick(Duration::from_millis(2)));
+        assert_eq!(serde_json::from_str::<RuntimeConfig>(&serde_json::to_string(&config).unwrap()).unwrap(), config);
+        assert!(serde_json::from_str::<RuntimeConfig>(r#"{"sandboxen": 8}"#).is_err());
+    }
 
     /// Written pages that are not present are not found by the scan, and go to whoever gets the slot next.
     #[test]

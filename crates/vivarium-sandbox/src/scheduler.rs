@@ -13,18 +13,16 @@
 //!
 //! Under contention each tenant's time is in proportion to its weight, and without contention nobody waits. A tenant that has all it
 //! asks for saves nothing up, whether it pauses or its calls just all run, and is not punished for what it used when nobody else
-//! wanted it. [`fair`] says how, and which algorithm it is.
+//! wanted it. [`vivarium_tenancy::fair`] says how, and which algorithm it is.
 //!
 //! A turn is handed to a call by waking its task. If the task does not poll it (its owner may be busy with other things),
 //! the turn goes to the next one after [`GRACE`]: the epoch's thread looks after that.
-
-mod fair;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use fair::{FairQueue, Next};
+use vivarium_tenancy::fair::{FairQueue, Next};
 use vivarium_tenancy::{Share, ShareId};
 
 use crate::epoch::{Running, Ticker};
@@ -164,6 +162,9 @@ impl<'a> QueuePlace<'a> {
     /// Gives the turn up and charges it; a call that could go on waits for its next one.
     fn end_turn(&mut self, used: Duration, next: Option<&Waker>) {
         let mut state = self.scheduler.lock();
+        if next.is_some() {
+            state.queue.reweigh(self.share);
+        }
         self.ticket = state.queue.end(self.share.id(), used, next.cloned());
         state.give().wake(state);
         self._running = next.is_some().then(|| self.ticker.run());
@@ -172,7 +173,15 @@ impl<'a> QueuePlace<'a> {
 
 impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket else { return };
+        self.leave();
+    }
+}
+
+impl QueuePlace<'_> {
+    /// Gives up the place, or the turn that was given and not taken: the call waits for something else than a turn.
+    pub(crate) fn leave(&mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
+        self._running = None;
         let mut state = self.scheduler.lock();
         if state.take(ticket) {
             state.queue.end(self.share.id(), Duration::ZERO, None);

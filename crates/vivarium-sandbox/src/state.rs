@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use vivarium_tenancy::LimitKind;
 use wasmtime::{StoreContextMut, UpdateDeadline};
 
 use crate::cpu::{Charged, CpuMeter};
-use crate::error::{LimitError, LimitKind};
+use crate::error::LimitError;
 use crate::host_call::HostCalls;
 use crate::limiter::Limiter;
 use crate::wasi::WasiCtx;

@@ -15,6 +15,7 @@ use arrow::compute::take_record_batch;
 use arrow_schema::{Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::mpsc;
+use vivarium_sandbox::LimitError;
 use vivarium_sandbox::exchange::{Plan, RowsOfRows, items_within};
 
 use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
@@ -128,9 +129,7 @@ pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64
                 first = of.values().last().copied().unwrap_or(first);
                 bytes = bytes.saturating_add(rows.get_array_memory_size() as u64);
                 items = items.saturating_add(items_within(&rows));
-                worker
-                    .limits()
-                    .check_collected(bytes, items)
+                LimitError::check_collected(worker.limits(), bytes, items)
                     .map_err(|error| Error::Limit { error, rows: Some(numbers.range()) })?;
                 let offset = (start + part.rows.start) as u32;
                 found.push(TableRows { numbers: of.unary(|row| row + offset), rows, failures });

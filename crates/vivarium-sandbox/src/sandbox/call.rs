@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef};
 use arrow_schema::{DataType, Fields};
-use serde::Serialize;
+use vivarium_tenancy::ColumnCounts;
 
 use super::reply::RowErrors;
 use crate::exchange::{Plan, RowsOfRows};
@@ -76,20 +76,6 @@ impl Returned {
             Self::Rows(rows) => rows.bytes(),
         }
     }
-}
-
-/// How the rows of functions that are called once a row were computed (`docs/columns.md`), as the guest tells. Rows of vectorized
-/// functions are not counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct ColumnCounts {
-    /// Rows that ran as columns.
-    pub rows_as_columns: u64,
-    /// Rows that the interpreter computed.
-    pub rows_interpreted: u64,
-    /// How often a function that ran as columns did so no longer: what it depends on changed, or too many of its rows were the
-    /// interpreter's.
-    pub programs_dropped: u64,
 }
 
 /// What came back from a call.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use vivarium_tenancy::{Limits, TaskAccount};
+
 use crate::error::Error;
 use crate::host_call::HostService;
-use crate::limits::Limits;
 use crate::output::{InputSource, Labels, OutputTarget, Stream};
 use crate::runtime::Runtime;
-use crate::tenant::TaskAccount;
 use crate::warm::EnvironmentSnapshot;
 use crate::wasi::{RateLimit, ScratchLimits, Terminals, WasiAccounts, WasiConfig, WasiCtx, WasiLimits};
 
@@ -92,7 +92,7 @@ impl SandboxConfig {
     /// The limits that hold: those asked for, within its tenant's ceiling.
     pub fn effective_limits(&self) -> Limits {
         match self.task.tenant().ceiling() {
-            Some(ceiling) => self.limits.within(ceiling),
+            Some(ceiling) => self.limits.within(&ceiling),
             None => self.limits.clone(),
         }
     }
@@ -100,7 +100,7 @@ impl SandboxConfig {
     /// The world the guest sees. Arguments and variables are not in it: they go with the `start` request, because the
     /// interpreter has read its own long ago.
     pub(super) fn wasi(&self, runtime: &Runtime, limits: &Limits, labels: &Arc<Labels>) -> Result<WasiCtx, Error> {
-        let tenant = self.task.tenant();
+        let tenant = self.task.tenant().accounts();
         let accounts = WasiAccounts::default()
             .with_scratch_bytes(Some(Arc::clone(&tenant.scratch_bytes)))
             .with_scratch_files(Some(Arc::clone(&tenant.scratch_files)))

@@ -8,23 +8,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::time::Sleep;
+use vivarium_tenancy::{LimitKind, Limits, TaskAccount};
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, WasmParams, WasmResults};
 
 use super::call::{Answer, Call, Expected, Returned};
 use super::reply::{self, RawResult, ReplyError, Report};
 use crate::admission::Room;
 use crate::cpu::CpuMeter;
-use crate::error::{Error, LimitError, LimitKind, ProtocolError, from_call};
+use crate::error::{Error, LimitError, ProtocolError, from_call};
 use crate::exchange::{DecodeLimits, ExchangeError, Plan, RowCount, RowsWithin, decode, decode_rows};
 use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::host_call::HostCalls;
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
-use crate::limits::Limits;
 #[cfg(feature = "process-sandbox")]
 use crate::process_sandbox;
 use crate::state::{Deadline, State, on_tick};
-use crate::tenant::TaskAccount;
 use crate::warm::{EnvironmentSnapshot, WASM_PAGE};
 use crate::wasi::WasiCtx;
 
@@ -373,7 +372,8 @@ impl Instance {
     }
 }
 
-/// Polls `call` when it is its turn, with the epoch advancing and its processor time charged, until it has taken all its time.
+/// Polls `call` when it is its turn and its tenant's code may run, with the epoch advancing and its processor time charged, until it has
+/// taken all its time or its tenant has ended.
 /// `start` is the time. Returns its output, and when there was one.
 ///
 /// The epoch stops the guest's own code. A host function in which the guest waits, such as a sleep, is stopped here:
@@ -390,13 +390,25 @@ async fn metered<F: Future>(
     let mut wait = HostWait::default();
     let (mut start, mut waits_for_turn) = (Some(start), None);
     let ticker = image.runtime().ticker();
-    let mut place = image.runtime().scheduler().place(ticker, &cpu.task().tenant().share);
+    let tenant = cpu.task().tenant();
+    let mut place = image.runtime().scheduler().place(ticker, tenant.share());
+    let mut watch = tenant.watch();
     let polled = poll_fn(|context| {
         let start = start.take();
         wait.end(deadline);
+        match watch.poll_open(context.waker()) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(closed)) => return Poll::Ready(Err(closed.into())),
+            // While its tenant is suspended it waits for no turn, and none is kept for it.
+            Poll::Pending => {
+                place.leave();
+                waits_for_turn = None;
+                return Poll::Pending;
+            }
+        }
         let Some(turn) = place.poll_turn(context.waker()) else {
             waits_for_turn.get_or_insert_with(Instant::now);
-            return Poll::Pending;
+            return watch.poll_ended(context.waker()).map(|closed| Err(closed.into()));
         };
         if let Some(since) = waits_for_turn.take() {
             cpu.task().metrics().add_turn_wait(since.elapsed());
@@ -416,6 +428,9 @@ async fn metered<F: Future>(
         turn.end(cpu.poll_time(), interrupted.then(|| context.waker()));
         if poll.is_pending() && !interrupted {
             wait.begin(now);
+            if let Poll::Ready(closed) = watch.poll_ended(context.waker()) {
+                return Poll::Ready(Err(closed.into()));
+            }
             return wait.poll(deadline, context).map(Err);
         }
         poll.map(|output| Ok((output, now)))

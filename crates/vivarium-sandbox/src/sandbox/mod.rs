@@ -25,22 +25,21 @@ use arrow_schema::DataType;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-pub use call::{Answer, Call, ColumnCounts, Expected, Invocation, Returned};
+pub use call::{Answer, Call, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
 use guest::{Failure, Guest};
 pub use reply::RowErrors;
+use vivarium_tenancy::{CallLimits, LimitKind, Limits, LimitsError, TaskAccount};
 use vivarium_text::OneLine;
 
 use crate::admission::Room;
 use crate::audit;
-use crate::error::{Error, LimitKind};
+use crate::error::Error;
 use crate::exchange::Plan;
 use crate::host_call::HostCalls;
 use crate::image::Image;
-use crate::limits::{CallLimits, Limits, LimitsError};
 use crate::output::Labels;
 use crate::state::Deadline;
-use crate::tenant::TaskAccount;
 
 /// One instance of an image. It belongs to one task for life.
 ///
@@ -70,7 +69,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Limits`] for contradicting limits; [`Error::Limit`] when the tenant or the process has no room, or
-    /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration.
+    /// start-up takes too long; [`Error::Guest`] when the interpreter refuses its configuration; [`Error::Tenant`] when the tenant has
+    /// ended, or is drained and the task is a new one. While the tenant is suspended this waits.
     pub async fn start(image: &Image, config: &SandboxConfig) -> Result<Self, Error> {
         let started = Self::start_in(None, image, config).await;
         if let Err(error) = &started
@@ -94,10 +94,11 @@ impl Sandbox {
         request: Option<&Value>,
         room: Option<Room>,
     ) -> Result<Self, Error> {
+        config.task.admitted().await?;
         let limits = config.effective_limits();
         limits.validate()?;
         if limits.memory > image.runtime().config().sandbox_memory {
-            return Err(LimitsError { field: "memory", problem: "is more than the process allows any sandbox" }.into());
+            return Err(LimitsError::new("memory", "is more than the process allows any sandbox").into());
         }
         let (task, limits) = (Arc::clone(&config.task), Arc::new(limits));
         image.runtime().census().note(task.tenant());
@@ -190,7 +191,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Guest`] when the function fails; [`Error::Limit`] when a limit is reached; [`Error::Exchange`] when the result
-    /// is not what was expected; [`Error::Trap`], [`Error::Exit`] and [`Error::Protocol`] when the guest is destroyed.
+    /// is not what was expected; [`Error::Trap`], [`Error::Exit`], [`Error::Protocol`] and, when the tenant is ended meanwhile,
+    /// [`Error::Tenant`] when the guest is destroyed.
     pub async fn call(&mut self, call: Call<'_>) -> Result<Answer, Error> {
         let rows = call.batch_rows;
         let time = call.time.map_or(self.limits.batch_time, |time| time.min(self.limits.batch_time));

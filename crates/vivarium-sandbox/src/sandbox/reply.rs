@@ -2,12 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use vivarium_tenancy::{ColumnCounts, LimitKind, Limits};
 
-use super::call::ColumnCounts;
-use crate::error::{LimitError, LimitKind, ProtocolError};
+use crate::error::{LimitError, ProtocolError};
 use crate::function_metrics::FunctionMetrics;
 use crate::guest_error::{Bounded, GuestError, WireError};
-use crate::limits::Limits;
 
 /// Errors of single rows that a reply carries; the numbers of all failed rows are beside them.
 const MAX_ROW_ERRORS: usize = 100;
@@ -53,11 +52,11 @@ impl RawResult {
         let [as_columns, interpreted, dropped] = self.counts.map(u64::from);
         let rows = batch_rows as u64;
         let rows_as_columns = as_columns.min(rows);
-        ColumnCounts {
-            rows_as_columns,
-            rows_interpreted: interpreted.min(rows - rows_as_columns),
-            programs_dropped: dropped.min(rows),
-        }
+        let mut counts = ColumnCounts::default();
+        counts.rows_as_columns = rows_as_columns;
+        counts.rows_interpreted = interpreted.min(rows - rows_as_columns);
+        counts.programs_dropped = dropped.min(rows);
+        counts
     }
 
     /// The bytes of the reply, empty when there is none.
@@ -251,7 +250,7 @@ mod tests {
     fn no_more_rows_are_counted_than_there_are() {
         let counted = |counts: [u32; 3]| {
             let words: Vec<u8> = [[0; 6].as_slice(), &counts].concat().into_iter().flat_map(u32::to_le_bytes).collect();
-            let ColumnCounts { rows_as_columns, rows_interpreted, programs_dropped } =
+            let ColumnCounts { rows_as_columns, rows_interpreted, programs_dropped, .. } =
                 RawResult::read(&[&[0; 4][..], &words].concat(), 4).unwrap().counts(10);
             (rows_as_columns, rows_interpreted, programs_dropped)
         };

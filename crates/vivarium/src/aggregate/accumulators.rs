@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, RecordBatch, UInt32Array};
 use arrow_schema::DataType;
+use vivarium_sandbox::LimitError;
 use vivarium_sandbox::exchange::{Plan, RowsOfRows, items_within, parts};
 
 use super::Shared;
@@ -149,7 +150,7 @@ impl Accumulators {
             first = result.numbers.values().last().copied().unwrap_or(first);
             bytes = bytes.saturating_add(result.rows.get_buffer_memory_size() as u64);
             items = items.saturating_add(items_within(&result.rows));
-            let within = self.worker.limits().check_collected(bytes, items);
+            let within = LimitError::check_collected(self.worker.limits(), bytes, items);
             within.map_err(|error| Error::Limit { error, rows: Some(numbers.range()) })?;
             found.failures.extend(failures);
             found.results.push(result);

@@ -31,14 +31,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
-use vivarium_tenancy::{Share, ShareId, Weight};
+use crate::share::{Share, ShareId, Weight};
 
 /// How far a tenant can be in debt, in ticks.
 const DEBT_TICKS: u64 = 100;
 
 /// Calls that wait for a turn, each with a `W` by which it is found again.
 #[derive(Debug)]
-pub(super) struct FairQueue<W> {
+pub struct FairQueue<W> {
     cores: usize,
     /// What a turn counts before it has ended, in nanoseconds.
     tick: u64,
@@ -83,9 +83,12 @@ struct Key {
 
 /// Who has got a turn.
 #[derive(Debug)]
-pub(super) struct Next<W> {
+pub struct Next<W> {
+    /// Whose call it is.
     pub id: ShareId,
+    /// Its ticket.
     pub ticket: u64,
+    /// The call.
     pub call: W,
 }
 
@@ -93,7 +96,7 @@ const KNOWN: &str = "a tenant with a turn or in a set is known";
 
 impl<W> FairQueue<W> {
     /// A queue for at most `cores` turns at a time.
-    pub(super) fn new(cores: usize, tick: Duration) -> Self {
+    pub fn new(cores: usize, tick: Duration) -> Self {
         Self {
             cores,
             tick: nanos(tick).max(1),
@@ -107,7 +110,7 @@ impl<W> FairQueue<W> {
     }
 
     /// A turn at once, if there is one and nobody waits for it.
-    pub(super) fn enter(&mut self, share: &Share) -> bool {
+    pub fn enter(&mut self, share: &Share) -> bool {
         let free = self.turns < self.cores && self.ready.is_empty();
         if free {
             self.come(share);
@@ -117,7 +120,7 @@ impl<W> FairQueue<W> {
     }
 
     /// Puts a call into the queue. Returns its ticket.
-    pub(super) fn arrive(&mut self, share: &Share, call: W) -> u64 {
+    pub fn arrive(&mut self, share: &Share, call: W) -> u64 {
         let ticket = self.ticket();
         self.come(share).waiting.insert(ticket, call);
         self.list(share.id());
@@ -125,7 +128,7 @@ impl<W> FairQueue<W> {
     }
 
     /// Gives a free turn to the call whose it is.
-    pub(super) fn give(&mut self) -> Option<Next<W>> {
+    pub fn give(&mut self) -> Option<Next<W>> {
         if self.turns >= self.cores {
             return None;
         }
@@ -136,7 +139,7 @@ impl<W> FairQueue<W> {
     }
 
     /// A turn of this tenant is over. A call that could go on waits again, and its ticket is returned.
-    pub(super) fn end(&mut self, id: ShareId, used: Duration, again: Option<W>) -> Option<u64> {
+    pub fn end(&mut self, id: ShareId, used: Duration, again: Option<W>) -> Option<u64> {
         let (tick, now, lag) = (self.tick, self.now, self.lag());
         let ticket = again.is_some().then(|| self.ticket());
         let entry = self.entry(id);
@@ -154,13 +157,20 @@ impl<W> FairQueue<W> {
         ticket
     }
 
+    /// The weight of this tenant may have changed: it counts from its next turn on.
+    pub fn reweigh(&mut self, share: &Share) {
+        if let Some(entry) = self.tenants.get_mut(&share.id()) {
+            entry.weight = share.weight();
+        }
+    }
+
     /// The call with this ticket, if it waits.
-    pub(super) fn waiting(&mut self, id: ShareId, ticket: u64) -> Option<&mut W> {
+    pub fn waiting(&mut self, id: ShareId, ticket: u64) -> Option<&mut W> {
         self.tenants.get_mut(&id)?.waiting.get_mut(&ticket)
     }
 
     /// Takes the call with this ticket out of the queue, if it waits there.
-    pub(super) fn leave(&mut self, id: ShareId, ticket: u64) {
+    pub fn leave(&mut self, id: ShareId, ticket: u64) {
         let left = self.tenants.get_mut(&id).and_then(|entry| entry.waiting.remove(&ticket));
         if left.is_some() {
             self.list(id);
@@ -169,7 +179,7 @@ impl<W> FairQueue<W> {
 
     /// Nobody runs, waits or is remembered.
     #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.turns == 0 && self.tenants.is_empty() && self.ready.is_empty() && self.away.is_empty()
     }
 
@@ -197,6 +207,7 @@ impl<W> FairQueue<W> {
             waiting: BTreeMap::new(),
             listed: Listed::Nowhere,
         });
+        entry.weight = share.weight();
         entry.catch_up(now, lag);
         entry
     }

@@ -4,38 +4,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Buckets with an upper bound. The last one has none.
-pub(crate) const BOUNDED: usize = 12;
+const BOUNDED: usize = 12;
 
 /// Counts of durations in buckets whose bounds are 16 µs times powers of four, up to 67 s: from a short call to a long deadline, and a
 /// bucket is found without a search.
 #[derive(Debug, Default)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     counts: [AtomicU64; BOUNDED + 1],
     nanos: AtomicU64,
 }
 
 /// The values of a [`Histogram`] at one moment, or the sum of several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Durations {
+pub struct Durations {
     counts: [u64; BOUNDED + 1],
     sum: Duration,
 }
 
 impl Histogram {
-    pub(crate) fn record(&self, time: Duration) {
+    /// One took so long.
+    #[inline]
+    pub fn record(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.counts[bucket(nanos)].fetch_add(1, Ordering::Relaxed);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    pub(crate) fn durations(&self) -> Durations {
+    /// The counts now.
+    pub fn durations(&self) -> Durations {
         let counts = std::array::from_fn(|index| self.counts[index].load(Ordering::Relaxed));
         Durations { counts, sum: Duration::from_nanos(self.nanos.load(Ordering::Relaxed)) }
     }
 }
 
 impl Durations {
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds those of another histogram.
+    pub fn add(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }
@@ -43,7 +47,7 @@ impl Durations {
     }
 
     /// Upper bounds in seconds, each with how many took at most as long.
-    pub(crate) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let counts = self.counts;
         (0..BOUNDED).scan(0, move |total, index| {
             *total += counts[index];
@@ -51,16 +55,19 @@ impl Durations {
         })
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many there were.
+    pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    pub(crate) fn sum(&self) -> Duration {
+    /// How long all took together.
+    pub fn sum(&self) -> Duration {
         self.sum
     }
 }
 
 /// The bucket of a duration.
+#[inline]
 fn bucket(nanos: u64) -> usize {
     // 0 up to the first bound, 1 to 3 up to the second, 4 to 15 up to the third, and so on: half of the bits.
     let sixteenths = nanos.div_ceil(1000).saturating_sub(1) / 16;

@@ -3,25 +3,23 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vivarium_tenancy::quantity::{serde_duration, serde_size};
 
-use crate::error::{LimitError, LimitKind};
+use crate::quantity::{serde_duration, serde_size};
 
 /// What one sandbox may use, per call and in total.
 ///
-/// Every field is enforced by the host, whatever the guest does. Reaching a limit fails the call with
-/// [`Error::Limit`](crate::Error::Limit), or, where it says so below, gives the Python code an exception it can handle.
+/// Every field is enforced by the host, whatever the guest does. Reaching a limit fails the call with an error that names it, or, where
+/// it says so below, gives the Python code an exception it can handle.
 /// Totals over all sandboxes of one tenant are in [`TenantLimits`](crate::TenantLimits); the size of the wasm stack and
-/// the number of sandboxes belong to the process and are in [`RuntimeConfig`](crate::RuntimeConfig).
+/// the number of sandboxes belong to the process and are in `RuntimeConfig`.
 ///
 /// They are set on three levels, and each can only tighten the one above: a tenant has a ceiling for each of its sandboxes
 /// ([`TenantLimits::sandbox`](crate::TenantLimits::sandbox)), a job or task asks for what it wants
-/// ([`SandboxConfig::limits`](crate::SandboxConfig::limits)), and single calls can be held to less
-/// ([`Sandbox::limit_calls`](crate::Sandbox::limit_calls)).
+/// (`SandboxConfig::limits`), and single calls can be held to less ([`CallLimits`]).
 ///
 /// ```
 /// use std::time::Duration;
-/// use vivarium_sandbox::Limits;
+/// use vivarium_tenancy::Limits;
 ///
 /// let limits = Limits::default().with_memory(512 << 20).with_batch_time(Duration::from_secs(5));
 /// assert!(limits.validate().is_ok());
@@ -51,7 +49,7 @@ pub struct Limits {
     #[serde(with = "serde_duration")]
     pub startup_time: Duration,
 
-    /// Time that a [`Pool`](crate::Pool) waits for room for a sandbox, or for one of its own to come back when there is no room for
+    /// Time that a pool of sandboxes waits for room for a sandbox, or for one of its own to come back when there is no room for
     /// another, before the limit that leaves none is an error. It is apart from the times above, and bounds what would wait for
     /// ever: two calls, say, that each keep what the other one needs.
     ///
@@ -67,7 +65,7 @@ pub struct Limits {
 
     /// Elements of a WebAssembly table (function pointers).
     ///
-    /// Default 50,000: CPython with numpy has 20,000 and never grows the table. [`RuntimeConfig`](crate::RuntimeConfig) reserves the space.
+    /// Default 50,000: CPython with numpy has 20,000 and never grows the table. The process reserves the space.
     pub table_elements: u32,
 
     /// Bytes of one encoded batch on its way in; what is larger is split by the caller.
@@ -199,7 +197,7 @@ impl Limits {
     /// These limits, none of them beyond `ceiling`'s.
     ///
     /// ```
-    /// use vivarium_sandbox::Limits;
+    /// use vivarium_tenancy::Limits;
     ///
     /// let ceiling = Limits::default().with_memory(128 << 20);
     /// let asked = Limits::default().with_memory(1 << 30).with_open_files(16);
@@ -239,7 +237,7 @@ impl Limits {
     /// The names of the limits that allow more here than in `ceiling`. An optional limit that is absent allows more than any other.
     ///
     /// ```
-    /// use vivarium_sandbox::Limits;
+    /// use vivarium_tenancy::Limits;
     ///
     /// let asked = Limits::default().with_memory(1 << 30).with_cpu_time(None).with_open_files(16);
     /// assert_eq!(asked.beyond(&Limits::default()), ["memory"]);
@@ -300,20 +298,6 @@ impl Limits {
         compared.into_iter().filter_map(|(name, beyond)| beyond.then_some(name)).collect()
     }
 
-    /// Checks what a caller has collected of several results that stand for one.
-    ///
-    /// # Errors
-    /// The limit on results that it exceeds.
-    pub fn check_collected(&self, bytes: u64, items: u64) -> Result<(), LimitError> {
-        if bytes > self.output_bytes {
-            return Err(LimitError::new(LimitKind::OutputBytes, self.output_bytes));
-        }
-        if items > self.output_items {
-            return Err(LimitError::new(LimitKind::OutputItems, self.output_items));
-        }
-        Ok(())
-    }
-
     /// Checks that the limits do not contradict themselves or the 32-bit address space.
     ///
     /// # Errors
@@ -345,16 +329,20 @@ impl Limits {
 }
 
 /// What single calls of a sandbox may use, where that is less than its [`Limits`]. `None`: what those say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CallLimits {
     /// As [`Limits::batch_time`].
+    #[serde(with = "serde_duration::optional")]
     pub time: Option<Duration>,
     /// As [`Limits::output_bytes`].
+    #[serde(with = "serde_size::optional")]
     pub output_bytes: Option<u64>,
     /// As [`Limits::output_rows`].
     pub output_rows: Option<u64>,
     /// As [`Limits::reply_bytes`].
+    #[serde(with = "serde_size::optional")]
     pub reply_bytes: Option<u64>,
 }
 
@@ -367,7 +355,7 @@ crate::__setters!(CallLimits {
 
 impl CallLimits {
     /// `limits`, with these where they are tighter.
-    pub(crate) fn applied_to(&self, limits: &Limits) -> Limits {
+    pub fn applied_to(&self, limits: &Limits) -> Limits {
         Limits {
             batch_time: self.time.map_or(limits.batch_time, |time| time.min(limits.batch_time)),
             output_bytes: self.output_bytes.map_or(limits.output_bytes, |bytes| bytes.min(limits.output_bytes)),
@@ -387,6 +375,13 @@ pub struct LimitsError {
     pub field: &'static str,
     /// What is wrong with it.
     pub problem: &'static str,
+}
+
+impl LimitsError {
+    /// The error of a field with which so much is wrong.
+    pub fn new(field: &'static str, problem: &'static str) -> Self {
+        Self { field, problem }
+    }
 }
 
 #[cfg(test)]

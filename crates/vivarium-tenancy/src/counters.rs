@@ -1,56 +1,10 @@
 //! What all tasks of a tenant did, those that have ended included.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::histogram::Durations;
 use crate::metrics::Metrics;
-
-/// Why a sandbox ended: the reason, and the limit if that is one. The words are those of [`audit`](crate::audit).
-pub(crate) type End = (&'static str, &'static str);
-
-/// Sums over tasks.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) cpu: Duration,
-    pub(crate) calls: u64,
-    pub(crate) rows: u64,
-    pub(crate) bytes_in: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) started: u64,
-    pub(crate) replaced: u64,
-    pub(crate) checkouts: u64,
-    pub(crate) log_dropped: u64,
-    pub(crate) call_times: Durations,
-    pub(crate) turn_waits: Durations,
-    pub(crate) room_waits: Durations,
-    pub(crate) ended: BTreeMap<End, u64>,
-    pub(crate) refused: BTreeMap<&'static str, u64>,
-}
-
-impl Totals {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.cpu = self.cpu.saturating_add(other.cpu);
-        self.calls += other.calls;
-        self.rows += other.rows;
-        self.bytes_in += other.bytes_in;
-        self.bytes_out += other.bytes_out;
-        self.started += other.started;
-        self.replaced += other.replaced;
-        self.checkouts += other.checkouts;
-        self.log_dropped += other.log_dropped;
-        self.call_times.add(&other.call_times);
-        self.turn_waits.add(&other.turn_waits);
-        self.room_waits.add(&other.room_waits);
-        for (end, count) in &other.ended {
-            *self.ended.entry(*end).or_default() += count;
-        }
-        for (limit, count) in &other.refused {
-            *self.refused.entry(*limit).or_default() += count;
-        }
-    }
-}
+use crate::totals::Totals;
 
 /// The counters of a tenant's tasks. A task counts by itself, so that counting costs it nothing more; its counters are added to those of
 /// the ended ones when nobody has them any more, and so no total ever goes down.
@@ -76,6 +30,7 @@ impl TaskCounters {
         metrics
     }
 
+    /// Sums over all of them.
     pub(crate) fn totals(&self) -> Totals {
         let counters = self.lock();
         let mut totals = counters.ended.clone();
@@ -83,6 +38,12 @@ impl TaskCounters {
             totals.add(&task.totals());
         }
         totals
+    }
+
+    /// Processor time of all of them.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let counters = self.lock();
+        counters.tasks.iter().fold(counters.ended.cpu, |total, task| total.saturating_add(task.cpu_time()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters> {
@@ -108,6 +69,8 @@ impl Counters {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -1,12 +1,13 @@
-//! The tenants of a runtime, for its metrics.
+//! The tenants of a process, for its metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use vivarium_tenancy::{ShareId, TenantId};
-
+use crate::counters::TaskCounters;
+use crate::id::TenantId;
+use crate::share::ShareId;
 use crate::tenant::Tenant;
-use crate::totals::{TaskCounters, Totals};
+use crate::totals::Totals;
 
 /// Tenants to look at how many are gone, at first.
 const FEW: usize = 64;
@@ -14,9 +15,9 @@ const FEW: usize = 64;
 /// Names of tenants that are gone whose totals are kept, so that counters do not begin again with every query of a tenant's.
 const MOST: usize = 4096;
 
-/// All tenants that have, or had, sandboxes or pools in a runtime.
+/// All tenants that have, or had, sandboxes or pools in a process.
 #[derive(Debug, Default)]
-pub(crate) struct Census(Mutex<Noted>);
+pub struct Census(Mutex<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
@@ -35,12 +36,13 @@ struct Known {
 }
 
 impl Census {
-    pub(crate) fn note(&self, tenant: &Arc<Tenant>) {
+    /// This one has a sandbox or a pool.
+    pub fn note(&self, tenant: &Arc<Tenant>) {
         let mut noted = self.lock();
-        noted.tenants.entry(tenant.share.id()).or_insert_with(|| Known {
+        noted.tenants.entry(tenant.share().id()).or_insert_with(|| Known {
             id: tenant.id().clone(),
             tenant: Arc::downgrade(tenant),
-            counters: Arc::clone(&tenant.counters),
+            counters: Arc::clone(tenant.counters()),
         });
         // At a cost that is in proportion to how many were noted.
         if noted.tenants.len() > noted.sweep_at {
@@ -53,7 +55,7 @@ impl Census {
     }
 
     /// The tenants, and what those did that are gone.
-    pub(crate) fn tenants(&self) -> (Vec<Arc<Tenant>>, BTreeMap<TenantId, Totals>) {
+    pub fn tenants(&self) -> (Vec<Arc<Tenant>>, BTreeMap<TenantId, Totals>) {
         let mut noted = self.lock();
         (noted.sweep(), noted.gone.clone())
     }
@@ -90,10 +92,9 @@ impl Noted {
 
 #[cfg(test)]
 mod tests {
-    use vivarium_tenancy::{JobId, TaskId};
-
     use super::*;
-    use crate::tenant::TenantLimits;
+    use crate::id::{JobId, TaskId};
+    use crate::tenant_limits::TenantLimits;
 
     fn tenant(name: &str) -> Arc<Tenant> {
         Tenant::new(TenantId::new(name).unwrap(), &TenantLimits::default())

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::histogram::Histogram;
-use crate::sandbox::ColumnCounts;
 use crate::totals::{End, Totals};
 
 /// Counters of one task, over all its sandboxes, since it began. Reading them costs nothing to the sandboxes.
@@ -71,6 +72,20 @@ pub struct MetricsSnapshot {
     pub counts: ColumnCounts,
 }
 
+/// How the rows of functions that are called once a row were computed (`docs/columns.md`), as the guest tells. Rows of vectorized
+/// functions are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ColumnCounts {
+    /// Rows that ran as columns.
+    pub rows_as_columns: u64,
+    /// Rows that the interpreter computed.
+    pub rows_interpreted: u64,
+    /// How often a function that ran as columns did so no longer: what it depends on changed, or too many of its rows were the
+    /// interpreter's.
+    pub programs_dropped: u64,
+}
+
 impl Metrics {
     /// The counters now. Each is exact; together they need not be of one instant.
     pub fn snapshot(&self) -> MetricsSnapshot {
@@ -95,7 +110,7 @@ impl Metrics {
     }
 
     /// The counters as a tenant's totals have them.
-    pub(crate) fn totals(&self) -> Totals {
+    pub fn totals(&self) -> Totals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let ends = self.ends();
         Totals {
@@ -117,43 +132,49 @@ impl Metrics {
     }
 
     /// Processor time of its sandboxes.
-    pub(crate) fn cpu_time(&self) -> Duration {
+    #[inline]
+    pub fn cpu_time(&self) -> Duration {
         Duration::from_nanos(self.cpu_nanos.load(Ordering::Relaxed))
     }
 
     /// Adds processor time and returns the new total.
-    pub(crate) fn add_cpu(&self, time: Duration) -> Duration {
+    #[inline]
+    pub fn add_cpu(&self, time: Duration) -> Duration {
         let nanos = nanos(time);
         Duration::from_nanos(self.cpu_nanos.fetch_add(nanos, Ordering::Relaxed).saturating_add(nanos))
     }
 
     /// A sandbox was lent out.
-    pub(crate) fn add_checkout(&self) {
+    #[inline]
+    pub fn add_checkout(&self) {
         add(&self.checkouts, 1);
     }
 
     /// A call waited so long for a time slice.
-    pub(crate) fn add_turn_wait(&self, time: Duration) {
+    #[inline]
+    pub fn add_turn_wait(&self, time: Duration) {
         self.turn_waits.record(time);
     }
 
     /// Somebody waited so long for room for a sandbox, or for one to come back.
-    pub(crate) fn add_room_wait(&self, time: Duration) {
+    #[inline]
+    pub fn add_room_wait(&self, time: Duration) {
         self.room_waits.record(time);
     }
 
     /// A sandbox was ended because of what its code did.
-    pub(crate) fn add_end(&self, end: End) {
+    pub fn add_end(&self, end: End) {
         *self.ends().ended.entry(end).or_default() += 1;
     }
 
     /// There was no room for a sandbox.
-    pub(crate) fn add_refusal(&self, limit: &'static str) {
+    pub fn add_refusal(&self, limit: &'static str) {
         *self.ends().refused.entry(limit).or_default() += 1;
     }
 
     /// Where bytes of output are counted that were dropped for exceeding a rate.
-    pub(crate) fn log_dropped(&self) -> &Arc<AtomicU64> {
+    #[inline]
+    pub fn log_dropped(&self) -> &Arc<AtomicU64> {
         &self.log_dropped
     }
 
@@ -162,56 +183,74 @@ impl Metrics {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add_call(&self, rows: usize) {
+    /// A batch of so many rows is sent.
+    #[inline]
+    pub fn add_call(&self, rows: usize) {
         add(&self.calls, 1);
         add(&self.rows, rows as u64);
     }
 
     /// A batch's call took so long, copying included.
-    pub(crate) fn add_call_time(&self, time: Duration) {
+    #[inline]
+    pub fn add_call_time(&self, time: Duration) {
         self.call_times.record(time);
     }
 
-    pub(crate) fn add_guest_time(&self, time: Duration) {
+    /// A call was so long in the guest.
+    #[inline]
+    pub fn add_guest_time(&self, time: Duration) {
         add(&self.guest_nanos, nanos(time));
     }
 
-    pub(crate) fn add_copy_in(&self, time: Duration, bytes: usize) {
+    /// A batch of so many bytes was copied in, which took so long.
+    #[inline]
+    pub fn add_copy_in(&self, time: Duration, bytes: usize) {
         add(&self.copy_nanos, nanos(time));
         add(&self.bytes_in, bytes as u64);
     }
 
-    pub(crate) fn add_copy_out(&self, time: Duration, bytes: usize) {
+    /// A result of so many bytes was copied out, which took so long.
+    #[inline]
+    pub fn add_copy_out(&self, time: Duration, bytes: usize) {
         add(&self.copy_nanos, nanos(time));
         add(&self.bytes_out, bytes as u64);
     }
 
-    pub(crate) fn add_counts(&self, counts: &ColumnCounts) {
+    /// Rows of a call that succeeded were computed so.
+    #[inline]
+    pub fn add_counts(&self, counts: &ColumnCounts) {
         add(&self.rows_as_columns, counts.rows_as_columns);
         add(&self.rows_interpreted, counts.rows_interpreted);
         add(&self.programs_dropped, counts.programs_dropped);
     }
 
-    pub(crate) fn add_started(&self) {
+    /// An instance was started.
+    #[inline]
+    pub fn add_started(&self) {
         add(&self.started, 1);
     }
 
-    pub(crate) fn add_replaced(&self) {
+    /// An instance was destroyed by a call.
+    #[inline]
+    pub fn add_replaced(&self) {
         add(&self.replaced, 1);
     }
 
     /// An instance's memory grew by `growth` bytes and is of `size` bytes now.
-    pub(crate) fn grow_memory(&self, growth: u64, size: u64) {
+    #[inline]
+    pub fn grow_memory(&self, growth: u64, size: u64) {
         add(&self.memory, growth);
         self.peak_memory.fetch_max(size, Ordering::Relaxed);
     }
 
     /// An instance gave memory back, or did not get it after all.
-    pub(crate) fn release_memory(&self, bytes: u64) {
+    #[inline]
+    pub fn release_memory(&self, bytes: u64) {
         self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
+#[inline]
 fn add(counter: &AtomicU64, amount: u64) {
     // Adding takes twenty times as long as looking whether there is anything to add.
     if amount > 0 {
@@ -219,6 +258,7 @@ fn add(counter: &AtomicU64, amount: u64) {
     }
 }
 
+#[inline]
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
