@@ -74,6 +74,8 @@ metrics! {
     HOST_FILES: Gauge "vivarium_host_files" TENANT, "Files of environments that are open: descriptors of the host.";
     STARTED: Counter "vivarium_instances_started_total" TENANT, "Sandboxes started.";
     REPLACED: Counter "vivarium_instances_replaced_total" TENANT, "Sandboxes of pools that a call ended, and that were replaced.";
+    RETIRED: Counter "vivarium_instances_retired_total" &["tenant", "reason"],
+        "Sandboxes that pools ended although nothing was wrong with them: `worn` by calls or bytes, or `idle` for long.";
     CHECKOUTS: Counter "vivarium_checkouts_total" TENANT, "Sandboxes lent out by pools.";
     ENDED: Counter "vivarium_sandboxes_ended_total" &["tenant", "reason", "limit"],
         "Sandboxes ended because of what their code did: reason and limit as in events of the audit log.";
@@ -259,6 +261,12 @@ pub(crate) fn of(runtime: &Runtime, labels: &[(&'static str, &str)]) -> Expositi
     for (tenant, now) in &tenants {
         for ((reason, limit), count) in &now.totals.ended {
             samples.sample(&[tenant, reason, limit], *count as f64);
+        }
+    }
+    let mut samples = exposition.metric(&RETIRED);
+    for (tenant, now) in &tenants {
+        for (reason, count) in &now.totals.retired {
+            samples.sample(&[tenant, reason], *count as f64);
         }
     }
     let mut samples = exposition.metric(&REFUSED);

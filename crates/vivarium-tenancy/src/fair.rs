@@ -177,8 +177,7 @@ impl<W> FairQueue<W> {
         }
     }
 
-    /// Nobody runs, waits or is remembered.
-    #[cfg(test)]
+    /// Whether nobody runs, waits or is remembered.
     pub fn is_idle(&self) -> bool {
         self.turns == 0 && self.tenants.is_empty() && self.ready.is_empty() && self.away.is_empty()
     }

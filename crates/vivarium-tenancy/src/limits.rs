@@ -143,6 +143,27 @@ pub struct Limits {
     /// Default 64 KiB: Python asks for at most 256 at a time.
     #[serde(with = "serde_size")]
     pub random_bytes: u64,
+
+    /// Time after which a sandbox of a pool is ended that nobody needed in all of it; it may take up to twice as long. The pool starts
+    /// another one when there is work for it.
+    ///
+    /// Default none: a pool keeps what it has until it is dropped, or until others need the room. A platform of long tasks that pause sets
+    /// some minutes; an idle instance holds a third of a megabyte of its own, and all that its function has imported.
+    #[serde(with = "serde_duration::optional")]
+    pub idle_time: Option<Duration>,
+
+    /// Batches after which a pool replaces an instance by a new one, when it comes back: for functions that leave something behind at each
+    /// call. What a function keeps between calls goes with it, as when an instance fails; accumulators do not, as their instance is lent
+    /// until they have their values.
+    ///
+    /// Default none: nothing that the guest itself does at a call stays.
+    pub instance_calls: Option<u64>,
+
+    /// Bytes copied in and out after which the same happens.
+    ///
+    /// Default none.
+    #[serde(with = "serde_size::optional")]
+    pub instance_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -167,6 +188,9 @@ impl Default for Limits {
             open_files: 256,
             path_bytes: 4096,
             random_bytes: 64 << 10,
+            idle_time: None,
+            instance_calls: None,
+            instance_bytes: None,
         }
     }
 }
@@ -191,6 +215,9 @@ crate::__setters!(Limits {
     with_open_files: open_files: u32,
     with_path_bytes: path_bytes: u32,
     with_random_bytes: random_bytes: u64,
+    with_idle_time: idle_time: Option<Duration>,
+    with_instance_calls: instance_calls: Option<u64>,
+    with_instance_bytes: instance_bytes: Option<u64>,
 });
 
 impl Limits {
@@ -231,6 +258,9 @@ impl Limits {
             open_files: self.open_files.min(ceiling.open_files),
             path_bytes: self.path_bytes.min(ceiling.path_bytes),
             random_bytes: self.random_bytes.min(ceiling.random_bytes),
+            idle_time: optional(self.idle_time, ceiling.idle_time),
+            instance_calls: optional(self.instance_calls, ceiling.instance_calls),
+            instance_bytes: optional(self.instance_bytes, ceiling.instance_bytes),
         }
     }
 
@@ -273,6 +303,9 @@ impl Limits {
             open_files,
             path_bytes,
             random_bytes,
+            idle_time,
+            instance_calls,
+            instance_bytes,
         } = self;
         let compared = [
             ("memory", *memory > ceiling.memory),
@@ -294,6 +327,9 @@ impl Limits {
             ("open_files", *open_files > ceiling.open_files),
             ("path_bytes", *path_bytes > ceiling.path_bytes),
             ("random_bytes", *random_bytes > ceiling.random_bytes),
+            ("idle_time", more(idle_time, &ceiling.idle_time)),
+            ("instance_calls", more(instance_calls, &ceiling.instance_calls)),
+            ("instance_bytes", more(instance_bytes, &ceiling.instance_bytes)),
         ];
         compared.into_iter().filter_map(|(name, beyond)| beyond.then_some(name)).collect()
     }
@@ -323,6 +359,9 @@ impl Limits {
             if value.is_zero() {
                 return error(field, "is zero, so that nothing could ever run");
             }
+        }
+        if self.idle_time.is_some_and(|time| time.is_zero()) {
+            return error("idle_time", "is zero, so that no sandbox could be used twice");
         }
         Ok(())
     }

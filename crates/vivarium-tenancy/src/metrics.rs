@@ -41,6 +41,7 @@ pub struct Metrics {
 struct Ends {
     ended: BTreeMap<End, u64>,
     refused: BTreeMap<&'static str, u64>,
+    retired: BTreeMap<&'static str, u64>,
 }
 
 /// The values of [`Metrics`] at one moment.
@@ -63,6 +64,8 @@ pub struct MetricsSnapshot {
     pub instances_started: u64,
     /// Instances destroyed because a call failed in a way no instance survives, and replaced.
     pub instances_replaced: u64,
+    /// Instances that pools ended although nothing was wrong with them: worn, or not needed for long.
+    pub instances_retired: u64,
     /// Linear memory of all its instances that are alive now, in bytes, at its full size although idle instances share most of
     /// their pages.
     pub memory: u64,
@@ -99,6 +102,7 @@ impl Metrics {
             bytes_out: read(&self.bytes_out),
             instances_started: read(&self.started),
             instances_replaced: read(&self.replaced),
+            instances_retired: self.ends().retired.values().sum(),
             memory: read(&self.memory),
             peak_memory: read(&self.peak_memory),
             counts: ColumnCounts {
@@ -128,6 +132,7 @@ impl Metrics {
             room_waits: self.room_waits.durations(),
             ended: ends.ended.clone(),
             refused: ends.refused.clone(),
+            retired: ends.retired.clone(),
         }
     }
 
@@ -165,6 +170,11 @@ impl Metrics {
     /// A sandbox was ended because of what its code did.
     pub fn add_end(&self, end: End) {
         *self.ends().ended.entry(end).or_default() += 1;
+    }
+
+    /// A pool ended a sandbox although nothing was wrong with it.
+    pub fn add_retired(&self, reason: &'static str) {
+        *self.ends().retired.entry(reason).or_default() += 1;
     }
 
     /// There was no room for a sandbox.

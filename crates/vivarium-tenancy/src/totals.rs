@@ -40,6 +40,8 @@ pub struct Totals {
     pub ended: BTreeMap<End, u64>,
     /// Sandboxes for which there was no room, by the limit.
     pub refused: BTreeMap<&'static str, u64>,
+    /// Sandboxes that pools ended although nothing was wrong with them, by the reason.
+    pub retired: BTreeMap<&'static str, u64>,
 }
 
 impl Totals {
@@ -62,6 +64,9 @@ impl Totals {
         }
         for (limit, count) in &other.refused {
             *self.refused.entry(*limit).or_default() += count;
+        }
+        for (reason, count) in &other.retired {
+            *self.retired.entry(*reason).or_default() += count;
         }
     }
 }

@@ -340,7 +340,8 @@ fn sandbox_class(error: &vivarium_sandbox::Error) -> ErrorClass {
         // A function that changes the SDK around it answers for it; what died, died of its code.
         Sandbox::Protocol(_) | Sandbox::Dead { .. } => ErrorClass::Python,
         Sandbox::Exchange(error) if error.is_malformed_result() => ErrorClass::Python,
-        Sandbox::Limit(_) => ErrorClass::Limit,
+        // What a tenant may use, or whether it may run at all, is its operator's word.
+        Sandbox::Limit(_) | Sandbox::Tenant(_) => ErrorClass::Limit,
         Sandbox::Limits(_) => ErrorClass::Usage,
         Sandbox::Image(_) => ErrorClass::Environment,
         _ => ErrorClass::Internal,

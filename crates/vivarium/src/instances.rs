@@ -12,6 +12,7 @@ use vivarium_sandbox::{
     Answer, Call, ColumnCounts, Expected, FunctionMetric, FunctionMetrics, Lease, LimitError, LimitKind, Limits, Pool,
     ProtocolError, Returned, RowErrors, Sandbox,
 };
+use vivarium_text::OneLine;
 
 use crate::bind::{Argument, Place};
 use crate::column_mode::ColumnMode;
@@ -186,6 +187,15 @@ impl Instances {
         let most_rows = usize::try_from(2 * rows).unwrap_or(usize::MAX);
         let (metrics, counts) = (TaskMetrics::default(), TaskCounts::default());
         let shared = Arc::new(Shared { place, result, limits, metrics, counts, most_rows });
+        let of_task = Arc::clone(&shared);
+        pool.on_retire(move |sandbox, bound| {
+            let shared = Arc::clone(&of_task);
+            Box::pin(async move {
+                if let Err(error) = shared.close(sandbox, bound).await {
+                    tracing::debug!(error = %OneLine(&error), "a function was not closed in an instance that is replaced");
+                }
+            })
+        });
         Ok(Self { pool, shared, operations })
     }
 
@@ -251,19 +261,23 @@ impl Instances {
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let mut outcome = Ok(());
         for (mut sandbox, mut bound) in self.pool.take_idle() {
-            let opened = std::mem::take(&mut bound.opened);
-            self.shared.metrics.add(&mut bound.reported, opened);
-            match sandbox.control(&json!({"op": "drop", "handle": bound.handle})).await {
-                Ok(reply) => self.shared.metrics.add(&mut bound.reported, FunctionMetrics::of_reply(&reply)),
-                Err(error) if outcome.is_ok() => outcome = Err(Error::without_rows(error)),
-                Err(_) => {}
-            }
+            let closed = self.shared.close(&mut sandbox, &mut bound).await;
+            outcome = outcome.and(closed.map_err(Error::without_rows));
         }
         outcome
     }
 }
 
 impl Shared {
+    /// Closes the function in one instance.
+    async fn close(&self, sandbox: &mut Sandbox, bound: &mut Bound) -> Result<(), vivarium_sandbox::Error> {
+        let opened = std::mem::take(&mut bound.opened);
+        self.metrics.add(&mut bound.reported, opened);
+        let reply = sandbox.control(&json!({"op": "drop", "handle": bound.handle})).await?;
+        self.metrics.add(&mut bound.reported, FunctionMetrics::of_reply(&reply));
+        Ok(())
+    }
+
     fn unstable(&self, second: &DataType) -> Error {
         let name = |data_type: &DataType| types::print(data_type).unwrap_or_else(|_| data_type.to_string());
         Error::Unstable { function: self.place.clone(), first: name(&self.result), second: name(second) }

@@ -237,7 +237,7 @@ fn list(values: &BTreeMap<String, String>) -> Option<String> {
 }
 
 /// The limits that are sizes, of which a configuration file has the bytes.
-const SIZES: [&str; 8] = [
+const SIZES: [&str; 9] = [
     "memory",
     "batch_bytes",
     "output_bytes",
@@ -246,6 +246,7 @@ const SIZES: [&str; 8] = [
     "log_bytes_per_second",
     "scratch_bytes",
     "random_bytes",
+    "instance_bytes",
 ];
 
 /// `limits` with one of them replaced.
@@ -259,7 +260,7 @@ fn with_limit(limits: &Limits, name: &str, value: &str) -> Result<Limits, String
         (text, Err(_)) => text.into(),
     };
     let changed: Limits = serde_json::from_value(fields).map_err(|error| match required {
-        true => "there has to be one; cpu_time and log_bytes_per_second alone may be 'none'".to_owned(),
+        true => "there has to be one; cpu_time, log_bytes_per_second, idle_time, instance_calls and instance_bytes alone may be 'none'".to_owned(),
         false => error.to_string(),
     })?;
     // What cannot work is said now, and not by the first query.

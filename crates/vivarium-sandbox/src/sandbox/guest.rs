@@ -62,8 +62,16 @@ pub(super) struct Guest {
     exports: Exports,
     /// Guest address and size of an arena that the guest has left for the next batch.
     arena: Option<(u32, u32)>,
+    wear: Wear,
     /// Given back when the instance is gone.
     _room: Room,
+}
+
+/// What an instance has done so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wear {
+    calls: u64,
+    bytes: u64,
 }
 
 /// What exports are called in.
@@ -130,6 +138,7 @@ impl Guest {
             memory,
             exports,
             arena: None,
+            wear: Wear::default(),
             _room: room,
         })
     }
@@ -137,6 +146,12 @@ impl Guest {
     /// What calls may use from now on. The size of memory is not among it: that was set when the instance was made.
     pub(super) fn set_limits(&mut self, limits: Arc<Limits>) {
         self.limits = limits;
+    }
+
+    /// Whether it has done as much as an instance may before it is replaced.
+    pub(super) fn is_worn(&self) -> bool {
+        let reached = |most: Option<u64>, done: u64| most.is_some_and(|most| done >= most);
+        reached(self.limits.instance_calls, self.wear.calls) || reached(self.limits.instance_bytes, self.wear.bytes)
     }
 
     /// Size of linear memory in bytes.
@@ -244,6 +259,8 @@ impl Guest {
                 batch.write(self.memory.data_mut(&mut self.instance.store), address).map_err(encode_failure)?;
                 called = Instant::now();
                 self.instance.task.metrics().add_copy_in(called - start, batch.size());
+                self.wear.calls += 1;
+                self.wear.bytes += batch.size() as u64;
                 address
             }
         };
@@ -262,7 +279,9 @@ impl Guest {
                     return Err(ProtocolError::Continuation.into());
                 }
                 let returned = self.decode(memory, result.array, call)?;
-                self.instance.task.metrics().add_copy_out(returned_at.elapsed(), returned.bytes());
+                let bytes = returned.bytes();
+                self.instance.task.metrics().add_copy_out(returned_at.elapsed(), bytes);
+                self.wear.bytes += bytes as u64;
                 let counts = result.counts(call.batch_rows);
                 self.instance.task.metrics().add_counts(&counts);
                 Ok(Answer { returned, row_errors, more, metrics, counts, time: deadline.spent() })

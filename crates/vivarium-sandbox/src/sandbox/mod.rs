@@ -218,6 +218,12 @@ impl Sandbox {
         matches!(self.condition, Condition::Ready(_))
     }
 
+    /// Whether it has made as many calls, or copied as many bytes, as it may before its [`Pool`](crate::Pool) replaces it
+    /// ([`Limits::instance_calls`], [`Limits::instance_bytes`]).
+    pub fn is_worn(&self) -> bool {
+        matches!(&self.condition, Condition::Ready(guest) if guest.is_worn())
+    }
+
     /// The task it works for.
     pub fn task(&self) -> &Arc<TaskAccount> {
         &self.task

@@ -26,8 +26,8 @@ pub struct SandboxOptions {
 
     /// A limit of the sandbox by its name, such as output_bytes=8MiB or open_files=64; may be given several times. The names are
     /// memory, batch_time, startup_time, queue_time, cpu_time, table_elements, batch_bytes, output_bytes, output_rows, output_items,
-    /// request_bytes, reply_bytes, name_bytes, log_bytes_per_second, scratch_bytes, scratch_files, open_files, path_bytes and
-    /// random_bytes.
+    /// request_bytes, reply_bytes, name_bytes, log_bytes_per_second, scratch_bytes, scratch_files, open_files, path_bytes,
+    /// random_bytes, idle_time, instance_calls and instance_bytes.
     #[arg(long = "sandbox-limit", value_name = "NAME=VALUE", value_parser = parse_limit)]
     pub other_limits: Vec<(String, String)>,
 

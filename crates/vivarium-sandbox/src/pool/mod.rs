@@ -8,31 +8,42 @@
 //!                         no room for another: with members, wait for one of them; without, for room (`admission`)
 //!   Lease dropped, alive: to the first that waits for a member, or to the idle ones; permit returned
 //!   Lease dropped, dead:  destroyed; a replacement is started in the background and then the permit is returned
+//!   Lease dropped, worn:  the same, after it was said goodbye to (`Limits::instance_calls`, `instance_bytes`)
+//!   idle for long:        ended (`Limits::idle_time`)
 //! ```
 //!
 //! There are as many permits as the pool's size, and a permit is held for every sandbox that is lent out or being
 //! started, so there are never more sandboxes than that. An idle sandbox may be ended to make room for others.
 
+mod idle;
+mod lease;
+mod upkeep;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use vivarium_tenancy::{IdleMembers, LimitKind, MetricsSnapshot, Share, Tenant, TenantState};
-use vivarium_text::OneLine;
 
 use crate::admission::{self, Room};
 use crate::audit;
 use crate::error::{Error, LimitError};
 use crate::image::Image;
 use crate::sandbox::{Sandbox, SandboxConfig};
+use idle::Idle;
+pub use lease::Lease;
+use lease::PRESENT;
 
 /// Sets a new sandbox up and returns what its users need to know, such as handles of bound functions.
 type Setup<T> = dyn for<'a> Fn(&'a mut Sandbox) -> BoxFuture<'a, Result<T, Error>> + Send + Sync;
+
+/// Says goodbye to a sandbox that is ended although nothing is wrong with it.
+type Farewell<T> = dyn for<'a> Fn(&'a mut Sandbox, &'a mut T) -> BoxFuture<'a, ()> + Send + Sync;
 
 /// Sandboxes of one task that are all set up alike, each with a value `T` of its set-up. Cloning it gives the same pool.
 pub struct Pool<T: Send + 'static> {
@@ -43,13 +54,18 @@ struct Shared<T: Send + 'static> {
     image: Image,
     config: SandboxConfig,
     setup: Box<Setup<T>>,
+    farewell: OnceLock<Box<Farewell<T>>>,
+    /// Time after which a member that nobody needed is ended.
+    idle_time: Option<Duration>,
     members: Mutex<Members<T>>,
     permits: Arc<Semaphore>,
     size: usize,
 }
 
 struct Members<T: Send + 'static> {
-    idle: Vec<Member<T>>,
+    idle: Idle<Member<T>>,
+    /// Somebody looks for those that nobody needs.
+    watched: bool,
     /// Members that are idle, lent out or being started.
     alive: usize,
     /// One of those who found none waits for room for the first.
@@ -93,11 +109,20 @@ impl<T: Send + 'static> Pool<T> {
         setup: impl for<'a> Fn(&'a mut Sandbox) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
     ) -> Self {
         let size = size.clamp(1, Semaphore::MAX_PERMITS);
-        let members = Members { idle: Vec::new(), alive: 0, founding: false, waiting: VecDeque::new(), returned: 0 };
+        let members = Members {
+            idle: Idle::default(),
+            watched: false,
+            alive: 0,
+            founding: false,
+            waiting: VecDeque::new(),
+            returned: 0,
+        };
         let shared = Arc::new(Shared {
             image: image.clone(),
+            idle_time: config.effective_limits().idle_time,
             config,
             setup: Box::new(setup),
+            farewell: OnceLock::new(),
             members: Mutex::new(members),
             permits: Arc::new(Semaphore::new(size)),
             size,
@@ -131,11 +156,14 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
-    /// Lends a sandbox if one is free or may be started now, without waiting for others to give one back.
+    /// Lends a sandbox if one is free or may be started now, without waiting for others to give one back, or for a suspended tenant.
     ///
     /// # Errors
     /// Those of [`Sandbox::start`] and of the set-up, but for a lack of room.
     pub async fn checkout_free(&self) -> Result<Option<Lease<T>>, Error> {
+        if self.shared.config.task.tenant().state() == TenantState::Suspended {
+            return Ok(None);
+        }
         let Ok(permit) = Arc::clone(&self.shared.permits).try_acquire_owned() else { return Ok(None) };
         match self.shared.lend_now(permit).await {
             Ok(lease) => Ok(Some(lease)),
@@ -158,10 +186,21 @@ impl<T: Send + 'static> Pool<T> {
         Ok(())
     }
 
+    /// `farewell` is called with each sandbox that the pool ends although nothing is wrong with it: one that is worn
+    /// ([`Limits::instance_calls`](crate::Limits::instance_calls)), or that was idle for long
+    /// ([`Limits::idle_time`](crate::Limits::idle_time)). Of several the first one counts. Sandboxes that end to make room for others go
+    /// without it.
+    pub fn on_retire(
+        &self,
+        farewell: impl for<'a> Fn(&'a mut Sandbox, &'a mut T) -> BoxFuture<'a, ()> + Send + Sync + 'static,
+    ) {
+        let _ = self.shared.farewell.set(Box::new(farewell));
+    }
+
     /// Takes the sandboxes out that nobody works with now, to say goodbye to them. The pool starts others when it has to.
     pub fn take_idle(&self) -> Vec<(Sandbox, T)> {
         let mut members = self.shared.lock();
-        let idle = std::mem::take(&mut members.idle);
+        let idle = members.idle.take();
         members.gone(idle.len());
         drop(members);
         idle.into_iter().map(|member| (member.sandbox, member.value)).collect()
@@ -355,6 +394,11 @@ impl<T: Send + 'static> Shared<T> {
             members = self.lock();
         }
         members.idle.push(member);
+        if let Some(idle_time) = self.idle_time
+            && !members.watched
+        {
+            members.watched = upkeep::shrink(self, idle_time);
+        }
         drop(members);
         // After the push: whoever looks for idle members says before that room is wanted, or that the tenant has ended.
         let tenant = self.config.task.tenant();
@@ -363,6 +407,13 @@ impl<T: Send + 'static> Shared<T> {
         }
         if tenant.state() == TenantState::Ended {
             self.end_all();
+        }
+    }
+
+    /// Ends a member that nothing is wrong with.
+    async fn say_goodbye(&self, mut member: Member<T>) {
+        if let Some(farewell) = self.farewell.get() {
+            farewell(&mut member.sandbox, &mut member.value).await;
         }
     }
 
@@ -392,7 +443,7 @@ impl<T: Send + 'static> IdleMembers for Shared<T> {
 
     fn end_all(&self) {
         let mut members = self.lock();
-        let idle = std::mem::take(&mut members.idle);
+        let idle = members.idle.take();
         members.gone(idle.len());
         // They look again, and are told.
         members.waiting.clear();
@@ -469,76 +520,4 @@ fn again(no_room: &Error) -> Error {
 
 fn is_no_memory(error: &Error) -> bool {
     matches!(error, Error::Limit(limit) if limit.limit == LimitKind::TenantMemory)
-}
-
-/// A sandbox on loan. It goes back when this is dropped.
-pub struct Lease<T: Send + 'static> {
-    pool: Arc<Shared<T>>,
-    /// Present until drop.
-    member: Option<Member<T>>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl<T: Send + 'static> Lease<T> {
-    /// The sandbox and the value of its set-up.
-    pub fn parts(&mut self) -> (&mut Sandbox, &mut T) {
-        let member = self.member.as_mut().expect(PRESENT);
-        (&mut member.sandbox, &mut member.value)
-    }
-
-    /// The value of its set-up.
-    pub fn value(&self) -> &T {
-        &self.member.as_ref().expect(PRESENT).value
-    }
-}
-
-const PRESENT: &str = "a lease has its sandbox until it is dropped";
-
-impl<T: Send + 'static> Deref for Lease<T> {
-    type Target = Sandbox;
-
-    fn deref(&self) -> &Sandbox {
-        &self.member.as_ref().expect(PRESENT).sandbox
-    }
-}
-
-impl<T: Send + 'static> DerefMut for Lease<T> {
-    fn deref_mut(&mut self) -> &mut Sandbox {
-        &mut self.member.as_mut().expect(PRESENT).sandbox
-    }
-}
-
-impl<T: Send + 'static> fmt::Debug for Lease<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Lease").field(&self.member.as_ref().map(|member| &member.sandbox)).finish()
-    }
-}
-
-impl<T: Send + 'static> Drop for Lease<T> {
-    fn drop(&mut self) {
-        let (member, permit) = (self.member.take(), self.permit.take());
-        let Some(member) = member else { return };
-        if member.sandbox.is_alive() {
-            self.pool.take_back(member);
-            // Afterwards: whoever gets the permit finds the sandbox.
-            drop(permit);
-            return;
-        }
-        drop(member);
-        self.pool.lock().gone(1);
-        self.pool.config.task.metrics().add_replaced();
-        // Without an executor the next checkout starts the replacement.
-        let Ok(executor) = tokio::runtime::Handle::try_current() else { return };
-        let pool = Arc::downgrade(&self.pool);
-        executor.spawn(async move {
-            // The pool may be gone by now, and then nobody needs the replacement.
-            let Some(pool) = pool.upgrade() else { return };
-            match pool.start_now().await {
-                Ok(member) => pool.take_back(member),
-                // Whoever checks out next starts one and gets the error.
-                Err(error) => tracing::debug!(error = %OneLine(&error), "a dead sandbox could not be replaced"),
-            }
-            drop(permit);
-        });
-    }
 }
