@@ -18,8 +18,6 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-use crate::scheduler::Scheduler;
-
 /// Usual time between two ticks ([`RuntimeConfig::tick`](crate::RuntimeConfig::tick)): how long a sandbox can run before its deadline is checked and others get a time slice.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
@@ -42,7 +40,8 @@ struct State {
 }
 
 impl Ticker {
-    pub(crate) fn new(engine: &Engine, scheduler: Arc<Scheduler>, tick: Duration) -> io::Result<Self> {
+    /// Ticks once every `tick`, and calls `on_tick` before each.
+    pub(crate) fn new(engine: &Engine, tick: Duration, on_tick: impl Fn() + Send + 'static) -> io::Result<Self> {
         let state = Arc::new(State::default());
         // A weak engine: the thread must not keep 2 TiB of address space alive after the last user is gone.
         let (engine, shared) = (engine.weak(), Arc::clone(&state));
@@ -58,7 +57,7 @@ impl Ticker {
                     continue;
                 }
                 thread::sleep(tick);
-                scheduler.tick();
+                on_tick();
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => return,

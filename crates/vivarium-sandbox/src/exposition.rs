@@ -225,8 +225,18 @@ const NUMBERS: &[(Metric, Value)] = &[
     (LOG_DROPPED, |now| now.totals.log_dropped as f64),
 ];
 
+impl Runtime {
+    /// What operators watch, in Prometheus's text format: of each tenant that has sandboxes or pools, and of the process. Its metrics
+    /// are [`METRICS`]. `labels`, pairs of a name and a value, stand at every sample.
+    ///
+    /// Tenants of one name are summed up. What those did that nobody has any more is kept for some thousand names.
+    pub fn exposition(&self, labels: &[(&'static str, &str)]) -> Exposition {
+        of(self, labels)
+    }
+}
+
 /// The metrics of a runtime.
-pub(crate) fn of(runtime: &Runtime, labels: &[(&'static str, &str)]) -> Exposition {
+fn of(runtime: &Runtime, labels: &[(&'static str, &str)]) -> Exposition {
     let (living, gone) = runtime.census().tenants();
     let now = |(id, totals): (TenantId, Totals)| (String::from(id), Now { totals, ..Now::default() });
     let mut tenants: BTreeMap<_, _> = gone.into_iter().map(now).collect();

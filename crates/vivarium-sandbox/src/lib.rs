@@ -64,6 +64,7 @@ mod function_metrics;
 mod guest_error;
 mod host_call;
 mod image;
+mod import_ahead;
 mod limiter;
 mod output;
 mod partial;
@@ -78,26 +79,28 @@ mod state;
 mod warm;
 
 pub use audit::AUDIT_TARGET;
-pub use error::{Error, LimitError, ProtocolError};
+#[cfg(feature = "process-sandbox")]
+pub use error::ProcessSandboxError;
+pub use error::{Error, ImageError, LimitError, ProtocolError, SnapshotError};
 pub use exchange::ExchangeError;
 pub use exposition::{Exposition, METRICS, Metric, MetricKind};
 pub use function_metrics::{FunctionMetric, FunctionMetrics, MAX_FUNCTION_METRICS};
 pub use guest_error::{Frame, GuestError, GuestErrorKind};
 pub use host_call::HostService;
-pub use image::{CompileEvent, Image, ImageError, copy_compiled, trusted_directory};
+pub use image::{CompileEvent, Image, copy_compiled, trusted_directory};
 pub use output::{InputSource, OutputTarget};
 pub use pool::{Lease, Pool};
 #[cfg(feature = "process-sandbox")]
-pub use process_sandbox::{ProcessSandbox, ProcessSandboxError, ProcessSandboxStatus};
+pub use process_sandbox::{ProcessSandbox, ProcessSandboxStatus};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Answer, Call, Expected, Invocation, Returned, RowErrors, Sandbox, SandboxConfig};
-pub use snapshot::{SnapshotError, snapshot};
+pub use snapshot::snapshot;
 #[doc(hidden)]
 pub use vivarium_tenancy::__setters;
 pub use vivarium_tenancy::quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use vivarium_tenancy::{
-    CallLimits, ColumnCounts, IdError, JobId, LimitKind, LimitUnit, Limits, LimitsError, Metrics, MetricsSnapshot, TaskAccount,
-    TaskId, Tenant, TenantClosed, TenantId, TenantLimits, TenantState, TenantUsage,
+    CallLimits, ColumnCounts, IdError, JobId, LimitKind, LimitUnit, Limits, LimitsError, Metrics, MetricsSnapshot,
+    TaskAccount, TaskId, Tenant, TenantClosed, TenantId, TenantLimits, TenantState, TenantUsage,
 };
 pub use vivarium_wasi as wasi;
 pub use vivarium_wasi::Capture;

@@ -13,7 +13,6 @@ use wasmtime::{
 
 use crate::epoch::{TICK, Ticker};
 use crate::error::Error;
-use crate::exposition::Exposition;
 use crate::scheduler::Scheduler;
 
 /// What belongs to the process and not to one sandbox: address space and stacks are reserved once, for all.
@@ -107,8 +106,9 @@ impl Runtime {
     pub fn new(config: RuntimeConfig) -> Result<Self, Error> {
         let engine = engine_config(&config).and_then(|config| Engine::new(&config)).map_err(Error::Start)?;
         let scheduler = Arc::new(Scheduler::new(config.cores, config.tick));
-        let ticker =
-            Ticker::new(&engine, Arc::clone(&scheduler), config.tick).map_err(|error| Error::Start(error.into()))?;
+        let ticked = Arc::clone(&scheduler);
+        let ticker = Ticker::new(&engine, config.tick, move || ticked.tick());
+        let ticker = ticker.map_err(|error| Error::Start(error.into()))?;
         let (slots, pools) = (Slots::new(config.sandboxes), Pools::default());
         let host_files = Arc::new(Account::new(config.host_files.into()));
         let census = Census::default();
@@ -119,14 +119,6 @@ impl Runtime {
     /// The configuration it was made with.
     pub fn config(&self) -> &RuntimeConfig {
         &self.shared.config
-    }
-
-    /// What operators watch, in Prometheus's text format: of each tenant that has sandboxes or pools, and of the process. Its metrics
-    /// are [`METRICS`](crate::METRICS). `labels`, pairs of a name and a value, stand at every sample.
-    ///
-    /// Tenants of one name are summed up. What those did that nobody has any more is kept for some thousand names.
-    pub fn exposition(&self, labels: &[(&'static str, &str)]) -> Exposition {
-        crate::exposition::of(self, labels)
     }
 
     /// The tenants that have, or had, sandboxes or pools here and that somebody still has. What each uses, may use and may do it says

@@ -12,15 +12,14 @@
 //! still, random numbers come from a fixed seed, and there is neither an environment nor an input. Nothing secret can be in
 //! a snapshot, and what must differ between instances (the two random generators) is seeded again when an instance starts.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use wasmtime::{Config, Engine, Instance, Linker, Module, OptLevel, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
 
-use crate::error::Error;
+use crate::error::{Error, SnapshotError};
 use crate::host_call;
 use crate::wasi::{self, Capture, Clock, Random, WasiConfig, WasiCtx, WasiError};
 
@@ -38,35 +37,6 @@ const MAX_OUTPUT: usize = 16 << 20;
 
 /// Imports of numpy and of the standard library nest deeply; this is what [`crate::RuntimeConfig`] gives a sandbox too.
 const SNAPSHOT_WASM_STACK: usize = 16 << 20;
-
-/// Why a snapshot could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// The directory with the standard library cannot be opened.
-    #[error("cannot open the guest's home {}: {source}", .path.display())]
-    Home {
-        /// The directory.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// The guest is not a module that can be snapshotted, for instance because it changes tables while it runs.
-    #[error("the guest module cannot be snapshotted: {0:#}")]
-    Module(#[source] wasmtime::Error),
-    /// The guest could not be compiled or instantiated.
-    #[error("the guest module could not be instantiated for its snapshot: {0:#}")]
-    Instantiate(#[source] wasmtime::Error),
-    /// `vv_init` trapped or ended the process; what it printed says why.
-    #[error("the guest failed while it initialised itself: {error:#}\n{output}")]
-    Init {
-        /// The trap or exit.
-        #[source]
-        error: wasmtime::Error,
-        /// What the guest wrote to stdout and stderr, cut to the last 64 KiB.
-        output: String,
-    },
-}
 
 /// Runs `vv_init` once and returns `guest_wasm` as a module that starts where it ended.
 ///

@@ -19,8 +19,8 @@ use seccompiler::{
     sock_filter,
 };
 
-use super::ProcessSandboxError;
 use super::allowed::{ACCEPTING, CALLS, CALLS_HERE, Condition, WITH_ARGUMENTS};
+use crate::error::ProcessSandboxError;
 
 /// The newest call that was known when the list was written: `file_setattr` of Linux 6.17. Newer ones are unknown here, and a library that
 /// asks for one is told that this kernel does not have it.

@@ -9,7 +9,8 @@ use landlock::{
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
-use super::{ProcessSandbox, ProcessSandboxError};
+use super::ProcessSandbox;
+use crate::error::ProcessSandboxError;
 
 /// The rights this file knows. A kernel with fewer restricts what it can.
 const KNOWN: ABI = ABI::V6;

@@ -28,7 +28,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::error::Error;
+use crate::error::{Error, ProcessSandboxError};
 
 /// What the process may still reach in its sandbox. Everything that is open stays open.
 ///
@@ -63,29 +63,6 @@ pub struct ProcessSandboxStatus {
     pub files: bool,
     /// seccomp restricts calls.
     pub calls: bool,
-}
-
-/// Why the process is not restricted. What the kernel merely lacks is no error, unless it is [required](ProcessSandbox::require): see [`ProcessSandboxStatus`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProcessSandboxError {
-    /// A file or folder that should stay reachable is not there.
-    #[error("{} cannot be kept reachable in the process sandbox: {reason}", path.display())]
-    Path {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// The kernel has the means but refused them.
-    #[error("the process sandbox cannot be enforced: {0}")]
-    Refused(String),
-    /// All of it was required, and the kernel lacks a part.
-    #[error("the process sandbox is required, and this kernel has no {0}; no Python runs without it")]
-    Missing(&'static str),
-    /// There is one already.
-    #[error("the process is in a process sandbox already")]
-    AlreadyEnforced,
 }
 
 /// What threads restrict themselves with; nothing inside when the kernel has no Landlock.

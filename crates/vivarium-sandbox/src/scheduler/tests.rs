@@ -26,7 +26,8 @@ fn scheduler(cores: usize) -> Arc<Scheduler> {
 
 fn ticker(scheduler: &Arc<Scheduler>) -> Ticker {
     let engine = wasmtime::Engine::new(&wasmtime::Config::new()).unwrap();
-    Ticker::new(&engine, Arc::clone(scheduler), TICK).unwrap()
+    let ticked = Arc::clone(scheduler);
+    Ticker::new(&engine, TICK, move || ticked.tick()).unwrap()
 }
 
 /// The tasks that are ready, in order: an executor.

@@ -35,7 +35,7 @@ impl Run {
 impl Difference {
     /// What has to be written into a copy of `base`, grown to `memory`'s size, to make it `memory`; `None` when that is more
     /// than `most` bytes.
-    pub(super) fn between(base: &[u8], memory: &[u8], most: u64) -> Option<Self> {
+    pub(crate) fn between(base: &[u8], memory: &[u8], most: u64) -> Option<Self> {
         const ZEROS: [u8; PAGE] = [0; PAGE];
         let (mut runs, mut data) = (Vec::<Run>::new(), Vec::new());
         for (page, content) in memory.chunks(PAGE).enumerate() {
