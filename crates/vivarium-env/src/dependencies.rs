@@ -1,14 +1,11 @@
 //! What a job's Python code depends on.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::distributed::{DistributedDependencies, DistributedFile};
 use crate::error::EnvironmentError;
-use crate::interpreter::ExecutionMode;
+use crate::execution_mode::ExecutionMode;
 use crate::options::{PythonOptions, keys, split_parameter};
-use crate::report::TreeReport;
-use crate::view::ViewSource;
 
 /// Flink's default for `python.executable`.
 pub const DEFAULT_EXECUTABLE: &str = "python";
@@ -147,14 +144,6 @@ impl PythonDependencyInfo {
             system_environment: options.system_environment.unwrap_or(false),
             requirements: Vec::new(),
         })
-    }
-
-    /// Flink's environment map for a base directory, before anything is materialised in it: the Python path holds only
-    /// `python.pythonpath`. `system` are the variables to start from, which the job gets if it asks for them.
-    pub fn environment_variables(&self, base: &str, system: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let (nothing, report) = (BTreeMap::new(), TreeReport::default());
-        let system = if self.system_environment { system } else { &nothing };
-        ViewSource { info: self, python: None, report: &report, system }.variables(base)
     }
 
     /// Whether packages have to be installed.

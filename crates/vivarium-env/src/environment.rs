@@ -8,7 +8,7 @@ use cap_std::fs::Dir;
 use crate::error::EnvironmentError;
 use crate::guest::GuestPython;
 use crate::interpreter::PythonInterpreterConfig;
-use crate::manager::OpenJob;
+use crate::open_job::OpenJob;
 use crate::report::{Distribution, TreeReport};
 use crate::requirements::RequirementsLock;
 use crate::store::DERIVED;

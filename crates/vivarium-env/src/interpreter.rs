@@ -1,28 +1,9 @@
 //! The interpreter's configuration, as Flink's embedded interpreter takes it.
 
 use crate::dependencies::{PythonArchive, PythonDependencyInfo};
-use crate::error::EnvironmentError;
+use crate::error::{EnvironmentError, Refusal};
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Refusal};
-
-/// `python.execution-mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExecutionMode {
-    /// Flink runs a Python process.
-    Process,
-    /// Flink embeds the interpreter.
-    Thread,
-}
-
-impl ExecutionMode {
-    pub(crate) fn parse(value: &str) -> Option<Self> {
-        match value {
-            "process" => Some(Self::Process),
-            "thread" => Some(Self::Thread),
-            _ => None,
-        }
-    }
-}
+use crate::tree::EntryPath;
 
 /// How several users of one interpreter are kept apart. Ours has one user, so the value is always Flink's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

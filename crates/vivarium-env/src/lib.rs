@@ -53,12 +53,14 @@ mod dependencies;
 mod distributed;
 mod environment;
 mod error;
+mod execution_mode;
 mod guest;
 mod inspect;
 mod interpreter;
 mod limits;
 mod manager;
 mod materialize;
+mod open_job;
 mod options;
 mod progress;
 mod report;
@@ -72,20 +74,20 @@ pub use archive::LeftOut;
 pub use dependencies::{DEFAULT_EXECUTABLE, PythonArchive, PythonDependencyInfo, PythonFile};
 pub use distributed::{DistributedDependencies, DistributedFile};
 pub use environment::PythonEnvironment;
-pub use error::{EnvironmentError, Role};
+pub use error::{EnvironmentError, Refusal, RequirementsError, Role, StoreError, Unsatisfied, UnsatisfiedReason};
+pub use execution_mode::ExecutionMode;
 pub use guest::{BundledPackage, GuestPython};
 pub use inspect::{EnvironmentInspection, SideInspection, TreeFile, TreeFileKind};
-pub use interpreter::{ExecutionMode, ExecutionType, PythonInterpreterConfig, is_python_exec_from_archives};
+pub use interpreter::{ExecutionType, PythonInterpreterConfig, is_python_exec_from_archives};
 pub use limits::MaterializeLimits;
 pub use manager::{EnvironmentSettings, PythonEnvironmentManager};
 pub use options::{PythonOptions, keys};
 pub use progress::{OpenEvent, OpenProgress};
 pub use report::{Distribution, NativeModule, ShadowedBy, ShadowedModule, TreeReport};
 pub use requirements::{
-    AllowedLines, LockedPackage, PIP_VARIABLES, PipUsage, Requirement, RequirementsError, RequirementsFile,
-    RequirementsLock, RequirementsSettings, ScriptMetadata, Unsatisfied, UnsatisfiedReason, pip_usage,
+    AllowedLines, LockedPackage, PIP_VARIABLES, PipUsage, Requirement, RequirementsFile, RequirementsLock,
+    RequirementsSettings, ScriptMetadata, pip_usage,
 };
-pub use store::{CollectPolicy, Collected, Store, StoreError, StoreLease, StoredEnvironment, TenantStore};
-pub use tree::Refusal;
+pub use store::{CollectPolicy, Collected, Store, StoreLease, StoredEnvironment, TenantStore};
 pub use view::EnvironmentView;
 pub use vivarium_tenancy::{IdError, JobId, TenantId};

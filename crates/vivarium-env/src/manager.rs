@@ -16,10 +16,10 @@ use crate::guest::GuestPython;
 use crate::interpreter::ArchivedPython;
 use crate::limits::MaterializeLimits;
 use crate::materialize::{InputHashes, Materials, materialize};
+use crate::open_job::{JobDirectory, OpenJob};
 use crate::progress::{OpenEvent, OpenProgress};
-use crate::report::TreeReport;
 use crate::requirements::{RequirementsLock, RequirementsSettings, Resolver, Whose};
-use crate::store::{Store, StoreLease};
+use crate::store::Store;
 use crate::view::ViewSource;
 
 /// Part of every key in the store: changes with what a tree looks like for the same inputs.
@@ -93,23 +93,6 @@ pub struct PythonEnvironmentManager {
     settings: Arc<EnvironmentSettings>,
     job: JobId,
     open: Option<Arc<OpenJob>>,
-}
-
-/// What the managers of one job share.
-#[derive(Debug)]
-pub(crate) struct OpenJob {
-    info: Arc<PythonDependencyInfo>,
-    pub python: Option<ArchivedPython>,
-    pub report: TreeReport,
-    pub lock: RequirementsLock,
-    pub key: Option<String>,
-    place: JobDirectory,
-}
-
-#[derive(Debug)]
-enum JobDirectory {
-    Temporary(BaseDirectory),
-    Stored(StoreLease),
 }
 
 impl PythonEnvironmentManager {
@@ -191,7 +174,13 @@ impl PythonEnvironmentManager {
             }
         };
         for shadowed in &report.shadowed {
-            tracing::warn!(job = self.job.as_str(), module = shadowed.module, file = shadowed.path, "{}", OneLine(shadowed));
+            tracing::warn!(
+                job = self.job.as_str(),
+                module = shadowed.module,
+                file = shadowed.path,
+                "{}",
+                OneLine(shadowed)
+            );
         }
         Ok(OpenJob { info: self.info.clone(), python, report, lock, key, place })
     }
@@ -200,22 +189,6 @@ impl PythonEnvironmentManager {
 impl Drop for PythonEnvironmentManager {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl OpenJob {
-    pub(crate) fn directory(&self) -> &Dir {
-        match &self.place {
-            JobDirectory::Temporary(base) => base.directory(),
-            JobDirectory::Stored(lease) => &lease.tree,
-        }
-    }
-
-    pub(crate) fn path(&self) -> &std::path::Path {
-        match &self.place {
-            JobDirectory::Temporary(base) => base.path(),
-            JobDirectory::Stored(lease) => lease.path(),
-        }
     }
 }
 

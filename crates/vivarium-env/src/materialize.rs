@@ -171,7 +171,7 @@ fn python_archive(
     report: &mut TreeReport,
 ) -> Result<(), EnvironmentError> {
     let target = EntryPath::parse(archive.target.as_bytes(), writer.limits())
-        .and_then(|target| target.ok_or(crate::tree::Refusal::EmptyName))
+        .and_then(|target| target.ok_or(crate::error::Refusal::EmptyName))
         .map_err(|refusal| EnvironmentError::Target {
             archive: archive.path.clone(),
             target: archive.target.clone(),

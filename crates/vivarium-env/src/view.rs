@@ -46,6 +46,16 @@ pub(crate) struct ViewSource<'a> {
     pub system: &'a BTreeMap<String, String>,
 }
 
+impl PythonDependencyInfo {
+    /// Flink's environment map for a base directory, before anything is materialised in it: the Python path holds only
+    /// `python.pythonpath`. `system` are the variables to start from, which the job gets if it asks for them.
+    pub fn environment_variables(&self, base: &str, system: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let (nothing, report) = (BTreeMap::new(), TreeReport::default());
+        let system = if self.system_environment { system } else { &nothing };
+        ViewSource { info: self, python: None, report: &report, system }.variables(base)
+    }
+}
+
 impl ViewSource<'_> {
     /// The view from the host, as Flink has it.
     pub(crate) fn host(&self, base: &str) -> EnvironmentView {

@@ -1,7 +1,7 @@
 //! How much an archive may decompress to.
 
+use crate::error::Refusal;
 use crate::limits::MaterializeLimits;
-use crate::tree::Refusal;
 
 /// Counts the bytes that come out of one archive against the size of its file.
 #[derive(Debug)]

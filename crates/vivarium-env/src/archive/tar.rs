@@ -12,9 +12,9 @@ use flate2::read::MultiGzDecoder;
 
 use super::Destination;
 use super::budget::Budget;
-use crate::error::EnvironmentError;
+use crate::error::{EnvironmentError, Refusal, WriteError};
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Refusal, WriteError};
+use crate::tree::EntryPath;
 
 /// Bytes that PAX records of one entry may take; they carry times and attributes besides names.
 const PAX_BYTES: u64 = 64 << 10;

@@ -16,9 +16,9 @@ use ::zip::{CompressionMethod, System, ZipReadOptions};
 
 use super::Destination;
 use super::budget::Budget;
-use crate::error::{EnvironmentError, Origin};
+use crate::error::{EnvironmentError, Origin, Refusal, WriteError};
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Refusal, WriteError};
+use crate::tree::EntryPath;
 
 const TYPE_MASK: u32 = 0o170_000;
 /// Size of a local file header without name and extra field.

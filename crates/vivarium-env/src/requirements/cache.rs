@@ -6,10 +6,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::RequirementsLock;
 use super::wheel::{WheelFile, judge_wheel};
-use super::{RequirementsError, RequirementsLock};
 use crate::distributed::hex;
-use crate::error::{EnvironmentError, Role};
+use crate::error::{EnvironmentError, RequirementsError, Role};
 use crate::limits::MaterializeLimits;
 use crate::tree::{Input, InputFile, open_input};
 

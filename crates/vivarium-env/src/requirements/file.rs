@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use super::RequirementsError;
 use super::marker::is_marker;
+use crate::error::RequirementsError;
 
 const FILE_BYTES: usize = 1 << 20;
 const LINES: usize = 10_000;
@@ -78,7 +78,7 @@ impl RequirementsFile {
                 return Err(refused("it has more than 10,000 lines"));
             }
             let failed =
-                |reason| RequirementsError::Line { line, text: crate::tree::display_name(text.as_bytes()), reason };
+                |reason| RequirementsError::Line { line, text: crate::error::display_name(text.as_bytes()), reason };
             if text.contains("${") {
                 return Err(failed("environment variables are not expanded; write the value"));
             }
@@ -94,7 +94,7 @@ impl RequirementsFile {
     /// Adds a requirement given by itself.
     pub fn push(&mut self, requirement: &str, allowed: AllowedLines) -> Result<(), RequirementsError> {
         let failed =
-            |reason| RequirementsError::Dependency { text: crate::tree::display_name(requirement.as_bytes()), reason };
+            |reason| RequirementsError::Dependency { text: crate::error::display_name(requirement.as_bytes()), reason };
         if requirement.trim_start().starts_with('-') || requirement.contains(['\n', '\r']) {
             return Err(failed("options are not allowed here"));
         }

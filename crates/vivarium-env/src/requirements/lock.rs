@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::file::{AllowedLines, RequirementsFile};
-use super::{RequirementsError, WheelFile, normalize_name};
+use super::{WheelFile, normalize_name};
+use crate::error::RequirementsError;
 use crate::guest::GuestPython;
 
 /// A package at one version.

@@ -17,7 +17,6 @@
 //! audit hook that lets it start no process, so that a dependency which smuggles in a source distribution fails.
 
 mod cache;
-mod error;
 mod file;
 mod lock;
 mod marker;
@@ -30,7 +29,6 @@ mod wheel;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use error::{RequirementsError, Unsatisfied, UnsatisfiedReason};
 pub use file::{AllowedLines, Requirement, RequirementsFile};
 pub use lock::{LockedPackage, RequirementsLock};
 pub use pip::PIP_VARIABLES;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Resolver;
 use super::runs::Run;
-use super::{RequirementsError, Resolver};
-use crate::error::EnvironmentError;
+use crate::error::{EnvironmentError, RequirementsError};
 use crate::guest::GuestPython;
 use crate::progress::OpenProgress;
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::RequirementsError;
+use crate::error::RequirementsError;
 use crate::guest::GuestPython;
 
 /// What a file's `# /// script` block says.

@@ -12,13 +12,13 @@ use cap_std::fs::Dir;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 
-use super::{RequirementsError, normalize_name};
+use super::normalize_name;
 use crate::archive::{ZipEntries, ZipEntry, ZipKind};
 use crate::distributed::hex;
-use crate::error::{EnvironmentError, Origin, Role};
+use crate::error::{EnvironmentError, Origin, Refusal, RequirementsError, Role, WriteError};
 use crate::guest::BundledPackage;
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Input, Refusal, TreeWriter, WriteError, open_input, private_copy};
+use crate::tree::{EntryPath, Input, TreeWriter, open_input, private_copy};
 
 /// Bytes of a RECORD; 100,000 files take about 10 MB.
 const RECORD_BYTES: u64 = 32 << 20;

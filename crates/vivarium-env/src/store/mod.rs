@@ -27,7 +27,7 @@ use cap_std::fs::Dir;
 use vivarium_tenancy::TenantId;
 use vivarium_text::OneLine;
 
-use crate::error::EnvironmentError;
+use crate::error::{EnvironmentError, StoreError};
 use crate::report::TreeReport;
 
 pub use collect::{CollectPolicy, Collected, StoredEnvironment};
@@ -41,24 +41,6 @@ const FORMAT: &str = "v1";
 
 /// The directory beside a tree for what is computed from it.
 pub(crate) const DERIVED: &str = "derived";
-
-/// Why the store could not be used.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message documents it and its fields")]
-#[non_exhaustive]
-pub enum StoreError {
-    #[error("the environment store '{}' may be written by other users ({reason}); make it writable by its owner only (chmod 700)", path.display())]
-    Writable { path: PathBuf, reason: String },
-    #[error("the environment store '{}' is not a directory", path.display())]
-    NotDirectory { path: PathBuf },
-    #[error(
-        "the environment of {bytes} bytes does not fit into the store '{}': the tenant's environments in use take {kept} bytes, and all together \
-         may take {quota} (EnvironmentSettings::store_bytes); end the jobs that use them, or ship less", path.display()
-    )]
-    Full { path: PathBuf, bytes: u64, kept: u64, quota: u64 },
-    #[error("the environment store '{}' failed while it {doing}{}", path.display(), crate::error::advice(source))]
-    Io { path: PathBuf, doing: &'static str, source: std::io::Error },
-}
 
 /// A store of environments in a directory of this machine.
 #[derive(Debug)]

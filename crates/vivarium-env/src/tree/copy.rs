@@ -3,9 +3,9 @@
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
-use crate::error::{EnvironmentError, Origin, Role};
+use crate::error::{EnvironmentError, Origin, Refusal, Role, WriteError};
 use crate::limits::MaterializeLimits;
-use crate::tree::{Bounds, EntryPath, InputFile, Kind, Refusal, TreeWriter, Visit, WalkError, WriteError, walk};
+use crate::tree::{Bounds, EntryPath, InputFile, Kind, TreeWriter, Visit, WalkError, walk};
 
 /// Copies one file, which errors call `entry`; returns the hash of what was written.
 pub(crate) fn copy_file(

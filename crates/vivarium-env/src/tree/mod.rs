@@ -16,16 +16,13 @@
 
 mod copy;
 mod path;
-mod refusal;
 mod remove;
 mod scratch;
 mod walk;
 mod writer;
 
 pub(crate) use copy::{copy_directory, copy_file, hash_directory};
-pub(crate) use path::{EntryPath, display_name};
-pub use refusal::Refusal;
-pub(crate) use refusal::WriteError;
+pub(crate) use path::EntryPath;
 pub(crate) use remove::remove_tree;
 pub(crate) use scratch::{Input, InputFile, open_input, private_copy};
 pub(crate) use walk::{Bounds, Kind, Visit, WalkError, walk};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::error::Refusal;
 use crate::limits::MaterializeLimits;
-use crate::tree::Refusal;
 
 /// A relative path of normal components below some root: no `..`, no `.`, no empty component, no NUL, no backslash,
 /// valid UTF-8, within the limits on length and depth.
@@ -138,15 +138,12 @@ impl fmt::Display for EntryPath {
     }
 }
 
-/// A name from the outside in a form that is safe to print: hostile characters escaped, at most 800 bytes of it.
-pub(crate) fn display_name(name: &[u8]) -> String {
-    vivarium_text::line(&String::from_utf8_lossy(name), 800)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::display_name;
 
     fn parse(name: &[u8]) -> Result<Option<String>, Refusal> {
         EntryPath::parse(name, &MaterializeLimits::default()).map(|path| path.map(|path| path.0))

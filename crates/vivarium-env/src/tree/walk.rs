@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use cap_std::fs::{Dir, FileTypeExt, Metadata};
 
-use crate::tree::{Refusal, open_directory};
+use crate::error::Refusal;
+use crate::tree::open_directory;
 
 /// What a walk found under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,7 @@ fn walk_below<E>(
     names.sort();
     for name in names {
         let Some(text) = name.to_str() else {
-            let path = format!("{prefix}{}", crate::tree::display_name(name.as_bytes()));
+            let path = format!("{prefix}{}", crate::error::display_name(name.as_bytes()));
             return Err(WalkError::Refused { path, refusal: Refusal::NotUtf8 });
         };
         let path = format!("{prefix}{text}");

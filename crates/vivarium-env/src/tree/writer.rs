@@ -7,8 +7,9 @@ use std::os::fd::AsFd;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Mode, OFlags};
 
+use crate::error::{Refusal, WriteError};
 use crate::limits::MaterializeLimits;
-use crate::tree::{EntryPath, Refusal, WriteError};
+use crate::tree::EntryPath;
 
 /// Modes of what carries none of its own (as a zip file made on Windows).
 pub(crate) const DEFAULT_FILE_MODE: u32 = 0o644;

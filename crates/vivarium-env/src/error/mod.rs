@@ -1,12 +1,20 @@
 //! What can go wrong with an environment, as sentences that name the input at fault.
 
+mod origin;
+mod refusal;
+mod requirements;
+mod store;
+
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::requirements::RequirementsError;
-use crate::store::StoreError;
-use crate::tree::{Refusal, WriteError, display_name};
+pub(crate) use origin::Origin;
+pub use refusal::Refusal;
+pub(crate) use refusal::{WriteError, display_name};
+pub use requirements::{RequirementsError, Unsatisfied, UnsatisfiedReason};
+pub use store::StoreError;
+use store::advice;
 
 /// What a shipped file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,65 +107,4 @@ pub enum EnvironmentError {
 
 fn in_entry(entry: &Option<String>) -> String {
     entry.as_ref().map(|entry| format!(" in its entry '{entry}'")).unwrap_or_default()
-}
-
-pub(crate) fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ": no space is left; free some or choose another directory"
-        }
-        _ => "",
-    }
-}
-
-/// Where an entry comes from, to name it in errors.
-#[derive(Debug, Clone)]
-pub(crate) struct Origin {
-    role: Role,
-    path: PathBuf,
-    /// Where entries go, as messages show it.
-    target: String,
-}
-
-impl Origin {
-    pub(crate) fn new(role: Role, path: &Path, target: &str) -> Self {
-        Self { role, path: path.to_owned(), target: target.to_owned() }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn refused(&self, entry: &str, refusal: Refusal) -> EnvironmentError {
-        self.refused_bytes(entry.as_bytes(), refusal)
-    }
-
-    /// Like [`Self::refused`], for a name that may be no text.
-    pub(crate) fn refused_bytes(&self, entry: &[u8], refusal: Refusal) -> EnvironmentError {
-        let (role, archive, entry) = (self.role, self.path.clone(), display_name(entry));
-        match refusal {
-            Refusal::Outside => EnvironmentError::OutsideTarget { role, archive, entry, target: self.target.clone() },
-            refusal => EnvironmentError::Entry { role, archive, entry, refusal },
-        }
-    }
-
-    pub(crate) fn failed(&self, entry: &str, error: WriteError) -> EnvironmentError {
-        match error {
-            WriteError::Refused(refusal) => self.refused(entry, refusal),
-            WriteError::Read(source) => self.damaged(Some(entry), source),
-            WriteError::Write(source) => EnvironmentError::Write {
-                what: format!("'{}' of {} '{}'", display_name(entry.as_bytes()), self.role, self.path.display()),
-                source,
-            },
-        }
-    }
-
-    pub(crate) fn damaged(&self, entry: Option<&str>, source: io::Error) -> EnvironmentError {
-        EnvironmentError::Damaged {
-            role: self.role,
-            archive: self.path.clone(),
-            entry: entry.map(|entry| display_name(entry.as_bytes())),
-            source,
-        }
-    }
 }

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::tree::display_name;
-
 /// A reason to refuse an entry of an archive, a wheel or a directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's message documents it and its fields")]
@@ -85,4 +83,9 @@ impl From<Refusal> for WriteError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// A name from the outside in a form that is safe to print: hostile characters escaped, at most 800 bytes of it.
+pub(crate) fn display_name(name: &[u8]) -> String {
+    vivarium_text::line(&String::from_utf8_lossy(name), 800)
 }
