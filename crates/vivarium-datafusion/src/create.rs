@@ -20,8 +20,8 @@ use vivarium::{FunctionSource, Module, Signature};
 use crate::declare::{self, SqlTypes};
 use crate::error::Error;
 use crate::function::PythonFunction;
+use crate::functions::PythonFunctions;
 use crate::register::{self, Declared};
-use crate::session::PythonFunctions;
 
 /// Creates functions for one session.
 pub(crate) struct Factory {

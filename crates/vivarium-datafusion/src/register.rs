@@ -26,8 +26,8 @@ use crate::declare;
 use crate::environment::OpenEnvironment;
 use crate::error::Error;
 use crate::function::{Methods, PythonFunction};
+use crate::functions::{PythonFunctions, RegisteredFunction};
 use crate::scalar::PythonScalar;
-use crate::session::{PythonFunctions, RegisteredFunction};
 use crate::table::PythonTable;
 
 /// The section of DataFusion's documentation that functions of users are in.
