@@ -65,11 +65,12 @@ guest:
 	@python3 tools/first.py --whole $(WASM_RUN) -- $(CARGO) build --workspace
 	$(WASM_RUN) guest build
 
-# Licences, sources and duplicates of dependencies; that the demo compiles none twice; tools and links of documents; that crates can be packed,
+# Licences, sources and duplicates of dependencies; that no modules use each other in a circle; that the demo compiles none twice; tools and links of documents; that crates can be packed,
 # that their documentation builds and their public interface is as docs/api has it, and `vivarium` without its features.
 crates:
 	python3 -m unittest discover -q -s tests/tools
 	python3 tests/crates/check.py
+	python3 tests/crates/circles.py
 	python3 tests/crates/features.py -- $(FIRST)
 	$(CARGO) package --workspace $(addprefix --exclude ,$(UNPUBLISHED)) --no-verify --allow-dirty --quiet
 	$(CARGO) check --package vivarium --package unified-features --no-default-features --quiet

