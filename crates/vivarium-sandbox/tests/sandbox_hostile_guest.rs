@@ -61,7 +61,7 @@ async fn more_of_a_result_that_has_no_more_is_refused() {
     let guest = Guest { reply: reply.into(), ..invoke(&format!("{body}{ECHO}")) };
     let (result, sandbox) = call(guest, config()).await;
     assert!(matches!(result, Err(Error::Protocol(ProtocolError::Continuation))), "{result:?}");
-    assert_dead(sandbox, "there is more of a result").await;
+    assert_dead(sandbox, "more of a result").await;
 }
 
 #[tokio::test]
