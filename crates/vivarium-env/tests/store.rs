@@ -87,6 +87,19 @@ fn any_change_of_content_name_or_mode_makes_another_tree() {
     assert_eq!(keys.len(), count);
 }
 
+/// What earlier versions stored is found: a tenant's folder is the first half of its name's BLAKE3.
+#[test]
+fn a_tenants_folder_is_the_hash_of_its_name() {
+    let place = Place::new();
+    let store = Store::open(place.path("store")).unwrap();
+    for (tenant, folder) in
+        [("default", "f78761cf8c3621e851097dff9a4b0463"), ("acme", "bb7fdb40e0deec734b06f04f72c90df3")]
+    {
+        store.tenant(&TenantId::new(tenant).unwrap()).unwrap();
+        assert!(place.path("store").join("v1").join(folder).is_dir(), "{tenant}");
+    }
+}
+
 #[test]
 fn a_tree_in_use_is_not_collected_and_an_unused_one_is() {
     let place = place_with_inputs();
@@ -233,7 +246,7 @@ fn a_tenants_trees_stay_within_its_quota() {
     let (first, second) = (open("a.py", 2500).unwrap(), open("b.py", 2500).unwrap());
     // Both are in use.
     let error = open("c.py", 2500).unwrap_err().to_string();
-    assert!(error.contains("no room") && error.contains("2500"), "{error}");
+    assert!(error.contains("does not fit") && error.contains("2500"), "{error}");
     assert_eq!(stored().len(), 2, "nothing of it stays behind");
     let kept = key(&second);
     drop(first);
@@ -242,5 +255,5 @@ fn a_tenants_trees_stay_within_its_quota() {
     assert_eq!(keys.len(), 2);
     assert!(keys.contains(&kept) && keys.contains(&key(&third)), "what nobody used made room");
     // Another tenant has a quota of its own, and one that is too large for it alone is refused.
-    assert!(open("d.py", 999).unwrap_err().to_string().contains("no room"));
+    assert!(open("d.py", 999).unwrap_err().to_string().contains("does not fit"));
 }
