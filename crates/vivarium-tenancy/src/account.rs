@@ -68,6 +68,7 @@ impl Account {
     }
 
     /// Whether nothing more is granted.
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.used() >= self.limit()
     }

@@ -50,9 +50,11 @@ impl RoomQueue {
         self.queued.load(Ordering::SeqCst) == 0 && self.short_of_memory.load(Ordering::SeqCst) == 0
     }
 
-    /// Whether they wait for idle sandboxes to end. `full`: the tenant may have no more sandboxes.
-    pub fn wants_room(&self, full: bool) -> bool {
-        (full && self.queued.load(Ordering::SeqCst) > 0) || self.short_of_memory.load(Ordering::SeqCst) > 0
+    /// Whether they wait for idle sandboxes to end. `full` tells whether the tenant may have no more sandboxes; it is asked when somebody
+    /// waits.
+    #[inline]
+    pub fn wants_room(&self, full: impl FnOnce() -> bool) -> bool {
+        (self.queued.load(Ordering::SeqCst) > 0 && full()) || self.short_of_memory.load(Ordering::SeqCst) > 0
     }
 }
 

@@ -82,6 +82,7 @@ impl Slots {
     }
 
     /// Whether somebody waits for a slot.
+    #[inline]
     pub fn are_wanted(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }

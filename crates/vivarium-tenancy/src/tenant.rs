@@ -141,6 +141,7 @@ impl Tenant {
     }
 
     /// What its code may do.
+    #[inline]
     pub fn state(&self) -> TenantState {
         self.gate.state()
     }
@@ -245,8 +246,9 @@ impl Tenant {
     }
 
     /// Whether idle sandboxes are to end so that others get room.
+    #[inline]
     pub fn wants_room(&self) -> bool {
-        self.room.wants_room(self.accounts.instances.is_full())
+        self.room.wants_room(|| self.accounts.instances.is_full())
     }
 
     /// One of its sandboxes is gone, with all that it had.
