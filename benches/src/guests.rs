@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow_schema::DataType;
 use serde_json::json;
 use vivarium::sandbox::{Capture, OutputTarget, Sandbox};
-use vivarium::{Image, Runtime, RuntimeConfig, SandboxConfig};
+use vivarium::{Image, Limits, Runtime, RuntimeConfig, SandboxConfig};
 
 use crate::contender::Contender;
 use crate::contenders::Sandboxed;
@@ -109,7 +109,9 @@ pub async fn count(built: &Path, folder: &Path) -> Result<()> {
         let run = async {
             let columns: Vec<_> = function.parameters.iter().map(column).collect();
             let output = Capture::new(RAW_BYTES);
-            let config = SandboxConfig::default().with_stdout(OutputTarget::Capture(output.clone()));
+            let limits = Limits::default().with_log_bytes_per_second(None);
+            let config =
+                SandboxConfig::default().with_limits(limits).with_stdout(OutputTarget::Capture(output.clone()));
             let mut sandbox = Sandbox::start(&image, &config).await?;
             sandbox.control(&json!({"op": "load", "source": TRAINING, "filename": "training.py"})).await?;
             let arguments: Vec<_> =
