@@ -3,6 +3,7 @@
 import importlib.util
 import struct
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_every_function_is_found_by_its_name_in_the_indexed_form():
         assert struct.pack(f"<QQ{counters}Q", function.hash, counters, *function.counts) in found
 
 
-def raw(counts: dict[str, list[int]], called: dict[str, int] | None = None) -> bytes:
+def raw(counts: dict[str, list[int]], called: dict[str, int] | None = None, compressed: bool = False) -> bytes:
     """A raw profile of functions whose hash is 7; the first of them has a place that calls others through a pointer, with these counts."""
     data, counters, names = b"", [], "\x01".join(counts).encode()
     addresses = {name: 100 + index for index, name in enumerate(counts)}
@@ -65,26 +66,28 @@ def raw(counts: dict[str, list[int]], called: dict[str, int] | None = None) -> b
             site = struct.pack("<IIB7x", profile.INDIRECT_CALL, 1, len(called)) + pairs
             values = struct.pack("<II", 8 + len(site), 1) + site
         first = False
-    section = bytes([len(names), 0]) + names
+    packed = zlib.compress(names)
+    section = bytes([len(names), len(packed)]) + packed if compressed else bytes([len(names), 0]) + names
     magic = int.from_bytes(b"\xfflprofR\x81", "big")
     header = struct.pack("<16Q", magic, 10 | 1 << 56, 0, len(counts), 0, len(counters), 0, 0, 0, len(section), delta, 0, 0, 0, 0, 2)
     return header + data + struct.pack(f"<{len(counters)}Q", *counters) + section + bytes(-len(section) % 8) + values
 
 
-def test_a_raw_profile_is_read_with_the_names_of_what_was_called():
-    found = merge.read_raw(raw({"caller": [3, 2], "file.c;callee": [5]}, called={"file.c;callee": 2}))
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_raw_profile_is_read_with_the_names_of_what_was_called(compressed):
+    found = merge.read_raw(raw({"caller": [3, 2], "file.c;callee": [5]}, called={"file.c;callee": 2}, compressed=compressed))
     assert found == {
         ("caller", 7): Function("caller", 7, [3, 2], {profile.INDIRECT_CALL: [{"file.c;callee": 2}]}),
         ("file.c;callee", 7): Function("file.c;callee", 7, [5]),
     }
 
 
-def test_what_lies_between_is_added_up_and_what_was_not_called_is_left_out(tmp_path):
+def test_what_lies_between_is_added_up_and_what_was_hardly_called_is_left_out(tmp_path):
     (tmp_path / "a.before").write_bytes(raw({"f": [1, 0], "g": [4]}, called={"g": 1}))
-    (tmp_path / "a.after").write_bytes(raw({"f": [11, 5], "g": [4]}, called={"g": 6}))
+    (tmp_path / "a.after").write_bytes(raw({"f": [20_001, 5], "g": [4]}, called={"g": 6}))
     (tmp_path / "b.before").write_bytes(raw({"f": [0, 0], "g": [0]}, called={}))
-    (tmp_path / "b.after").write_bytes(raw({"f": [1, 1], "g": [0]}, called={"g": 1}))
-    assert merge.merge(tmp_path) == [Function("f", 7, [11, 6], {profile.INDIRECT_CALL: [{"g": 6}]})]
+    (tmp_path / "b.after").write_bytes(raw({"f": [1, 1], "g": [50]}, called={"g": 1}))
+    assert merge.merge(tmp_path) == [Function("f", 7, [20_001, 6], {profile.INDIRECT_CALL: [{"g": 6}]})]
 
 
 @pytest.mark.parametrize("content", [b"", bytes(128), raw({"f": [1]}).replace(bytes([10, 0, 0, 0]), bytes([11, 0, 0, 0]), 1)])

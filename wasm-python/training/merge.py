@@ -2,12 +2,13 @@
 """Makes a profile of what guests have counted: merge.py FOLDER PROFILE
 
 FOLDER has pairs of files, NAME.before and NAME.after: the raw counts of one instance before and after a function ran over rows. What lies in between is
-added up over all pairs. Functions of CPython and the shim that were not called are left out: without an entry they are compiled as ever, while
-counts of zero would make them small and slow.
+added up over all pairs. Functions of CPython and the shim that were hardly called are left out: without an entry they are compiled as ever, while
+counts near zero would make them small and slow. What it takes to write the counts is among them.
 """
 
 import struct
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,10 @@ _HEADER = struct.Struct("<16Q")
 _VALUE_KINDS = 3
 # Hash of the name, hash of the function, counters, bitmap, function, values, number of counters, of places for values by kind, of bytes in the bitmap.
 _RECORD = struct.Struct(f"<QQ4II{_VALUE_KINDS}H2xI")
+
+
+HARDLY_CALLED = 10_000
+"""Largest count of a function that is left out. What rows need is counted a hundred thousand times and more."""
 
 
 class RawError(Exception):
@@ -75,16 +80,15 @@ def _sections(content: bytes) -> _Raw:
 
 
 def _names(section: bytes) -> dict[int, str]:
-    """Names by their hashes. The section is blocks of names, each with its size and its compressed size, which is 0."""
+    """Names by their hashes. The section is blocks of names, each with its size and its compressed size, which is 0 when it is not compressed."""
     found, at = {}, 0
     while at < len(section) and section[at]:
         size, at = _number(section, at)
         compressed, at = _number(section, at)
-        if compressed:
-            raise RawError("names are compressed")
-        for name in section[at : at + size].split(b"\x01"):
+        block = section[at : at + (compressed or size)]
+        at += len(block)
+        for name in (zlib.decompress(block) if compressed else block).split(b"\x01"):
             found[md5(name)] = name.decode()
-        at += size
         # Each object's names begin where its section's alignment lets them.
         while at < len(section) and not section[at]:
             at += 1
@@ -167,7 +171,7 @@ def merge(folder: Path) -> list[Function]:
             for kind, sites in function.values.items()
             if any(sites)
         }
-    return [total[key] for key in sorted(total)]
+    return [total[key] for key in sorted(total) if max(total[key].counts) > HARDLY_CALLED]
 
 
 def main() -> int:
