@@ -45,7 +45,7 @@ async fn calls_are_below_the_span_of_the_caller() {
     for function in ["one", "two"] {
         let options = TaskOptions::default().with_instances(Some(2));
         let task = module.function(function).unwrap().bind(&batch.schema(), options).await.unwrap();
-        let batches = (0..4).map(|_| Ok::<_, Infallible>(batch.clone()));
+        let batches = vec![Ok::<_, Infallible>(batch.clone()); 4];
         let outputs = async { task.run(stream::iter(batches)).try_collect::<Vec<_>>().await };
         let outputs = outputs.instrument(tracing::info_span!("request")).await.unwrap();
         let rows: usize = outputs.iter().map(|output| output.batch.num_rows()).sum();
