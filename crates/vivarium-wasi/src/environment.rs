@@ -80,7 +80,7 @@ impl Environment {
         if exclusive || !options.follow {
             match directory.symlink_metadata(path.as_str()) {
                 Ok(_) if exclusive => return Err(Errno::Exist),
-                Ok(metadata) if metadata.is_symlink() && !path.requires_directory() => return Err(Errno::Loop),
+                Ok(metadata) if metadata.is_symlink() && !path.ends_as_directory() => return Err(Errno::Loop),
                 _ => {}
             }
         }
@@ -207,11 +207,12 @@ impl Environment {
 
     fn metadata(&self, path: &GuestPath, follow: bool) -> Result<Metadata> {
         let directory = self.0.as_ref().ok_or(Errno::Noent)?;
-        let metadata = match follow || path.requires_directory() {
+        // cap-std shows the link when there is a dot behind it.
+        let metadata = match follow || path.ends_as_directory() {
             true => directory.metadata(path.as_str())?,
             false => directory.symlink_metadata(path.as_str())?,
         };
-        if path.requires_directory() && !metadata.is_dir() {
+        if path.ends_as_directory() && !metadata.is_dir() {
             return Err(Errno::Notdir);
         }
         Ok(metadata)

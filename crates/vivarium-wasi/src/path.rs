@@ -3,7 +3,7 @@
 use crate::errno::{Errno, Result};
 
 /// The longest name of one directory entry, in bytes; `NAME_MAX` everywhere that matters.
-const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 
 /// A relative path that is UTF-8, holds no NUL, and respects the limits on lengths.
 ///
@@ -45,6 +45,11 @@ impl GuestPath {
     /// Whether a trailing slash says that the path must lead to a directory.
     pub fn requires_directory(&self) -> bool {
         self.0.ends_with('/')
+    }
+
+    /// Whether the end of the path, a slash or a dot, can only be that of a directory's: a link before it is followed in any case.
+    pub fn ends_as_directory(&self) -> bool {
+        self.requires_directory() || self.components().next_back().is_some_and(|last| last == "." || last == "..")
     }
 }
 

@@ -81,6 +81,10 @@ impl Scratch {
     /// Opens what `path` leads to from the directory `base`, and says whether it is a directory. What is open stays
     /// until [`Scratch::close`] is called as often as this was.
     pub fn open(&mut self, base: InodeId, path: &GuestPath, options: OpenOptions, now: u64) -> Result<(InodeId, bool)> {
+        if options.create && path.requires_directory() {
+            // Opening makes no directories, whatever has the name.
+            self.resolve_name(base, path)?.name(Errno::Isdir).map_or(Ok(()), |_| Err(Errno::Isdir))?;
+        }
         let place = self.resolve(base, path, options.follow && !(options.create && options.exclusive))?;
         let id = match place.inode {
             Some(_) if options.create && options.exclusive => return Err(Errno::Exist),

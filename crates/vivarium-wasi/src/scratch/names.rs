@@ -44,22 +44,25 @@ impl Scratch {
     ) -> Result<()> {
         let id = self.lookup(from_base, from, follow)?;
         let place = self.vacant(to_base, to)?;
-        if matches!(self.inodes.get(id)?.content, Content::Directory(_)) {
-            return Err(Errno::Perm);
-        }
         if place.requires_directory {
             return Err(Errno::Noent);
+        }
+        if matches!(self.inodes.get(id)?.content, Content::Directory(_)) {
+            return Err(Errno::Perm);
         }
         self.add_name(&place, id, now)
     }
 
     /// Removes a name of a file or link.
     pub fn unlink(&mut self, base: InodeId, path: &GuestPath, now: u64) -> Result<()> {
-        let place = self.resolve(base, path, false)?;
+        let place = self.resolve_name(base, path)?;
         let name = place.name(Errno::Isdir)?;
         let id = place.inode.ok_or(Errno::Noent)?;
         if matches!(self.inodes.get(id)?.content, Content::Directory(_)) {
             return Err(Errno::Isdir);
+        }
+        if place.requires_directory {
+            return Err(Errno::Notdir);
         }
         self.remove_name(place.parent, name, now)?;
         self.drop_link(id, now)
@@ -67,7 +70,7 @@ impl Scratch {
 
     /// Removes an empty directory. Descriptors on it stay valid, and nothing can be made in it any more.
     pub fn remove_directory(&mut self, base: InodeId, path: &GuestPath, now: u64) -> Result<()> {
-        let place = self.resolve(base, path, false)?;
+        let place = self.resolve_name(base, path)?;
         let name = place.name(match place.last {
             Last::DotDot => Errno::Notempty,
             _ => Errno::Inval,
@@ -89,8 +92,8 @@ impl Scratch {
         to: &GuestPath,
         now: u64,
     ) -> Result<()> {
-        let source = self.resolve(from_base, from, false)?;
-        let target = self.resolve(to_base, to, false)?;
+        let source = self.resolve_name(from_base, from)?;
+        let target = self.resolve_name(to_base, to)?;
         let (from_name, to_name) = (source.name(Errno::Busy)?, target.name(Errno::Busy)?);
         let id = source.inode.ok_or(Errno::Noent)?;
         let moves_directory = matches!(self.inodes.get(id)?.content, Content::Directory(_));
@@ -157,7 +160,7 @@ impl Scratch {
     /// # Errors
     /// `EEXIST` when something has that name, links that lead nowhere included.
     fn vacant(&self, base: InodeId, path: &GuestPath) -> Result<ResolvedPath> {
-        let place = self.resolve(base, path, false)?;
+        let place = self.resolve_name(base, path)?;
         if place.inode.is_some() {
             return Err(Errno::Exist);
         }

@@ -3,7 +3,7 @@
 use super::inode::{Content, InodeId};
 use super::{MOUNT, Scratch};
 use crate::errno::{Errno, Result};
-use crate::path::{GuestPath, components};
+use crate::path::{GuestPath, MAX_NAME, components};
 
 /// The most symbolic links one lookup follows, as in Linux.
 const MAX_LINKS: u32 = 40;
@@ -25,6 +25,16 @@ pub(super) enum Last {
     Name(Box<str>),
     Dot,
     DotDot,
+}
+
+/// What becomes of a link at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkAtEnd {
+    Followed,
+    /// A slash behind it says that a directory is meant, so it is followed all the same.
+    FollowedBeforeSlash,
+    /// The call is about the name.
+    Kept,
 }
 
 impl ResolvedPath {
@@ -50,13 +60,31 @@ impl Scratch {
     ///
     /// # Errors
     /// `EPERM` for what leads out of `base`, `ENOENT` when something on the way is missing, `ENOTDIR` when it is not a
-    /// directory, `ELOOP` after 40 links.
+    /// directory, `ELOOP` after 40 links, `ENAMETOOLONG` for a name of more than 255 bytes in a link.
     pub(super) fn resolve(&self, base: InodeId, path: &GuestPath, follow_last: bool) -> Result<ResolvedPath> {
+        self.walk(base, path, if follow_last { LinkAtEnd::Followed } else { LinkAtEnd::FollowedBeforeSlash })
+    }
+
+    /// The same for a call that gives, takes or moves the name at the end: a link there is what has the name, also before a slash. Whether
+    /// a slash is right there is left to the call.
+    ///
+    /// # Errors
+    /// As [`Scratch::resolve`].
+    pub(super) fn resolve_name(&self, base: InodeId, path: &GuestPath) -> Result<ResolvedPath> {
+        self.walk(base, path, LinkAtEnd::Kept)
+    }
+
+    fn walk(&self, base: InodeId, path: &GuestPath, link_at_end: LinkAtEnd) -> Result<ResolvedPath> {
         let mut trail = vec![base];
         let mut here = base;
         let mut pending: Vec<&str> = path.components().rev().collect();
         let mut requires_directory = path.requires_directory();
         let mut followed = 0;
+        let follows = |before_slash| match link_at_end {
+            LinkAtEnd::Followed => true,
+            LinkAtEnd::FollowedBeforeSlash => before_slash,
+            LinkAtEnd::Kept => false,
+        };
         let (mut parent, mut last, mut inode) = (base, Last::Dot, Some(base));
 
         while let Some(component) = pending.pop() {
@@ -74,6 +102,10 @@ impl Scratch {
                 }
                 name => name,
             };
+            // Only a link's text can hold one: those of paths are checked.
+            if name.len() > MAX_NAME {
+                return Err(Errno::Nametoolong);
+            }
             let is_last = pending.is_empty();
             (parent, last, inode) = (here, Last::Name(name.into()), directory.get(name));
             let Some(child) = inode else {
@@ -87,7 +119,7 @@ impl Scratch {
                     trail.push(child);
                     here = child;
                 }
-                Content::Link(text) if !is_last || follow_last || requires_directory => {
+                Content::Link(text) if !is_last || follows(requires_directory) => {
                     followed += 1;
                     if followed > MAX_LINKS {
                         return Err(Errno::Loop);
@@ -108,7 +140,10 @@ impl Scratch {
             }
         }
 
-        if requires_directory && let Some(inode) = inode {
+        if requires_directory
+            && link_at_end != LinkAtEnd::Kept
+            && let Some(inode) = inode
+        {
             self.inodes.directory(inode)?;
         }
         Ok(ResolvedPath { parent, last, inode, requires_directory })

@@ -115,6 +115,21 @@ async fn a_descriptor_does_what_it_was_opened_for() {
 }
 
 #[tokio::test]
+async fn a_directory_is_neither_made_nor_cut_by_opening_it() {
+    let mut guest = Guest::new(WasiConfig::default()).await;
+    assert_eq!(guest.open(TMP, "f", CREATE, WRITE).await.0, 0);
+    let (directory, exclusive, truncate) = (2, 4, 8);
+    for directory_of in [ENV, TMP] {
+        for path in [".", "f", "nothing"] {
+            for with in [CREATE, CREATE | exclusive, exclusive, truncate] {
+                let (status, _) = guest.open(directory_of, path, directory | with, READ).await;
+                assert_eq!(status, Errno::Inval as u32, "{path} with {with}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn renumbering_moves_and_closes() {
     let mut guest = Guest::new(WasiConfig::default()).await;
     let (_, one) = guest.open(TMP, "one", CREATE, WRITE).await;

@@ -69,6 +69,15 @@ async fn what_is_inside_can_be_read() {
     assert_eq!(guest.open(ENV, "module.py", DIRECTORY, READ).await.0, Errno::Notdir as u32);
     assert_eq!(guest.open(ENV, "module.py/", 0, READ).await.0, Errno::Notdir as u32);
     assert_eq!(guest.open(ENV, "missing", 0, READ).await.0, Errno::Noent as u32);
+    // A dot or a slash behind a link: what it leads to is meant.
+    symlink("package", host.path().join("env/to-package")).unwrap();
+    for end in ["/", "/.", "//./."] {
+        assert_eq!(guest.stat(ENV, 0, &format!("to-package{end}")).await, (0, 3, 0), "{end}");
+        assert_eq!(guest.open_with(ENV, 0, &format!("to-package{end}"), 0, READ, 0).await.0, 0, "{end}");
+        let through_file = format!("inside{end}");
+        assert_eq!(guest.stat(ENV, 0, &through_file).await.0, Errno::Notdir as u32, "{end}");
+        assert_eq!(guest.open_with(ENV, 0, &through_file, 0, READ, 0).await.0, Errno::Notdir as u32, "{end}");
+    }
 }
 
 #[tokio::test]

@@ -257,3 +257,51 @@ fn names_are_bounded_and_clean() {
     assert_eq!(link_text(&[b'x'; 4097], PATH_LIMIT), Err(Errno::Nametoolong));
     assert_eq!(files.list("."), Ok(vec![longest]));
 }
+
+#[test]
+fn a_call_about_a_name_takes_a_link_for_what_has_it() {
+    let mut files = files();
+    files.mkdir("d").unwrap();
+    files.symlink("d", "to-d").unwrap();
+    files.symlink("nothing", "dangling").unwrap();
+    for link in ["to-d/", "dangling/"] {
+        assert_eq!(files.mkdir(link), Err(Errno::Exist), "{link}");
+        assert_eq!(files.rmdir(link), Err(Errno::Notdir), "{link}");
+        assert_eq!(files.unlink(link), Err(Errno::Notdir), "{link}");
+        assert_eq!(files.rename(link, "new"), Err(Errno::Notdir), "{link}");
+        assert_eq!(files.rename("d", link), Err(Errno::Notdir), "{link}");
+        assert_eq!(files.symlink("x", link), Err(Errno::Exist), "{link}");
+        assert_eq!(files.link("dangling", link), Err(Errno::Exist), "{link}");
+    }
+    assert_eq!(files.list("."), Ok(vec!["d".to_owned(), "dangling".to_owned(), "to-d".to_owned()]));
+    // A slash behind a name that is looked up says that a directory is meant.
+    assert_eq!(files.stat("to-d/", false).map(|stat| stat.0), Ok(FileType::Directory));
+    files.put("f", b"").unwrap();
+    assert_eq!(files.mkdir("f/"), Err(Errno::Exist));
+    assert_eq!(files.unlink("f/"), Err(Errno::Notdir));
+}
+
+#[test]
+fn opening_makes_no_file_before_a_slash() {
+    let mut files = files();
+    files.mkdir("d").unwrap();
+    files.put("f", b"").unwrap();
+    for path in ["d/", "f/", "new/", "d/new/"] {
+        assert_eq!(files.create(path), Err(Errno::Isdir), "{path}");
+    }
+    assert_eq!(files.create("f/new/"), Err(Errno::Notdir));
+    assert_eq!(files.create("nothing/new/"), Err(Errno::Noent));
+}
+
+#[test]
+fn a_link_leads_to_no_name_that_is_too_long() {
+    let mut files = files();
+    files.symlink(&"n".repeat(255), "longest").unwrap();
+    files.create("longest").unwrap();
+    for text in ["n".repeat(256), format!("{}/x", "n".repeat(256))] {
+        files.symlink(&text, "longer").unwrap();
+        assert_eq!(files.create("longer"), Err(Errno::Nametoolong));
+        assert_eq!(files.stat("longer", true), Err(Errno::Nametoolong));
+        files.unlink("longer").unwrap();
+    }
+}
