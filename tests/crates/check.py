@@ -23,6 +23,7 @@ def main() -> int:
     rules = tomllib.loads((ROOT / "deny.toml").read_text())
     packages = _packages()
     problems = [*_licenses(packages, set(rules["licenses"]["allow"])), *_bans(packages, rules["bans"]["deny"]), *_sources(packages)]
+    problems += _oracle(packages)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     print(f"{len(packages)} crates: {len(problems)} problems")
@@ -99,6 +100,17 @@ def _bans(packages: list[dict], rules: list[dict]) -> list[str]:
 
 def _sources(packages: list[dict]) -> list[str]:
     return [f"{_title(package)} comes from {package['source']}" for package in packages if package["source"] not in (None, REGISTRY)]
+
+
+def _oracle(packages: list[dict]) -> list[str]:
+    """The WASI that ours is compared with is that of the wasmtime we have, and runs on it."""
+    ours = {package["version"] for package in packages if package["name"] == "wasmtime"}
+    locked = tomllib.loads((ROOT / "tests/wasi/Cargo.lock").read_text())["package"]
+    return [
+        f"tests/wasi/Cargo.lock has {package['name']} {package['version']}, and the workspace wasmtime {', '.join(sorted(ours))}"
+        for package in locked
+        if package["name"] in ("wasmtime", "wasmtime-wasi") and {package["version"]} != ours
+    ]
 
 
 def _title(package: dict) -> str:
