@@ -19,7 +19,7 @@ endif
 
 # Data comes from programs that rules before it build.
 .NOTPARALLEL:
-.PHONY: demo first test test-data test-shim guest environment-example sql-example packages crates api publish-check dist dist-test docs
+.PHONY: demo first test test-data test-shim fuzz guest environment-example sql-example packages crates api publish-check dist dist-test docs
 
 demo: first $(DATA)/lineitem.parquet
 	$(WASM_RUN) run examples/pricing.py --input $(DATA)/lineitem.parquet --output $(DATA)/priced.parquet
@@ -44,6 +44,11 @@ test-data: guest
 # The C shim and the SDK on the native CPython that the guest's build leaves.
 test-shim: guest
 	$(WASM_RUN) guest info --json | python3 wasm-python/tests/environment.py -m pytest -q -p no:cacheprovider wasm-python/tests
+
+# Every target of fuzz/, guided by coverage, from its corpus on; needs a C++ compiler. `make fuzz TIME=600` adds what is found to the corpora.
+TIME = 60
+fuzz:
+	python3 fuzz/guided.py --time $(TIME) --jobs $$(nproc) --keep
 
 # A function with a module, a requirement, an archive of data and a packed virtual environment.
 environment-example: guest $(DATA)/lineitem.parquet $(DATA)/holidays.zip $(DATA)/venv.tar.gz

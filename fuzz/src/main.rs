@@ -1,11 +1,13 @@
 //! Feeds the targets for a time, or runs one over files.
 
+use std::io::{BufRead, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use vivarium::types;
 use vivarium_fuzz::driver::{self, Crash, Feeder, Until};
 use vivarium_fuzz::{TARGETS, Target};
 use vivarium_sandbox::parse_duration;
@@ -30,6 +32,11 @@ struct Arguments {
     /// Inputs to run, instead of making some.
     files: Vec<PathBuf>,
 
+    /// Reads texts from standard input, a string of JSON in a line, and writes what each is as a type, or null, in the same form: for
+    /// guest_types.py.
+    #[arg(long, conflicts_with_all = ["target", "time", "seed"])]
+    spell: bool,
+
     /// How long each target is fed.
     #[arg(long, default_value = "10s", value_parser = parse_duration)]
     time: Duration,
@@ -41,6 +48,9 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.spell {
+        return spell().map(|()| ExitCode::SUCCESS);
+    }
     let chosen = TARGETS.iter().filter(|target| arguments.target.as_deref().is_none_or(|name| name == target.name));
     let seed = arguments.seed.map_or_else(getrandom::u64, Ok).context("no random numbers")?;
     for target in chosen {
@@ -50,6 +60,18 @@ fn main() -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Answers texts that may be types.
+fn spell() -> Result<()> {
+    let mut answers = BufWriter::new(std::io::stdout().lock());
+    for line in std::io::stdin().lock().lines() {
+        let text: String = serde_json::from_str(&line?)?;
+        let data_type = types::parse(&text).ok();
+        let written = data_type.map(|data_type| types::print(&data_type)).transpose()?;
+        writeln!(answers, "{}", serde_json::to_string(&written)?)?;
+    }
+    Ok(answers.flush()?)
 }
 
 /// Runs a target over the files, or feeds it.

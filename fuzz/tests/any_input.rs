@@ -1,12 +1,16 @@
-//! Every target survives the same few thousand mutated inputs on every machine.
+//! Every target survives its corpus, and the same few thousand mutated inputs on every machine.
 
-use vivarium_fuzz::driver::{self, Until};
+use std::path::Path;
+
+use vivarium_fuzz::driver::{self, Feeder, Until};
 use vivarium_fuzz::{TARGETS, Target};
 
 /// The archives' targets make files for each input.
 fn inputs(target: &Target) -> u64 {
     match target.name {
         "zip" | "tar" => 500,
+        // Each input makes an instance.
+        "wasi" => 5_000,
         _ => 20_000,
     }
 }
@@ -18,6 +22,20 @@ fn no_target_fails() {
         driver::feed(target, 1, Until::Inputs(inputs(target)), keep.path()).unwrap_or_else(|crash| {
             panic!("{crash}\n{:?}", std::fs::read(&crash.path));
         });
+    }
+}
+
+#[test]
+fn no_target_fails_over_its_corpus() {
+    let keep = tempfile::tempdir().unwrap();
+    for target in &TARGETS {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
+        let mut feeder = Feeder::new(target, keep.path()).unwrap();
+        for entry in std::fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display())) {
+            let path = entry.unwrap().path();
+            let input = std::fs::read(&path).unwrap();
+            feeder.run(&input).unwrap_or_else(|crash| panic!("{}: {}", path.display(), crash.problem));
+        }
     }
 }
 

@@ -25,6 +25,8 @@ mod data;
 mod descriptor;
 mod error;
 mod frames;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod install;
 mod job;

@@ -149,7 +149,7 @@ impl HostService for BundleState {
 }
 
 /// A guest's requests, of an instruction.
-fn parse(mut requests: &[u8], instruction: &str) -> Result<Vec<StateRequest>, String> {
+pub(crate) fn parse(mut requests: &[u8], instruction: &str) -> Result<Vec<StateRequest>, String> {
     let mut parsed = Vec::new();
     while let Some((&kind, rest)) = requests.split_first() {
         requests = rest;

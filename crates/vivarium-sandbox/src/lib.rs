@@ -53,6 +53,13 @@
 
 #![deny(unsafe_code)]
 
+/// Readers that are not public, for `fuzz/`. Not a part of the interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::sandbox::read_reply;
+    pub use crate::warm::read_snapshot;
+}
+
 mod admission;
 mod audit;
 mod cpu;

@@ -28,7 +28,7 @@ use tracing::Instrument;
 pub use call::{Answer, Call, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
 use guest::{Failure, Guest};
-pub use reply::RowErrors;
+pub use reply::{RowErrors, read_reply};
 use vivarium_tenancy::{CallLimits, LimitKind, Limits, LimitsError, TaskAccount};
 use vivarium_text::OneLine;
 

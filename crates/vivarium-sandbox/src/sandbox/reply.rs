@@ -195,6 +195,41 @@ impl Report {
     }
 }
 
+/// Reads a reply in every way a reply is read: as one to a request, as that of a failure, and as a call's over a batch of so many rows.
+/// Returns the rows that the last one says failed, and the texts that are shown of any of them.
+pub fn read_reply(reply: &[u8], batch_rows: usize) -> (Vec<u32>, Vec<String>) {
+    let limits = Limits::default();
+    let mut shown = Vec::new();
+    shown.extend(control("eval", reply).err().map(|error| error.to_string()));
+    match failure("eval", reply, &limits) {
+        Ok(error) => shown.extend(texts(&error)),
+        Err(error) => shown.push(error.to_string()),
+    }
+    let rows = match Report::parse(reply, batch_rows, &limits) {
+        Ok(report) => {
+            shown.extend(report.row_errors.errors.iter().flat_map(texts));
+            report.row_errors.rows
+        }
+        Err(error) => {
+            shown.push(error.to_string());
+            Vec::new()
+        }
+    };
+    (rows, shown)
+}
+
+/// All texts of an error and of those that it was raised from.
+fn texts(error: &GuestError) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    texts.extend(error.arguments.iter().cloned());
+    for frame in &error.traceback {
+        texts.extend([frame.file.clone(), frame.function.clone()]);
+        texts.extend(frame.source.clone());
+    }
+    texts.extend(error.cause.iter().flat_map(|cause| self::texts(cause)));
+    texts
+}
+
 fn invalid(request: &'static str, problem: impl ToString) -> ProtocolError {
     // serde quotes what it found, and that is the guest's text.
     ProtocolError::Reply { request, problem: vivarium_text::line(&problem.to_string(), 500) }

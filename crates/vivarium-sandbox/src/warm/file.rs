@@ -77,7 +77,7 @@ pub(super) fn read(path: &Path, image: &Image) -> Result<Option<EnvironmentSnaps
     Ok(Some(snapshot))
 }
 
-fn parse(mut file: File) -> io::Result<EnvironmentSnapshot> {
+pub(super) fn parse(mut file: impl Read) -> io::Result<EnvironmentSnapshot> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is damaged; remove it and it is made again");
     let mut start = [0; MAGIC.len() + blake3::OUT_LEN + 4];
     file.read_exact(&mut start)?;

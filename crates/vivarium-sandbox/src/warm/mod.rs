@@ -117,3 +117,13 @@ impl EnvironmentSnapshot {
         &self.difference
     }
 }
+
+/// Reads a stored snapshot from anything, and writes its pages into a memory of its size unless that is larger than `most` bytes.
+/// Returns how many bytes it holds, or none when it is damaged.
+pub fn read_snapshot(file: impl std::io::Read, most: u64) -> Option<u64> {
+    let snapshot = file::parse(file).ok()?;
+    if snapshot.memory_size() <= most {
+        snapshot.difference.apply(&mut vec![0; snapshot.memory_size() as usize]);
+    }
+    Some(snapshot.size())
+}
