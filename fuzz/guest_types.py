@@ -105,7 +105,7 @@ def compare(guest: Guest, host: Path, texts: list[str], written: list[str | None
     asked = [text for text in asked if not any("\ud800" <= character <= "\udfff" for character in text)]
     lines = "".join(json.dumps(text, ensure_ascii=False) + "\n" for text in asked)
     answer = subprocess.run([host, "--spell"], input=lines, capture_output=True, text=True, check=True)
-    of_host = dict(zip(asked, map(json.loads, answer.stdout.splitlines()), strict=True))
+    of_host = dict(zip(asked, map(json.loads, answer.stdout.removesuffix("\n").split("\n")), strict=True))
     for text, of_guest in zip(texts, written, strict=True):
         if of_guest is not None and of_host.get(of_guest) != of_guest:
             return f"the guest writes {text!r} as {of_guest!r}, of which the host makes {of_host.get(of_guest)!r}"
