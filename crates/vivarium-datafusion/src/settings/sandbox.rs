@@ -448,8 +448,10 @@ mod tests {
         let fields = fields.as_object().unwrap().iter();
         fields
             .map(|(name, value)| {
-                let optional = ["cpu_time", "log_bytes_per_second"].contains(&name.as_str());
-                (name.clone(), value.is_string() || name == "cpu_time", optional)
+                const OPTIONAL: [&str; 5] =
+                    ["cpu_time", "idle_time", "instance_bytes", "instance_calls", "log_bytes_per_second"];
+                let is_time = value.is_string() || ["cpu_time", "idle_time"].contains(&name.as_str());
+                (name.clone(), is_time, OPTIONAL.contains(&name.as_str()))
             })
             .collect()
     }
