@@ -22,11 +22,14 @@ const ROUNDS: usize = 9;
 
 type Rows = Result<usize, ArrowError>;
 
+/// Reads a file to its end.
+type Reader<'a> = Box<dyn Fn() -> Rows + 'a>;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let table = table()?;
     let text = [written_csv(&table)?, written_json(&table)?];
     let schema = table.schema();
-    let works: Vec<(&str, &str, Box<dyn Fn() -> Rows>, Box<dyn Fn() -> Rows>)> = vec![
+    let works: Vec<(&str, &str, Reader<'_>, Reader<'_>)> = vec![
         ("read", "csv", Box::new(|| ours_csv(&text[0], &schema)), Box::new(|| arrows_csv(&text[0], &schema))),
         ("read", "json", Box::new(|| ours_json(&text[1], &schema)), Box::new(|| arrows_json(&text[1], &schema))),
         ("infer", "csv", Box::new(|| ours_infer_csv(&text[0])), Box::new(|| arrows_infer_csv(&text[0]))),
@@ -78,7 +81,7 @@ fn table() -> Result<RecordBatch, ArrowError> {
         (
             "at",
             Arc::new(TimestampMicrosecondArray::from_iter(
-                rows().map(|(row, chance)| some(row).then(|| chance % 1_700_000_000_000_000)),
+                rows().map(|(row, chance)| some(row).then_some(chance % 1_700_000_000_000_000)),
             )),
         ),
     ];

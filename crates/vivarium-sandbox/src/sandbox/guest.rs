@@ -62,16 +62,24 @@ pub(super) struct Guest {
     exports: Exports,
     /// Guest address and size of an arena that the guest has left for the next batch.
     arena: Option<(u32, u32)>,
-    wear: Wear,
+    remaining: Remaining,
     /// Given back when the instance is gone.
     _room: Room,
 }
 
-/// What an instance has done so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Wear {
+/// What an instance may still do before its pool replaces it.
+#[derive(Debug, Clone, Copy)]
+struct Remaining {
     calls: u64,
     bytes: u64,
+}
+
+impl Remaining {
+    /// All that the limits allow; without one it takes longer than anything runs.
+    fn of(limits: &Limits) -> Self {
+        let allowed = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+        Self { calls: allowed(limits.instance_calls), bytes: allowed(limits.instance_bytes) }
+    }
 }
 
 /// What exports are called in.
@@ -138,7 +146,7 @@ impl Guest {
             memory,
             exports,
             arena: None,
-            wear: Wear::default(),
+            remaining: Remaining::of(limits),
             _room: room,
         })
     }
@@ -150,8 +158,7 @@ impl Guest {
 
     /// Whether it has done as much as an instance may before it is replaced.
     pub(super) fn is_worn(&self) -> bool {
-        let reached = |most: Option<u64>, done: u64| most.is_some_and(|most| done >= most);
-        reached(self.limits.instance_calls, self.wear.calls) || reached(self.limits.instance_bytes, self.wear.bytes)
+        self.remaining.calls == 0 || self.remaining.bytes == 0
     }
 
     /// Size of linear memory in bytes.
@@ -259,8 +266,8 @@ impl Guest {
                 batch.write(self.memory.data_mut(&mut self.instance.store), address).map_err(encode_failure)?;
                 called = Instant::now();
                 self.instance.task.metrics().add_copy_in(called - start, batch.size());
-                self.wear.calls += 1;
-                self.wear.bytes += batch.size() as u64;
+                self.remaining.calls = self.remaining.calls.saturating_sub(1);
+                self.remaining.bytes = self.remaining.bytes.saturating_sub(batch.size() as u64);
                 address
             }
         };
@@ -281,7 +288,7 @@ impl Guest {
                 let returned = self.decode(memory, result.array, call)?;
                 let bytes = returned.bytes();
                 self.instance.task.metrics().add_copy_out(returned_at.elapsed(), bytes);
-                self.wear.bytes += bytes as u64;
+                self.remaining.bytes = self.remaining.bytes.saturating_sub(bytes as u64);
                 let counts = result.counts(call.batch_rows);
                 self.instance.task.metrics().add_counts(&counts);
                 Ok(Answer { returned, row_errors, more, metrics, counts, time: deadline.spent() })
