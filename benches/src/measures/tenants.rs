@@ -75,7 +75,7 @@ pub async fn latency(image: &Image) -> Result<Vec<Measure>> {
 }
 
 async fn beside(image: &Image, functions: &[&str]) -> Result<Vec<f64>> {
-    let (module_of, own) = (tenants(image, 100), rows(SHORT)?);
+    let (module_of, own) = (tenants(image), rows(SHORT)?);
     let task = bind(&module_of("looked-at").await?, "works", &own).await?;
     task.invoke(&own, 0).await?;
     let mut neighbours = JoinSet::new();
@@ -164,11 +164,11 @@ pub async fn idle(image: &Path) -> Result<Vec<Measure>> {
     Ok(vec![measure("tenants/idle", &what, "B", vec![held as f64])])
 }
 
-/// Makes modules for tenants of a weight by their names.
-fn tenants(image: &Image, weight: u32) -> impl AsyncFn(&str) -> Result<Module> {
+/// Makes modules for tenants of equal weights by their names.
+fn tenants(image: &Image) -> impl AsyncFn(&str) -> Result<Module> {
     async move |name| {
         let source = FunctionSource::inline("tenants.py", SOURCE);
-        Ok(Module::load(image, config(name, weight)?, source).await?)
+        Ok(Module::load(image, config(name, 100)?, source).await?)
     }
 }
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use vivarium_tenancy::Account;
 use wasmtime::{Engine, Linker, Module, Store};
 
-use super::guest::{DATA, FUNCTIONS, Guest, MEMORY, OUT, PATH, VECTORS, text_to_binary};
+use super::functions::FUNCTIONS;
+use super::guest::{DATA, Guest, MEMORY, OUT, PATH, VECTORS, text_to_binary};
 use crate::scratch::ScratchLimits;
 use crate::{Clock, MissingMemory, WasiAccounts, WasiConfig, WasiCtx, add_to_linker};
 

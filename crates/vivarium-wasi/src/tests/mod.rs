@@ -3,6 +3,7 @@
 
 mod calls;
 mod environment;
+mod functions;
 mod guest;
 mod hostile;
 mod output;
