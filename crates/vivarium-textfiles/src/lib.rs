@@ -16,6 +16,7 @@
 mod bytes;
 mod compressed;
 pub mod csv;
+mod decimal;
 mod format;
 pub mod json;
 mod scalar;

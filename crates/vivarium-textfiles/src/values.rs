@@ -16,10 +16,9 @@ use arrow::array::{
     PrimitiveBuilder, StringBuilder, StringViewBuilder,
 };
 use arrow::compute::cast;
-use arrow::compute::kernels::cast_utils::parse_decimal;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::{shown, time};
+use super::{decimal, shown, time};
 
 /// A text that is none of its column's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,11 +194,7 @@ impl<'a, Get: Fn(usize) -> Option<&'a str>> Texts<'_, Get> {
     fn decimal<T: DecimalType>(&self, precision: u8, scale: i8) -> Result<ArrayRef, Wrong> {
         let builder =
             PrimitiveBuilder::<T>::with_capacity(self.rows).with_data_type(T::TYPE_CONSTRUCTOR(precision, scale));
-        self.build(builder, |text| {
-            // Arrow's parser leaves out the digits for which there is no place.
-            fraction_digits(text).filter(|digits| *digits <= i64::from(scale))?;
-            parse_decimal::<T>(text, precision, scale).ok()
-        })
+        self.build(builder, |text| decimal::parse::<T>(text, precision, scale))
     }
 
     fn timestamps<T: ArrowTimestampType>(&self, zone: Option<&Arc<str>>) -> Result<ArrayRef, Wrong> {
@@ -282,26 +277,6 @@ fn float<F: FromStr>(text: &str, wide: impl Fn(&F) -> f64, exact: u64) -> Option
     let (number, value_as_float) = (text.parse::<i128>().ok()?, wide(&value));
     let is_equal = number.unsigned_abs() <= u128::from(exact) || value_as_float as i128 == number;
     is_equal.then_some(value)
-}
-
-/// How many digits behind the point a decimal number needs; below 0 when it ends with zeros before it.
-fn fraction_digits(text: &str) -> Option<i64> {
-    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (digits, exponent) = match text.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
-        None => (text, 0),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.len() + fraction.len() == 0 || !is_number(whole) || !is_number(fraction) {
-        return None;
-    }
-    let fraction = fraction.trim_end_matches('0');
-    let needed = match fraction.len() {
-        0 => -i64::try_from(whole.len() - whole.trim_end_matches('0').len()).ok()?,
-        digits => i64::try_from(digits).ok()?,
-    };
-    Some(needed - i64::from(exponent))
 }
 
 /// Bytes as two digits each, which is how writers of text have them.
