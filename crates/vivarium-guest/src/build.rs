@@ -106,14 +106,28 @@ pub(crate) fn write_compressed(path: &Path, module: &[u8]) -> std::io::Result<()
 
 /// Fills a new folder and moves it to `folder` when it is complete.
 pub(crate) fn replace_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
-    let remove = |path: &Path| match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    };
     let partial = folder.with_extension("partial");
-    remove(&partial)?;
-    std::fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
+    new_folder(&partial)?;
     fill(&partial)?;
+    move_into_place(&partial, folder)
+}
+
+/// Creates an empty folder in place of what is there.
+pub(crate) fn new_folder(folder: &Path) -> Result<(), Error> {
     remove(folder)?;
-    std::fs::rename(&partial, folder).map_err(Error::io("move into place", folder))
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))
+}
+
+/// Moves a folder that is complete to where it is looked for.
+pub(crate) fn move_into_place(complete: &Path, folder: &Path) -> Result<(), Error> {
+    remove(folder)?;
+    std::fs::rename(complete, folder).map_err(Error::io("move into place", folder))
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
+        _ => Ok(()),
+    }
 }

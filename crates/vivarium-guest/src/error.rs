@@ -69,6 +69,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An archive is not one of an image of this version.
+    #[error(
+        "this is no archive of an image that this version has: {reason}; `wasm-run guest export` of the same version writes them"
+    )]
+    Archive {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An archive cannot be read or written.
+    #[error("the archive of an image cannot be {action}: {source}")]
+    ArchiveIo {
+        /// `read` or `written`.
+        action: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// No image has been built yet.
     #[error("there is no guest image `{name}` in {} yet; `wasm-run guest build --image {name}` makes it", .root.display())]
     Missing {

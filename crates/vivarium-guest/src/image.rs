@@ -70,13 +70,16 @@ impl Manifest {
 
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read(path).map_err(Error::io("read", path))?;
-        let manifest: Self = serde_json::from_slice(&text)
-            .map_err(|error| Error::Manifest { path: path.to_owned(), reason: error.to_string() })?;
-        if manifest.format != Self::FORMAT {
-            let reason = format!("format {} instead of {}", manifest.format, Self::FORMAT);
-            return Err(Error::Manifest { path: path.to_owned(), reason });
+        Self::parse(&text).map_err(|reason| Error::Manifest { path: path.to_owned(), reason })
+    }
+
+    /// The manifest in a text, or why there is none.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        match manifest.format {
+            Self::FORMAT => Ok(manifest),
+            format => Err(format!("format {format} instead of {}", Self::FORMAT)),
         }
-        Ok(manifest)
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {

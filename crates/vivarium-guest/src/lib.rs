@@ -14,12 +14,14 @@
 //! other images need. So two versions of this crate keep their images side by side, and a changed recipe never gets a stale
 //! image. Steps of `build.py` are keyed by their own inputs: changing the shim does not compile CPython again.
 //!
+//! An image can be written as one file and read on another machine ([`ImageStore::export`], [`ImageStore::import`]): `archive`.
 //! A program that was installed together with images (`make dist`) copies them into its cache instead of building them: `installed`.
 //!
 //! Invariants: nothing is downloaded or compiled except by [`ImageStore::ensure`]; an image appears under its final name
 //! complete or not at all; two processes never build at once (the second one waits and says so).
 #![forbid(unsafe_code)]
 
+mod archive;
 mod build;
 mod description;
 mod error;
@@ -32,6 +34,7 @@ mod script;
 mod store;
 mod test_trees;
 
+pub use archive::ImageArchive;
 pub use description::{ImageDescription, ImageName, images};
 pub use error::Error;
 pub use image::{ImageInfo, ImageLocation, Manifest};

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::archive::{self, ImageArchive};
 use crate::description::{ImageDescription, ImageName};
 use crate::error::Error;
 use crate::image::{ImageInfo, ImageLocation};
@@ -57,12 +59,17 @@ impl ImageStore {
         &self.root
     }
 
+    /// Where the image of this version's recipe lies when it has been built: `images/NAME-KEY`.
+    pub fn directory(&self) -> PathBuf {
+        self.root.join("images").join(build::versioned_name(self.image()))
+    }
+
     /// The image of this version's recipe.
     ///
     /// # Errors
     /// [`Error::Missing`] when it has not been built.
     pub fn locate(&self) -> Result<ImageLocation, Error> {
-        let location = ImageLocation { directory: self.image_directory() };
+        let location = ImageLocation { directory: self.directory() };
         match location.directory.join("manifest.json").try_exists() {
             Ok(true) => Ok(location),
             Ok(false) => Err(Error::Missing { name: self.image.clone(), root: self.root.clone() }),
@@ -94,13 +101,55 @@ impl ImageStore {
             return Ok(location);
         }
         let installed = match installed::folder() {
-            Some(folder) => installed::copy(self.image(), &folder, &self.image_directory())?,
+            Some(folder) => installed::copy(self.image(), &folder, &self.directory())?,
             None => false,
         };
         if !installed {
-            build::build(self.image(), &self.root, &self.image_directory(), progress).await?;
+            build::build(self.image(), &self.root, &self.directory(), progress).await?;
         }
         self.locate()
+    }
+
+    /// Writes the image as one file, which [`import`](Self::import) reads on another machine. Machine code is not in it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it has not been built, and when it cannot be read or written.
+    pub fn export(&self, to: impl Write) -> Result<ImageArchive, Error> {
+        archive::write(&self.image, &self.locate()?, to)
+    }
+
+    /// Takes an image of this version out of what [`export`](Self::export) wrote, whichever one it is, in place of one that is there.
+    /// `sha256`, in hexadecimal digits, is what the whole file has to have.
+    ///
+    /// It blocks, also while another process builds: `progress` then hears of [`Event::Waiting`].
+    ///
+    /// # Errors
+    /// [`Error::Archive`] when it is none or another one, and when it cannot be read or written. An image that was there is then still there.
+    pub fn import(
+        &self,
+        from: impl Read,
+        sha256: Option<&str>,
+        progress: &mut dyn FnMut(Event),
+    ) -> Result<ImageArchive, Error> {
+        let images = self.root.join("images");
+        create_private(&images)?;
+        let (file, is_locked) = try_lock(&images.join("build.lock"))?;
+        if !is_locked {
+            progress(Event::Waiting { lock: images.join("build.lock") });
+            file.lock().map_err(Error::io("lock", &images.join("build.lock")))?;
+        }
+        let partial = images.join("import.partial");
+        build::new_folder(&partial)?;
+        let imported = archive::read(from, sha256, &partial).and_then(|archive| {
+            let target = images.join(build::versioned_name(archive.image.description()));
+            build::move_into_place(&partial, &target)?;
+            Ok(archive)
+        });
+        if imported.is_err() {
+            // It may be a gigabyte; the error to tell is the first one.
+            let _ = build::remove(&partial);
+        }
+        imported
     }
 
     /// The tests that CPython and the linked packages ship, of the image's versions, laid out now if they are missing: their pinned
@@ -144,10 +193,6 @@ impl ImageStore {
             directory: location.directory,
         })
     }
-
-    fn image_directory(&self) -> PathBuf {
-        self.root.join("images").join(build::versioned_name(self.image()))
-    }
 }
 
 /// Regular files in `directory` and its folders.
@@ -174,12 +219,21 @@ fn create_private(directory: &Path) -> Result<(), Error> {
 
 /// Takes the lock at `path`, held until the returned file is dropped or the process ends.
 async fn lock(path: &Path, progress: &mut (dyn FnMut(Event) + Send)) -> Result<File, Error> {
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(Error::io("open", path))?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => progress(Event::Waiting { lock: path.to_owned() }),
-        Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
+    let (file, is_locked) = try_lock(path)?;
+    if is_locked {
+        return Ok(file);
     }
+    progress(Event::Waiting { lock: path.to_owned() });
     let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
     waited.map_err(std::io::Error::other).and_then(|locked| locked).map_err(Error::io("lock", path))
+}
+
+/// The file of a lock, and whether it could be taken at once.
+fn try_lock(path: &Path) -> Result<(File, bool), Error> {
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(Error::io("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok((file, true)),
+        Err(TryLockError::WouldBlock) => Ok((file, false)),
+        Err(TryLockError::Error(source)) => Err(Error::io("lock", path)(source)),
+    }
 }

@@ -347,6 +347,8 @@ Examples:
   wasm-run guest build --image data
   wasm-run guest info --image data --json
   wasm-run guest info --licenses
+  wasm-run guest export --image data --output data.tar
+  wasm-run guest import data.tar --sha256 HASH
 
 There are several images: the default one is small and quick to start, others bring more packages.")]
 pub enum Guest {
@@ -358,6 +360,8 @@ pub enum Guest {
     Path(GuestImage),
     /// Show the images that can be built, and which of them are.
     List(OutputOptions),
+    Export(GuestExport),
+    Import(GuestImport),
     Test(GuestTest),
 }
 
@@ -381,6 +385,54 @@ pub struct GuestInfo {
     /// Show the licences of what the image contains instead; builds nothing.
     #[arg(long)]
     pub licenses: bool,
+}
+
+/// Write an image as one file, so that other machines need not build it.
+///
+/// The file is a tar archive of the compressed module and its manifest, and the same for the same image; its sha256 is told. Machine code
+/// is not in it. The same version of `wasm-run` reads it on another machine.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-run guest export
+  wasm-run guest export --image data --output /mnt/shared/data.tar
+  wasm-run guest export --output - | ssh worker wasm-run guest import -")]
+pub struct GuestExport {
+    #[command(flatten)]
+    pub wanted: GuestImage,
+
+    /// The file; `-` is standard output [default: the image's name and the hash of its recipe, in this folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<Location>,
+}
+
+/// Take an image from a file that `wasm-run guest export` wrote, and compile it for this machine.
+///
+/// What is in an image is what functions run on: take one from those whom you trust with that, and with --sha256 when the file came
+/// over a network. An image of another version of `wasm-run` is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-run guest import data.tar
+  wasm-run guest import data.tar --sha256 HASH")]
+pub struct GuestImport {
+    /// The file; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub archive: Location,
+
+    /// What `wasm-run guest export` told; a file with another hash is refused.
+    #[arg(long, value_name = "HASH", value_parser = parse_sha256)]
+    pub sha256: Option<String>,
+
+    #[command(flatten)]
+    pub messages: OutputOptions,
+}
+
+fn parse_sha256(text: &str) -> Result<String, String> {
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_owned()),
+        false => Err("64 hexadecimal digits are expected".to_owned()),
+    }
 }
 
 /// `FILE.py` or `FILE.py::FUNCTION`.

@@ -78,6 +78,7 @@ impl Failure {
         match self {
             Self::Function(error) => error.class(),
             Self::Sql(failure) => failure.class(),
+            Self::Guest(error) if matches!(**error, vivarium_guest::Error::Archive { .. }) => ErrorClass::Input,
             Self::Environment(_) | Self::Guest(_) => ErrorClass::Environment,
             Self::Other { class, .. } => *class,
             Self::BrokenPipe => ErrorClass::Internal,
@@ -189,7 +190,12 @@ impl From<EnvironmentError> for Failure {
 
 impl From<vivarium_guest::Error> for Failure {
     fn from(error: vivarium_guest::Error) -> Self {
-        Self::Guest(Box::new(error))
+        match error {
+            vivarium_guest::Error::ArchiveIo { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+                Self::BrokenPipe
+            }
+            error => Self::Guest(Box::new(error)),
+        }
     }
 }
 

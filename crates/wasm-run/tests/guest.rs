@@ -56,6 +56,40 @@ fn images_are_listed_whether_they_are_built_or_not() {
 }
 
 #[test]
+fn an_image_is_built_once_and_imported_elsewhere() {
+    let folder = Folder::new();
+    let told: serde_json::Value =
+        serde_json::from_str(&folder.run(&["guest", "export", "--output", "a.tar", "--json"]).ok().stdout).unwrap();
+    let text = folder.run(&["guest", "export", "-o", "b.tar"]).ok().stdout;
+    assert!(text.contains(told["sha256"].as_str().unwrap()), "{text}");
+    assert_eq!(std::fs::read(folder.path("a.tar")).unwrap(), std::fs::read(folder.path("b.tar")).unwrap());
+
+    let elsewhere = |arguments: &[&str]| {
+        folder.command(arguments).env("VIVARIUM_CACHE_DIR", folder.path("elsewhere")).output().unwrap()
+    };
+    let wrong = elsewhere(&["guest", "import", "a.tar", "--sha256", &"0".repeat(64)]);
+    let message = String::from_utf8_lossy(&wrong.stderr);
+    assert!(wrong.status.code() == Some(5) && message.contains("is expected"), "{:?} {message}", wrong.status);
+
+    let imported = elsewhere(&["guest", "import", "a.tar", "--sha256", told["sha256"].as_str().unwrap()]);
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let place = String::from_utf8(imported.stdout).unwrap();
+    assert!(place.trim().ends_with(told["image"].as_str().unwrap()), "{place}");
+    assert!(place.starts_with(folder.path("elsewhere").to_str().unwrap()), "{place}");
+    let run = elsewhere(&["exec", "-c", "import numpy; print(numpy.arange(3).sum())"]);
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "3\n", "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
+fn what_is_no_archive_of_an_image_is_wrong_input() {
+    let folder = Folder::with(&[("text.tar", "nothing of the kind")]);
+    for arguments in [["guest", "import", "text.tar"], ["guest", "import", "none.tar"]] {
+        let output = folder.command(&arguments).env("VIVARIUM_CACHE_DIR", folder.path("elsewhere")).output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn the_licences_of_an_image_are_known_before_it_is_built() {
     let folder = Folder::new();
     let empty = folder.path("empty");

@@ -1,4 +1,4 @@
-//! The two extractors: one archive in, one environment opened and closed.
+//! What unpacks archives: an environment that is opened and closed, and the store of images.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use vivarium_env::{
     EnvironmentSettings, JobId, MaterializeLimits, PythonArchive, PythonDependencyInfo, PythonEnvironmentManager,
 };
+use vivarium_guest::ImageStore;
 use zip::write::SimpleFileOptions;
 
 /// Extracts a zip file.
@@ -52,6 +53,20 @@ fn extract(bytes: &[u8], name: &str) {
     assert_eq!(count(&directory.path().join("tmp")), 0, "something was left");
 }
 
+/// Imports an image, with the sums of its headers made right. Nothing but a whole image may be there afterwards.
+pub fn image(bytes: &[u8]) {
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary directory");
+    let store = ImageStore::at(directory.path().to_owned());
+    let imported = store.import(with_sums(bytes).as_slice(), None, &mut |_| {});
+    assert_eq!(imported.is_ok(), store.locate().is_ok());
+    // The lock, and the image.
+    assert_eq!(count(&directory.path().join("images")), 1 + usize::from(imported.is_ok()));
+    if imported.is_ok() {
+        let manifest = store.info().expect("it was imported").manifest;
+        assert!(manifest.native_python.as_os_str().is_empty(), "a stranger's program would be run");
+    }
+}
+
 fn count(directory: &Path) -> usize {
     std::fs::read_dir(directory).map_or(0, Iterator::count)
 }
@@ -71,6 +86,24 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("memory takes everything");
     encoder.finish().expect("memory takes everything")
+}
+
+pub fn image_seeds() -> Vec<Vec<u8>> {
+    let module = gzip(b"\0asm");
+    let folder = ImageStore::at("/".into()).directory();
+    let name = folder.file_name().and_then(|name| name.to_str()).expect("an image has a name").to_owned();
+    let manifest = serde_json::json!({
+        "format": 1, "name": "base", "python": "3.13.5", "packages": {}, "inputs": {}, "guest_sha256": "", "home_sha256": "",
+        "native_python": "/bin/sh", "image_sha256": "cd5d4935a48c0672cb06407bb443bc0087aff947c6b864bac886982c73b3027f",
+    });
+    let mut builder = tar::Builder::new(Vec::new());
+    for (file, content) in [("manifest.json", manifest.to_string().as_bytes()), ("guest.wasm.gz", &module)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, format!("{name}/{file}"), content).expect("a file");
+    }
+    vec![builder.into_inner().expect("an archive")]
 }
 
 pub fn zip_seeds() -> Vec<Vec<u8>> {

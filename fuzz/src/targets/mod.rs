@@ -14,7 +14,7 @@ mod snapshot;
 mod tables;
 mod text;
 
-pub use archive::{tar, zip};
+pub use archive::{image, tar, zip};
 pub use calls::wasi;
 pub use flink::{descriptor, frames, state};
 pub use memory::decode;
@@ -35,7 +35,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "decode", run: decode, seeds: memory::seeds },
     Target { name: "reply", run: reply, seeds: replies::seeds },
     Target { name: "snapshot", run: snapshot, seeds: snapshot::seeds },
@@ -45,6 +45,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "descriptor", run: descriptor, seeds: flink::descriptor_seeds },
     Target { name: "zip", run: zip, seeds: archive::zip_seeds },
     Target { name: "tar", run: tar, seeds: archive::tar_seeds },
+    Target { name: "image", run: image, seeds: archive::image_seeds },
     Target { name: "requirements", run: requirements, seeds: text::requirements_seeds },
     Target { name: "types", run: types, seeds: text::types_seeds },
     Target { name: "csv", run: csv, seeds: tables::csv_seeds },

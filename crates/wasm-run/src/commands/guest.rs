@@ -1,15 +1,20 @@
 //! `wasm-run guest`: build the guest, and describe it.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Write};
 use std::process::ExitCode;
 
+use serde_json::json;
+use tokio::task::spawn_blocking;
 use vivarium_guest::{ImageInfo, ImageStore, images};
 use vivarium_sandbox::format_size;
 
-use crate::cli::{Guest, GuestImage};
+use crate::cli::{Guest, GuestExport, GuestImage, GuestImport};
 use crate::failure::{Failure, written};
+use crate::files::{Destination, Location};
 use crate::guest::ensure;
 use crate::options::OutputOptions;
+use crate::progress::{BuildProgress, ProgressMode};
 use crate::table::TableWriter;
 
 pub async fn execute(command: Guest) -> Result<ExitCode, Failure> {
@@ -19,6 +24,8 @@ pub async fn execute(command: Guest) -> Result<ExitCode, Failure> {
         Guest::Info(asked) => info(&asked.wanted).await,
         Guest::Path(wanted) => path(&wanted).await,
         Guest::List(options) => list(&options),
+        Guest::Export(wanted) => export(wanted).await,
+        Guest::Import(wanted) => import(wanted).await,
         Guest::Test(test) => return crate::guest_test::execute(test).await,
     }?;
     Ok(ExitCode::SUCCESS)
@@ -91,6 +98,51 @@ fn list(options: &OutputOptions) -> Result<(), Failure> {
     let mut table = TableWriter::new(&mut out, &["image", "CPython", "besides", "on disk"]);
     written(table.rows(&rows))?;
     written(table.finish().map(|_| ()))
+}
+
+async fn export(asked: GuestExport) -> Result<(), Failure> {
+    let GuestExport { wanted: GuestImage { image, messages }, output } = asked;
+    let directory = ensure(&messages, &(&image).into()).await?.directory;
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let output = output.unwrap_or_else(|| Location::File(format!("{name}.tar").into()));
+    if output == Location::Standard && io::stdout().is_terminal() {
+        return Err(Failure::usage("an archive is not for a terminal: write it to a file or into a pipe"));
+    }
+    let (store, location) = (ImageStore::open()?.of(image), output.clone());
+    let written = spawn_blocking(move || Destination::open(&location)?.write(|sink| store.export(sink)));
+    let archive = written.await.map_err(Failure::internal)??;
+    let (bytes, sha256) = (archive.bytes, archive.sha256);
+    let told = match messages.json {
+        true => json!({ "file": output.to_string(), "image": name, "bytes": bytes, "sha256": sha256 }).to_string(),
+        false => format!("{output}  {}\nsha256  {sha256}", format_size(bytes)),
+    };
+    match output {
+        Location::File(_) => self::written(writeln!(io::stdout(), "{told}")),
+        // The archive is there.
+        Location::Standard if messages.quiet => Ok(()),
+        Location::Standard => {
+            note!("{told}");
+            Ok(())
+        }
+    }
+}
+
+async fn import(asked: GuestImport) -> Result<(), Failure> {
+    let GuestImport { archive, sha256, messages } = asked;
+    let store = ImageStore::open()?;
+    let mut progress = BuildProgress::new(ProgressMode::new(&messages));
+    let imported = spawn_blocking(move || {
+        let mut waiting = |event| progress.event(&event);
+        match &archive {
+            Location::Standard => Ok(store.import(io::stdin().lock(), sha256.as_deref(), &mut waiting)?),
+            Location::File(path) => {
+                let file = File::open(path).map_err(|error| Failure::data(format!("the archive {archive}"), error))?;
+                Ok::<_, Failure>(store.import(BufReader::new(file), sha256.as_deref(), &mut waiting)?)
+            }
+        }
+    });
+    let image = imported.await.map_err(Failure::internal)??.image;
+    build(&GuestImage { image, messages }).await
 }
 
 fn print(out: &mut impl Write, info: &ImageInfo) -> io::Result<()> {

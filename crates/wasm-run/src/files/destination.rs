@@ -69,6 +69,21 @@ impl Destination {
         Self { location: Location::Standard, sink: Sink::pipe(io::stdout()), unnamed: None }
     }
 
+    /// Writes what is no table, and gives the file its name. It blocks.
+    ///
+    /// # Errors
+    /// What `write` returns, and when the system does not take it.
+    pub fn write<T, E: Into<Failure>>(self, write: impl FnOnce(&mut Sink) -> Result<T, E>) -> Result<T, Failure> {
+        let Self { location, mut sink, unnamed } = self;
+        let written = write(&mut sink).map_err(Into::into)?;
+        let flushed = sink.flush().and_then(|()| unnamed.map_or(Ok(()), Unnamed::publish));
+        flushed.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
+            _ => unwritable(&location, error),
+        })?;
+        Ok(written)
+    }
+
     pub(super) fn into_parts(self) -> (Location, Sink, Option<Unnamed>) {
         (self.location, self.sink, self.unnamed)
     }
