@@ -52,6 +52,9 @@ pub enum Error {
     /// The built module cannot be initialised.
     #[error("the built guest cannot be initialised: {0}")]
     Snapshot(#[source] vivarium_sandbox::Error),
+    /// Others could write to the cache directory, so that no image in it would be used.
+    #[error("no image is built in the cache directory: {0}; VIVARIUM_CACHE_DIR names another one")]
+    Cache(#[source] vivarium_sandbox::ImageError),
     /// The image that came with the program is in a folder that others could write.
     #[error("the image that was installed with this program is not used: {0}")]
     Installed(#[source] vivarium_sandbox::ImageError),

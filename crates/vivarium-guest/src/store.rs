@@ -89,7 +89,7 @@ impl ImageStore {
     /// Dropping the future stops the build; the next call goes on behind the last finished step.
     ///
     /// # Errors
-    /// When a program is missing, a step fails or the disk does not take what is written.
+    /// When others could write to the cache directory, a program is missing, a step fails or the disk does not take what is written.
     pub async fn ensure(&self, progress: &mut (dyn FnMut(Event) + Send)) -> Result<ImageLocation, Error> {
         if let Ok(location) = self.locate() {
             return Ok(location);
@@ -105,6 +105,8 @@ impl ImageStore {
             None => false,
         };
         if !installed {
+            // Machine code beside the image would not be trusted there: that is told now, and not in a quarter of an hour.
+            vivarium_sandbox::trusted_directory(&images).map_err(Error::Cache)?;
             build::build(self.image(), &self.root, &self.directory(), progress).await?;
         }
         self.locate()

@@ -338,7 +338,7 @@ pub struct Bench {
 
 /// Build the guest (CPython and NumPy as WebAssembly), describe it and test it.
 ///
-/// Other commands build it when it is missing.
+/// Commands that run Python build it when it is missing; `info` and `list` never do.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -354,7 +354,7 @@ There are several images: the default one is small and quick to start, others br
 pub enum Guest {
     /// Build an image now, from pinned sources, unless it exists already.
     Build(GuestImage),
-    /// Show an image's versions, hashes, bundled packages and sizes.
+    /// Show the versions, hashes, bundled packages and sizes of an image that has been built.
     Info(GuestInfo),
     /// Print the folder that holds an image.
     Path(GuestImage),

@@ -43,6 +43,15 @@ fn a_cache_that_cannot_be_written_is_an_environment_problem() {
 }
 
 #[test]
+fn nothing_is_built_in_a_cache_that_others_can_write() {
+    let folder = Folder::new();
+    let output = folder.command(&["guest", "build"]).env("VIVARIUM_CACHE_DIR", folder.path("cache")).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(4) && message.contains("others can write it"), "{message}");
+    assert!(message.contains("VIVARIUM_CACHE_DIR") && !folder.path("cache/work").exists(), "{message}");
+}
+
+#[test]
 fn images_are_listed_whether_they_are_built_or_not() {
     let folder = Folder::new();
     let list: serde_json::Value = serde_json::from_str(&folder.run(&["guest", "list", "--json"]).ok().stdout).unwrap();
@@ -52,6 +61,9 @@ fn images_are_listed_whether_they_are_built_or_not() {
     let output = folder.command(&["guest", "list"]).env("VIVARIUM_CACHE_DIR", folder.path("empty")).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("not built: ") && text.contains("pandas"), "{text}");
+    let output = folder.command(&["guest", "info"]).env("VIVARIUM_CACHE_DIR", folder.path("empty")).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(4) && message.contains("`wasm-run guest build --image base`"), "{message}");
     assert!(!folder.path("empty").exists(), "looking builds nothing");
 }
 
@@ -64,9 +76,11 @@ fn an_image_is_built_once_and_imported_elsewhere() {
     assert!(text.contains(told["sha256"].as_str().unwrap()), "{text}");
     assert_eq!(std::fs::read(folder.path("a.tar")).unwrap(), std::fs::read(folder.path("b.tar")).unwrap());
 
-    let elsewhere = |arguments: &[&str]| {
-        folder.command(arguments).env("VIVARIUM_CACHE_DIR", folder.path("elsewhere")).output().unwrap()
-    };
+    // Not in `/tmp`, below which no machine code is trusted.
+    let home = std::env::var_os("HOME").expect("HOME is set");
+    let cache = tempfile::Builder::new().prefix(".vivarium-test-").tempdir_in(home).unwrap();
+    let elsewhere =
+        |arguments: &[&str]| folder.command(arguments).env("VIVARIUM_CACHE_DIR", cache.path()).output().unwrap();
     let wrong = elsewhere(&["guest", "import", "a.tar", "--sha256", &"0".repeat(64)]);
     let message = String::from_utf8_lossy(&wrong.stderr);
     assert!(wrong.status.code() == Some(5) && message.contains("is expected"), "{:?} {message}", wrong.status);
@@ -75,7 +89,7 @@ fn an_image_is_built_once_and_imported_elsewhere() {
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
     let place = String::from_utf8(imported.stdout).unwrap();
     assert!(place.trim().ends_with(told["image"].as_str().unwrap()), "{place}");
-    assert!(place.starts_with(folder.path("elsewhere").to_str().unwrap()), "{place}");
+    assert!(place.starts_with(cache.path().to_str().unwrap()), "{place}");
     let run = elsewhere(&["exec", "-c", "import numpy; print(numpy.arange(3).sum())"]);
     assert_eq!(String::from_utf8_lossy(&run.stdout), "3\n", "{}", String::from_utf8_lossy(&run.stderr));
 }

@@ -45,9 +45,13 @@ async fn path(wanted: &GuestImage) -> Result<(), Failure> {
     written(writeln!(io::stdout(), "{line}"))
 }
 
+/// Of an image that there is; one that was installed with the program is copied.
 async fn info(wanted: &GuestImage) -> Result<(), Failure> {
-    ensure(&wanted.messages, &(&wanted.image).into()).await?;
-    let info = ImageStore::open()?.of(wanted.image.clone()).info()?;
+    let store = ImageStore::open()?.of(wanted.image.clone());
+    if store.is_installed() {
+        ensure(&wanted.messages, &(&wanted.image).into()).await?;
+    }
+    let info = store.info()?;
     let mut out = io::stdout().lock();
     if wanted.messages.json {
         let text = serde_json::to_string_pretty(&info).map_err(Failure::internal)?;

@@ -54,6 +54,8 @@ pub fn messages(command: &Command) -> OutputOptions {
         Command::Env(env) => env.messages(),
         Command::Guest(Guest::Build(wanted) | Guest::Path(wanted)) => wanted.messages,
         Command::Guest(Guest::Info(info)) => info.wanted.messages,
+        Command::Guest(Guest::Export(export)) => export.wanted.messages,
+        Command::Guest(Guest::Import(import)) => import.messages,
         Command::Guest(Guest::List(messages)) => *messages,
         Command::Guest(Guest::Test(test)) => test.messages,
         Command::Flink(flink) => flink.messages(),
