@@ -70,9 +70,9 @@ def free_ports(count: int) -> list[int]:
 
 
 class Cluster:
-    """A session cluster: a JobManager and two TaskManagers of two slots each, on loopback."""
+    """A session cluster: a JobManager and two TaskManagers of two slots each, on loopback. `names` is a folder that is first in their PATH."""
 
-    def __init__(self, flink: Path, python: Path, folder: Path):
+    def __init__(self, flink: Path, python: Path, folder: Path, names: Path | None = None):
         self.flink, self.python, self.folder = flink, python, folder
         rpc, self.rest = free_ports(2)
         conf = folder / "conf"
@@ -93,7 +93,7 @@ class Cluster:
             (folder / "lib" / jar.name).symlink_to(jar)
         self.environment = os.environ | {
             "FLINK_CONF_DIR": str(conf), "FLINK_LOG_DIR": str(folder / "log"), "FLINK_PID_DIR": str(folder / "pid"),
-            "FLINK_LIB_DIR": str(folder / "lib"),
+            "FLINK_LIB_DIR": str(folder / "lib"), "PATH": os.pathsep.join([*([str(names)] if names else []), os.environ["PATH"]]),
         }  # fmt: skip
 
     def __enter__(self):

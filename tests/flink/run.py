@@ -3,7 +3,7 @@
 
     tests/flink/run.py                      every feature; fails when a result differs from stock's, or from what docs/flink.md says
     tests/flink/run.py --write              also writes the table of docs/flink.md
-    tests/flink/run.py "value state" ...    some features, or `metric values`, `examples`, `limits`, `crash`, `exactly once`
+    tests/flink/run.py "value state" ...    some features, or `metric values`, `examples`, `limits`, `crash`, `doctor`, `exactly once`
 
 Needs Python 3.11 with venv and Java 17, which it installs on a Debian 12 that lacks them. Flink 2.3 is installed from PyPI into a folder
 of its own the first time (`--flink`, 1.5 GB).
@@ -221,7 +221,32 @@ def examples(cluster: Cluster, launcher: Path) -> None:
     print("the examples ran", flush=True)
 
 
-PARTS = {"metric values": metric_values, "examples": examples, "limits": limits, "crash": crash, "exactly once": exactly_once}
+def doctor(cluster: Cluster, launcher: Path) -> None:
+    """Says of every way to choose an interpreter where functions run. This cluster's TaskManagers have the launcher first in their PATH, and beside it
+    a Python of their own and a shell."""
+    wasm_run = re.search("exec '([^']*)'", launcher.read_text())[1]
+    command = [wasm_run, "flink", "doctor", "--client", cluster.python, "-m", f"localhost:{cluster.rest}"]
+    chosen = ["python3", cluster.python, launcher, "/none/python", "/bin/sh"]
+    for executable in chosen:
+        command += ["--executable", executable]
+    ended = subprocess.run(command, env=cluster.environment | {"TMPDIR": str(cluster.folder / "tmp")}, capture_output=True, text=True)
+    for case, said in [
+        ("chooses no interpreter", "in a sandbox (wasi 3.11)"),
+        ("chooses python3", "in a sandbox (wasi 3.11)"),
+        (f"chooses {cluster.python}", "NOT in a sandbox (linux 3.11)"),
+        (f"chooses {launcher}", "in a sandbox (wasi 3.11)"),
+        ("chooses /none/python", "cannot be started on the TaskManagers"),
+        ("chooses /bin/sh", "was started, and failed"),
+        ("brings its own in an archive", "was started, and failed"),
+    ]:
+        if f"a job that {case}: {said}" not in ended.stdout:
+            raise Failure(f"the doctor does not say of a job that {case}: {said}\n{ended.stdout}{ended.stderr}")
+    if ended.returncode != 4:
+        raise Failure(f"the doctor ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}")
+    print("the doctor says what leaves the sandbox", flush=True)
+
+
+PARTS = {"metric values": metric_values, "examples": examples, "limits": limits, "crash": crash, "doctor": doctor, "exactly once": exactly_once}
 
 
 # ---- The document ----
@@ -259,7 +284,7 @@ def main() -> int:
         try:
             if not arguments.features:
                 guest_tests(python, folder)
-            with Cluster(flink, python, folder / "cluster") as cluster:
+            with Cluster(flink, python, folder / "cluster", folder / "launchers" / "bin") as cluster:
                 names = [name for name in arguments.features if name not in PARTS]
                 if names or not arguments.features:
                     said = features(cluster, launcher, python, names)

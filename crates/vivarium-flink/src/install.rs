@@ -3,6 +3,7 @@
 //! ```text
 //!   DIR/vvpython3.11                          answers as the interpreter does, for what Flink asks of one
 //!   DIR/python3.11/pyflink-udf-runner.sh      starts the worker
+//!   DIR/bin/python, python3, python3.11       the launcher by the names of an interpreter, for a TaskManager's PATH
 //!   DIR/limits.toml                           what functions may use at most: the operator's; never overwritten
 //! ```
 
@@ -46,6 +47,8 @@ batch_time = \"30s\"
 pub struct Installed {
     /// The launchers, by Python version.
     pub launchers: Vec<(String, PathBuf)>,
+    /// The folder that is to be first in the PATH of TaskManagers.
+    pub names: PathBuf,
     /// The operator's file.
     pub limits: PathBuf,
 }
@@ -57,11 +60,17 @@ impl Installed {
         for (version, launcher) in &self.launchers {
             let launcher = launcher.display();
             text += &format!(
-                "For clients of Python {version}, in Flink's config.yaml on every TaskManager:\n\n  python.executable: {launcher}\n\n\
+                "For clients of Python {version}, in the config.yaml of what submits jobs (a TaskManager's is not asked):\n\n  \
+                 python.executable: {launcher}\n\n\
                  or for one job:\n\n  flink run -pyexec {launcher} -pyclientexec python{version} --python job.py\n\n"
             );
         }
-        text + &format!("Limits of functions are in {}.\n", self.limits.display())
+        text + &format!(
+            "For jobs that name no interpreter, first in the PATH of every TaskManager: {}\n\n\
+             Limits of functions are in {}. `wasm-run flink doctor` tries on a cluster what holds.\n",
+            self.names.display(),
+            self.limits.display()
+        )
     }
 }
 
@@ -79,6 +88,8 @@ pub fn install(folder: &Path, program: &Path, cache: &Path) -> io::Result<Instal
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(named(&limits, &error)),
     }
+    let names = folder.join("bin");
+    create(&names)?;
     let mut launchers = Vec::new();
     for version in PYTHON_VERSIONS {
         let runners = folder.join(format!("python{version}"));
@@ -96,9 +107,12 @@ pub fn install(folder: &Path, program: &Path, cache: &Path) -> io::Result<Instal
             quoted(&limits)
         );
         script(&runners.join(RUNNER), &worker)?;
+        for name in [format!("python{version}"), "python3".to_owned(), "python".to_owned()] {
+            script(&names.join(name), &format!("exec {} \"$@\"", quoted(&launcher)))?;
+        }
         launchers.push((version.to_owned(), launcher));
     }
-    Ok(Installed { launchers, limits })
+    Ok(Installed { launchers, names, limits })
 }
 
 /// Lines that give the variables that pip sees the values they have now.
@@ -154,6 +168,10 @@ mod tests {
         assert_eq!((version.as_str(), launcher, &installed.limits), ("3.11", &target.join("vvpython3.11"), &limits));
         let asked = format!("flink python --python-version 3.11 --runner {} -- -c print(1) a b\n", runners.display());
         assert_eq!(said(launcher, &["-c", "print(1)", "a b"]), asked);
+        // What a job finds that names no interpreter, or one without a folder.
+        for name in ["python", "python3", "python3.11"] {
+            assert_eq!(said(&installed.names.join(name), &["-c", "print(1)", "a b"]), asked);
+        }
         let started = format!("flink worker --python-version 3.11 --limits {} --id=1-1\n", limits.display());
         assert_eq!(said(&runners.join(RUNNER), &["--id=1-1"]), started);
         assert!(installed.instructions().contains(&format!("python.executable: {}", launcher.display())));

@@ -1,5 +1,6 @@
 //! `wasm-run flink`: Apache Flink's Python functions in sandboxes.
 
+mod doctor;
 mod python;
 mod worker;
 
@@ -22,9 +23,11 @@ use crate::options::OutputOptions;
 #[command(after_help = "\
 Examples:
   wasm-run flink install /opt/vivarium
-  flink run -pyexec /opt/vivarium/vvpython3.11 --python job.py")]
+  flink run -pyexec /opt/vivarium/vvpython3.11 --python job.py
+  wasm-run flink doctor --client venv/bin/python --jobmanager localhost:8081")]
 pub enum Flink {
     Install(Install),
+    Doctor(doctor::Doctor),
     #[command(hide = true)]
     Python(python::Python),
     #[command(hide = true)]
@@ -33,7 +36,8 @@ pub enum Flink {
 
 /// Write launchers into a folder, and print the lines for Flink's config.yaml and for `flink run`.
 ///
-/// The folder needs the same path on every TaskManager. The guest's image is built when it is missing; run this as
+/// The folder needs the same path on every TaskManager. In its folder `bin` the launcher has the names of an interpreter, for the PATH of
+/// TaskManagers: jobs that name no interpreter find it there. The guest's image is built when it is missing; run this as
 /// the user that the TaskManagers run as.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,6 +62,7 @@ impl Flink {
     pub fn messages(&self) -> OutputOptions {
         match self {
             Self::Install(install) => install.messages,
+            Self::Doctor(doctor) => doctor.messages,
             Self::Python(_) | Self::Worker(_) => OutputOptions { quiet: true, ..OutputOptions::default() },
         }
     }
@@ -66,6 +71,7 @@ impl Flink {
 pub async fn execute(command: Flink) -> Result<ExitCode, Failure> {
     match command {
         Flink::Install(install) => install_launchers(&install).await,
+        Flink::Doctor(doctor) => doctor::execute(&doctor).await,
         Flink::Python(python) => python::execute(&python),
         Flink::Worker(worker) => worker::execute(worker).await,
     }
@@ -80,7 +86,7 @@ async fn install_launchers(command: &Install) -> Result<ExitCode, Failure> {
     if command.messages.json {
         let launchers: Vec<_> =
             installed.launchers.iter().map(|(version, path)| json!({"python": version, "launcher": path})).collect();
-        let text = json!({"launchers": launchers, "limits": installed.limits});
+        let text = json!({"launchers": launchers, "names": installed.names, "limits": installed.limits});
         written(print(&text.to_string()))?;
     } else if !command.messages.quiet {
         written(print(installed.instructions().trim_end()))?;
