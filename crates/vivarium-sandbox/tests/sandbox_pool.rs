@@ -249,16 +249,18 @@ impl Wake for Woken {
 #[tokio::test]
 async fn who_waits_for_memory_sleeps_until_there_is_some() {
     let image = Guest { memory: 16, ..Guest::default() }.image();
-    let config = config_of(&TenantLimits::default().with_memory(1 << 20));
-    let (first, second) = (pool_of(&image, &config, 1), pool_of(&image, &config, 1));
-    let lease = first.checkout().await.unwrap();
-    let mut waiting = Box::pin(second.checkout());
-    let woken = Arc::new(Woken::default());
-    let waker = Arc::clone(&woken).into();
-    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    assert_eq!((woken.0.load(Ordering::Relaxed), config.task.tenant().usage().waiting), (0, 1));
-    drop(lease);
-    waiting.await.unwrap();
+    for limits in [TenantLimits::default().with_memory(1 << 20), TenantLimits::default().with_host_memory(20 << 20)] {
+        let config = config_of(&limits);
+        let (first, second) = (pool_of(&image, &config, 1), pool_of(&image, &config, 1));
+        let lease = first.checkout().await.unwrap();
+        let mut waiting = Box::pin(second.checkout());
+        let woken = Arc::new(Woken::default());
+        let waker = Arc::clone(&woken).into();
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!((woken.0.load(Ordering::Relaxed), config.task.tenant().usage().waiting), (0, 1));
+        drop(lease);
+        waiting.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use vivarium_tenancy::{LimitKind, Limits};
 
 use crate::guest_error::GuestError;
+use crate::host_memory::NoHostMemory;
 
 /// A limit and how it was reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,12 @@ pub struct LimitError {
     pub guest: Option<Box<GuestError>>,
     /// What was asked for in addition to what was used, in the same unit; 0 when that is not known.
     pub(crate) asked: u64,
+}
+
+impl From<NoHostMemory> for LimitError {
+    fn from(NoHostMemory { limit, used, asked }: NoHostMemory) -> Self {
+        Self::new(LimitKind::TenantHostMemory, limit).asked(used, asked)
+    }
 }
 
 impl LimitError {

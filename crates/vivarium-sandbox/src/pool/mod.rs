@@ -520,5 +520,5 @@ fn again(no_room: &Error) -> Error {
 }
 
 fn is_memory(refused: &LimitError) -> bool {
-    refused.limit == LimitKind::TenantMemory
+    matches!(refused.limit, LimitKind::TenantMemory | LimitKind::TenantHostMemory)
 }
