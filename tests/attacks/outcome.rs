@@ -53,9 +53,9 @@ impl Ends {
     pub fn limit(self) -> Option<String> {
         match self {
             Self::Limit(LimitKind::Stack) => Some("`RuntimeConfig::wasm_stack`".to_owned()),
-            Self::Limit(limit @ (LimitKind::TenantMemory | LimitKind::TenantInstances)) => {
-                Some(format!("`TenantLimits::{}`", limit.name()))
-            }
+            Self::Limit(
+                limit @ (LimitKind::TenantMemory | LimitKind::TenantHostMemory | LimitKind::TenantInstances),
+            ) => Some(format!("`TenantLimits::{}`", limit.name())),
             Self::Limit(limit) => Some(format!("`Limits::{}`", limit.name())),
             _ => None,
         }

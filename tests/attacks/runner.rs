@@ -214,11 +214,11 @@ fn in_time(what: impl Display, elapsed: Duration, longest: Duration) -> Result<(
 async fn settled(tenant: &vivarium_sandbox::Tenant) -> Result<(), String> {
     let used = || {
         let usage = tenant.usage();
-        (usage.memory, usage.instances, usage.scratch_bytes, usage.scratch_files)
+        [usage.memory, usage.host_memory, usage.instances, usage.scratch_bytes, usage.scratch_files]
     };
     let started = Instant::now();
-    while used() != (0, 0, 0, 0) && started.elapsed() < ALLOWANCE {
+    while used() != [0; 5] && started.elapsed() < ALLOWANCE {
         tokio::task::yield_now().await;
     }
-    ensure(used() == (0, 0, 0, 0), || format!("the tenant still uses {:?}", tenant.usage()))
+    ensure(used() == [0; 5], || format!("the tenant still uses {:?}", tenant.usage()))
 }

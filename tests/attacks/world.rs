@@ -101,14 +101,23 @@ impl Attempt {
 
     /// Loads a file of functions.
     pub async fn module(&self, source: &str) -> Result<Module, Error> {
+        self.module_in(self.config(), source).await
+    }
+
+    async fn module_in(&self, config: SandboxConfig, source: &str) -> Result<Module, Error> {
         let source = FunctionSource::inline("attack.py", source);
-        Module::load(&self.world.image, self.config(), source).await
+        Module::load(&self.world.image, config, source).await
     }
 
     /// A task of the only function of a file.
     pub async fn task(&self, source: &str) -> Result<Task, Error> {
+        self.task_in(self.config(), source).await
+    }
+
+    /// The same in sandboxes of another configuration.
+    pub async fn task_in(&self, config: SandboxConfig, source: &str) -> Result<Task, Error> {
         let options = TaskOptions::default().with_instances(Some(1));
-        self.module(source).await?.function("f")?.bind(&rows(&[]).schema(), options).await
+        self.module_in(config, source).await?.function("f")?.bind(&rows(&[]).schema(), options).await
     }
 }
 

@@ -68,6 +68,22 @@ impl Room {
     }
 }
 
+/// Ends an idle sandbox of the tenant, or waits until there is the memory that a start was refused.
+///
+/// What the start itself gave back when it failed is not that: without looking, it would be tried again and again.
+pub(crate) async fn make_memory(tenant: &Tenant, refused: &LimitError) {
+    let accounts = tenant.accounts();
+    let account = match refused.limit {
+        LimitKind::TenantHostMemory => &*accounts.host_memory,
+        _ => &accounts.memory,
+    };
+    // Without another sandbox there will not be more.
+    let may_be_more = || accounts.instances.used() > 0;
+    while account.used().saturating_add(refused.asked) > account.limit() && may_be_more() {
+        make_room(tenant).await;
+    }
+}
+
 /// Ends an idle sandbox of the tenant, or waits until something of the tenant's is given back.
 pub(crate) async fn make_room(tenant: &Tenant) {
     if !tenant.pools().end_one(0) {
@@ -80,6 +96,7 @@ pub(crate) fn scarce(runtime: &Runtime, tenant: &Tenant) -> Option<LimitError> {
     let scarce = |limit, account: &Account| account.is_scarce().then(|| LimitError::new(limit, account.limit()));
     scarce(LimitKind::TenantInstances, &tenant.accounts().instances)
         .or_else(|| scarce(LimitKind::TenantMemory, &tenant.accounts().memory))
+        .or_else(|| scarce(LimitKind::TenantHostMemory, &tenant.accounts().host_memory))
         .or_else(|| runtime.slots().are_scarce().then(|| no_slot(runtime.slots())))
 }
 

@@ -69,6 +69,10 @@ metrics! {
     MEMORY: Gauge "vivarium_memory_bytes" TENANT, "Linear memory of sandboxes, at its full size.";
     MEMORY_PEAK: Gauge "vivarium_memory_peak_bytes" TENANT, "The most linear memory so far.";
     MEMORY_LIMIT: Gauge "vivarium_memory_limit_bytes" TENANT, "The most linear memory that may be used.";
+    HOST_MEMORY: Gauge "vivarium_host_memory_bytes" TENANT,
+        "The host's memory besides linear memory and scratch: stacks at their full size, results, snapshots of environments.";
+    HOST_MEMORY_PEAK: Gauge "vivarium_host_memory_peak_bytes" TENANT, "The most of that memory so far.";
+    HOST_MEMORY_LIMIT: Gauge "vivarium_host_memory_limit_bytes" TENANT, "The most of that memory that may be held.";
     SCRATCH: Gauge "vivarium_scratch_bytes" TENANT, "Bytes in scratch directories, which are in the host's memory.";
     SCRATCH_FILES: Gauge "vivarium_scratch_files" TENANT, "Files in scratch directories.";
     HOST_FILES: Gauge "vivarium_host_files" TENANT, "Files of environments that are open: descriptors of the host.";
@@ -178,6 +182,9 @@ struct Now {
     memory: u64,
     peak_memory: u64,
     memory_limit: u64,
+    host_memory: u64,
+    peak_host_memory: u64,
+    host_memory_limit: u64,
     instances: u64,
     instances_limit: u64,
     scratch_bytes: u64,
@@ -193,6 +200,10 @@ impl Now {
         self.memory += usage.memory;
         self.peak_memory += usage.peak_memory;
         self.memory_limit = self.memory_limit.saturating_add(tenant.accounts().memory.limit());
+        self.host_memory += usage.host_memory;
+        self.peak_host_memory += usage.peak_host_memory;
+        let host_memory = &tenant.accounts().host_memory;
+        self.host_memory_limit = self.host_memory_limit.saturating_add(host_memory.limit());
         self.instances += usage.instances;
         self.instances_limit = self.instances_limit.saturating_add(tenant.accounts().instances.limit());
         self.scratch_bytes += usage.scratch_bytes;
@@ -216,6 +227,9 @@ const NUMBERS: &[(Metric, Value)] = &[
     (MEMORY, |now| now.memory as f64),
     (MEMORY_PEAK, |now| now.peak_memory as f64),
     (MEMORY_LIMIT, |now| now.memory_limit as f64),
+    (HOST_MEMORY, |now| now.host_memory as f64),
+    (HOST_MEMORY_PEAK, |now| now.peak_host_memory as f64),
+    (HOST_MEMORY_LIMIT, |now| now.host_memory_limit as f64),
     (SCRATCH, |now| now.scratch_bytes as f64),
     (SCRATCH_FILES, |now| now.scratch_files as f64),
     (HOST_FILES, |now| now.host_files as f64),

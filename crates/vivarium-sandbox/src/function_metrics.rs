@@ -50,6 +50,12 @@ impl FunctionMetrics {
         Self::deserialize(&reply["metrics"]).unwrap_or_default()
     }
 
+    /// Bytes of the host's memory that they take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let entry = size_of::<(String, FunctionMetric)>();
+        self.0.keys().map(|name| (2 * entry + name.capacity()) as u64).sum()
+    }
+
     /// Whether nothing was reported.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

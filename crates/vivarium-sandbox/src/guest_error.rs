@@ -113,6 +113,24 @@ impl GuestError {
     }
 }
 
+impl GuestError {
+    /// Bytes of the host's memory that it takes, with all that it was raised from.
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
+        let frame = |frame: &Frame| {
+            size_of::<Frame>() + frame.file.capacity() + frame.function.capacity() + text(&frame.source)
+        };
+        let argument = |argument: &String| size_of::<String>() + argument.capacity();
+        size_of::<Self>()
+            + self.message.capacity()
+            + text(&self.exception)
+            + text(&self.function)
+            + self.traceback.iter().map(frame).sum::<usize>()
+            + self.arguments.iter().map(argument).sum::<usize>()
+            + self.cause.as_ref().map_or(0, |cause| cause.bytes())
+    }
+}
+
 impl Frame {
     /// A line of a file, within a function.
     pub fn new(file: impl Into<String>, line: u64, function: impl Into<String>, source: Option<String>) -> Self {

@@ -12,7 +12,8 @@
 //!
 //! A request waits as a sleep does: the sandbox gives its time slice up, its deadline keeps running, and dropping the call ends it. What the
 //! guest says is checked like any other call's: requests are within linear memory and at most [`Limits::batch_bytes`] long, replies
-//! too; without a [`HostService`] every request is refused. The service gets bytes that the guest made up.
+//! too; without a [`HostService`] every request is refused. The service gets bytes that the guest made up. While the host has a request or
+//! a reply, its tenant is charged for it; when it may hold no more, the sandbox ends.
 //!
 //! [`Limits::batch_bytes`]: crate::Limits::batch_bytes
 
@@ -22,8 +23,11 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use wasmtime::{Caller, Extern, Linker};
+use vivarium_tenancy::{HostCharge, Tenant};
+use wasmtime::{Caller, Error, Extern, Linker};
 
+use crate::error::LimitError;
+use crate::host_memory::{self, NoHostMemory};
 use crate::wasi::MissingMemory;
 
 /// The module that a guest imports these functions from.
@@ -45,18 +49,20 @@ pub trait HostService: fmt::Debug + Send + Sync {
 }
 
 /// What an instance's store keeps for these calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HostCalls {
+    tenant: Arc<Tenant>,
     service: Option<Arc<dyn HostService>>,
     /// Bytes of the longest request and of the longest reply.
     most: u64,
-    /// The reply that has not been fetched.
+    /// The reply that has not been fetched, and the charge for it.
     reply: Vec<u8>,
+    held: Option<HostCharge>,
 }
 
 impl HostCalls {
-    pub(crate) fn new(service: Option<Arc<dyn HostService>>, most: u64) -> Self {
-        Self { service, most, reply: Vec::new() }
+    pub(crate) fn new(service: Option<Arc<dyn HostService>>, most: u64, tenant: &Arc<Tenant>) -> Self {
+        Self { tenant: Arc::clone(tenant), service, most, reply: Vec::new(), held: None }
     }
 }
 
@@ -70,17 +76,22 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
             let memory = caller.get_export("memory").and_then(Extern::into_memory).ok_or(MissingMemory)?;
             let (bytes, data) = memory.data_and_store_mut(&mut caller);
             let calls = get(data);
-            calls.reply = Vec::new();
+            (calls.reply, calls.held) = (Vec::new(), None);
             let Some(service) = calls.service.clone() else { return wasmtime::Result::Ok(NO_SERVICE) };
-            let request = match bytes.get(range(address, length)) {
-                Some(request) if u64::from(length) <= calls.most => request.to_vec(),
+            let (request, held) = match bytes.get(range(address, length)) {
+                Some(request) if u64::from(length) <= calls.most => {
+                    let held = host_memory::of_request(&calls.tenant, request.len()).map_err(refused)?;
+                    (request.to_vec(), held)
+                }
                 _ => return Ok(BAD_REQUEST),
             };
             let reply = service.request(request).await;
+            drop(held);
             let calls = get(caller.data_mut());
             if reply.len() as u64 > calls.most {
                 return Ok(LONG_REPLY);
             }
+            calls.held = host_memory::of_request(&calls.tenant, reply.len()).map_err(refused)?;
             calls.reply = reply;
             Ok(calls.reply.len() as i64)
         })
@@ -88,7 +99,8 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     linker.func_wrap(MODULE, "reply", move |mut caller: Caller<'_, T>, address: u32, length: u32| {
         let memory = caller.get_export("memory").and_then(Extern::into_memory).ok_or(MissingMemory)?;
         let (bytes, data) = memory.data_and_store_mut(&mut caller);
-        let reply = std::mem::take(&mut get(data).reply);
+        let calls = get(data);
+        let (reply, _held) = (std::mem::take(&mut calls.reply), calls.held.take());
         match bytes.get_mut(range(address, length)) {
             Some(buffer) if buffer.len() == reply.len() => buffer.copy_from_slice(&reply),
             _ => return wasmtime::Result::Ok(BAD_REQUEST),
@@ -96,6 +108,11 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
         Ok(0_i64)
     })?;
     Ok(())
+}
+
+/// The tenant may hold no more: the call ends, and the sandbox with it.
+fn refused(error: NoHostMemory) -> Error {
+    Error::new(LimitError::from(error))
 }
 
 /// Where a guest says that bytes are: in linear memory, or not.

@@ -70,6 +70,7 @@ mod exposition;
 mod function_metrics;
 mod guest_error;
 mod host_call;
+mod host_memory;
 mod image;
 mod import_ahead;
 mod limiter;
@@ -106,8 +107,8 @@ pub use snapshot::snapshot;
 pub use vivarium_tenancy::__setters;
 pub use vivarium_tenancy::quantity::{QuantityError, format_duration, format_size, parse_duration, parse_size};
 pub use vivarium_tenancy::{
-    CallLimits, ColumnCounts, IdError, JobId, LimitKind, LimitUnit, Limits, LimitsError, Metrics, MetricsSnapshot,
-    TaskAccount, TaskId, Tenant, TenantClosed, TenantId, TenantLimits, TenantState, TenantUsage,
+    CallLimits, ColumnCounts, HostCharge, IdError, JobId, LimitKind, LimitUnit, Limits, LimitsError, Metrics,
+    MetricsSnapshot, TaskAccount, TaskId, Tenant, TenantClosed, TenantId, TenantLimits, TenantState, TenantUsage,
 };
 pub use vivarium_wasi as wasi;
 pub use vivarium_wasi::Capture;

@@ -42,9 +42,7 @@ impl Limiter {
         let growth = desired.saturating_sub(current);
         let total = &self.task.tenant().accounts().memory;
         if !total.try_charge(growth) {
-            return Err(
-                LimitError::new(LimitKind::TenantMemory, total.limit()).observed(total.used().saturating_add(growth))
-            );
+            return Err(LimitError::new(LimitKind::TenantMemory, total.limit()).asked(total.used(), growth));
         }
         self.charged += growth;
         self.last_charge = growth;

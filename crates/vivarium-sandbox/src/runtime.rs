@@ -127,6 +127,11 @@ impl Runtime {
         self.shared.census.tenants().0
     }
 
+    /// The size of a sandbox's stack in bytes.
+    pub(crate) fn stack(&self) -> u64 {
+        self.shared.config.wasm_stack.saturating_add(HOST_STACK as u64)
+    }
+
     pub(crate) fn census(&self) -> &Census {
         &self.shared.census
     }

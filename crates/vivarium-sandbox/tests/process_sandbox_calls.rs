@@ -154,6 +154,27 @@ fn calls_that_reach_beyond_the_process_are_refused() {
             ("the keys' control", (libc::SYS_keyctl, nothing)),
             ("a timer that sends signals", (libc::SYS_timer_create, [0, 0, buffer, 0, 0])),
             ("modules of the kernel", (libc::SYS_finit_module, [pipe, path, 0, 0, 0])),
+            ("a wait for one of several locks", (libc::SYS_futex_waitv, [buffer, 1, 0, 0, 0])),
+            ("a barrier across processors", (libc::SYS_membarrier, nothing)),
+            // What libraries do by other calls, where they do it at all.
+            ("pages moved from one descriptor to another", (libc::SYS_splice, [pipe, 0, pipe, 0, 1])),
+            ("pages of memory moved to a descriptor", (libc::SYS_vmsplice, [pipe, buffer, 1, 0, 0])),
+            ("pages doubled", (libc::SYS_tee, [pipe, pipe, 1, 0, 0])),
+            ("a file sent to a descriptor", (libc::SYS_sendfile, [pipe, pipe, 0, 1, 0])),
+            ("a range of a file copied", (libc::SYS_copy_file_range, [pipe, 0, pipe, 0, 1])),
+            ("a read with flags", (libc::SYS_preadv2, [pipe, buffer, 1, 0, 0])),
+            ("a write with flags", (libc::SYS_pwritev2, [pipe, buffer, 1, 0, 0])),
+            ("advice about a file", (libc::SYS_fadvise64, [pipe, 0, 1, 4, 0])),
+            ("a part of a file written to the disk", (libc::SYS_sync_file_range, [pipe, 0, 1, 0, 0])),
+            ("memory written to the disk", (libc::SYS_msync, [page, 4096, 4, 0, 0])),
+            ("which pages are in memory", (libc::SYS_mincore, [page, 4096, buffer, 0, 0])),
+            ("a file cut by its path", (libc::SYS_truncate, [path, 0, 0, 0, 0])),
+            ("the mode of new files", (libc::SYS_umask, nothing)),
+            ("room for a file", (libc::SYS_fallocate, [pipe, 0, 0, 1, 0])),
+            // Restrictions: there is one filter, and threads take the rules that there are.
+            ("another filter", (libc::SYS_seccomp, [1, 0, 0, 0, 0])),
+            ("another filter by prctl", (libc::SYS_prctl, [libc::PR_SET_SECCOMP as usize, 2, 0, 0, 0])),
+            ("other rules for files", (libc::SYS_landlock_create_ruleset, [0, 0, 1, 0, 0])),
             #[cfg(target_arch = "x86_64")]
             ("ports of the machine", (libc::SYS_iopl, nothing)),
             #[cfg(target_arch = "x86_64")]

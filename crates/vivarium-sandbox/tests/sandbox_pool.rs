@@ -4,6 +4,7 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use arrow::datatypes::DataType;
@@ -232,6 +233,34 @@ async fn memory_of_a_tenant_makes_pools_wait_too() {
     let small = config_of(&TenantLimits::default().with_memory(1 << 19));
     let refused = pool_of(&image, &small, 1).checkout().await;
     assert!(matches!(&refused, Err(Error::Limit(limit)) if limit.limit == LimitKind::TenantMemory), "{refused:?}");
+}
+
+/// How often a future's task was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A start that fails gives back what it had, which is no reason to try again.
+#[tokio::test]
+async fn who_waits_for_memory_sleeps_until_there_is_some() {
+    let image = Guest { memory: 16, ..Guest::default() }.image();
+    for limits in [TenantLimits::default().with_memory(1 << 20), TenantLimits::default().with_host_memory(20 << 20)] {
+        let config = config_of(&limits);
+        let (first, second) = (pool_of(&image, &config, 1), pool_of(&image, &config, 1));
+        let lease = first.checkout().await.unwrap();
+        let mut waiting = Box::pin(second.checkout());
+        let woken = Arc::new(Woken::default());
+        let waker = Arc::clone(&woken).into();
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!((woken.0.load(Ordering::Relaxed), config.task.tenant().usage().waiting), (0, 1));
+        drop(lease);
+        waiting.await.unwrap();
+    }
 }
 
 #[tokio::test]

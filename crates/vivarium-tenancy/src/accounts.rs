@@ -12,6 +12,8 @@ use crate::tenant_limits::TenantLimits;
 pub struct TenantAccounts {
     /// Linear memory, in bytes.
     pub memory: Account,
+    /// Bytes of the host's memory besides linear memory and scratch: see [`HostCharge`](crate::HostCharge).
+    pub host_memory: Arc<Account>,
     /// Sandboxes alive.
     pub instances: Account,
     /// Bytes in scratch directories.
@@ -28,6 +30,7 @@ impl TenantAccounts {
     pub(crate) fn new(limits: &TenantLimits) -> Self {
         Self {
             memory: Account::new(limits.memory),
+            host_memory: Arc::new(Account::new(limits.host_memory)),
             instances: Account::new(limits.instances.into()),
             scratch_bytes: Arc::new(Account::new(limits.scratch_bytes)),
             scratch_files: Arc::new(Account::new(limits.scratch_files.into())),
@@ -38,6 +41,7 @@ impl TenantAccounts {
 
     pub(crate) fn set_limits(&self, limits: &TenantLimits) {
         self.memory.set_limit(limits.memory);
+        self.host_memory.set_limit(limits.host_memory);
         self.instances.set_limit(limits.instances.into());
         self.scratch_bytes.set_limit(limits.scratch_bytes);
         self.scratch_files.set_limit(limits.scratch_files.into());

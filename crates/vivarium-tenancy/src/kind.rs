@@ -36,6 +36,8 @@ pub enum LimitKind {
     Sandboxes,
     /// [`TenantLimits::memory`](crate::TenantLimits::memory)
     TenantMemory,
+    /// [`TenantLimits::host_memory`](crate::TenantLimits::host_memory)
+    TenantHostMemory,
     /// [`TenantLimits::instances`](crate::TenantLimits::instances)
     TenantInstances,
 }
@@ -101,6 +103,9 @@ impl LimitKind {
             Self::Stack => ("wasm_stack", Bytes, "recurse less deeply; the size belongs to the process"),
             Self::Sandboxes => ("sandboxes", Count, "end other sandboxes, or raise it for the process"),
             Self::TenantMemory => ("memory", Bytes, "end other sandboxes of the tenant, or raise it"),
+            Self::TenantHostMemory => {
+                ("host_memory", Bytes, "end other sandboxes of the tenant, return less at a time, or raise it")
+            }
             Self::TenantInstances => ("instances", Count, "end other sandboxes of the tenant, or raise it"),
         }
     }
@@ -108,7 +113,7 @@ impl LimitKind {
     /// Whose limit it is: `the tenant's`.
     pub fn owner(self) -> &'static str {
         match self {
-            Self::TenantMemory | Self::TenantInstances => "the tenant's",
+            Self::TenantMemory | Self::TenantHostMemory | Self::TenantInstances => "the tenant's",
             Self::Stack | Self::Sandboxes => "the process's",
             Self::CpuTime => "the task's",
             _ => "the sandbox's",

@@ -1,13 +1,13 @@
 //! Whose work it is, and what it may use.
 //!
 //! ```text
-//!   Tenant   what all that it runs may use together: memory, instances, scratch, files, log; its share of the processors
+//!   Tenant   what all that it runs may use together: memory, instances, scratch, files, log, the host's memory; its share of the processors
 //!     └─ Job     one submitted program (Flink's JobID)
 //!          └─ TaskAccount   one operator's parallel subtask: processor time, metrics
 //!               └─ a sandbox, within Limits
 //!
 //!   names      TenantId, JobId, TaskId: what can stand in a log line, a label or a file's name                 id
-//!   amounts    sizes and times as people write them; what is in use, its limit and its peak; rates             quantity, account, rate
+//!   amounts    sizes and times as people write them; what is in use, its limit and its peak; rates             quantity, account, host_charge, rate
 //!   limits     of a sandbox, of a call, of a tenant; every one by its name                                     limits, tenant_limits, kind
 //!   states     suspended, drained, ended: who may run, and who waits                                           gate, tenant, task
 //!   who is     the order of turns on the processors; slots for sandboxes; idle ones that make room             share, fair, slots, idle,
@@ -31,6 +31,7 @@ mod counters;
 pub mod fair;
 mod gate;
 mod histogram;
+mod host_charge;
 mod id;
 mod idle;
 mod kind;
@@ -52,6 +53,7 @@ pub use accounts::TenantAccounts;
 pub use census::Census;
 pub use gate::{GateWatch, TenantClosed, TenantState};
 pub use histogram::{Durations, Histogram};
+pub use host_charge::HostCharge;
 pub use id::{IdError, JobId, TaskId, TenantId};
 pub use idle::{IdleMembers, Pools};
 pub use kind::{LimitKind, LimitUnit};

@@ -64,6 +64,10 @@ pub struct TenantUsage {
     pub memory: u64,
     /// The highest value of `memory` so far.
     pub peak_memory: u64,
+    /// Bytes of the host's memory that are held for it, besides linear memory and scratch.
+    pub host_memory: u64,
+    /// The highest value of `host_memory` so far.
+    pub peak_host_memory: u64,
     /// Sandboxes alive.
     pub instances: u64,
     /// Callers that wait for room for a sandbox.
@@ -131,6 +135,8 @@ impl Tenant {
             tasks: self.tasks.load(Ordering::SeqCst),
             memory: accounts.memory.used(),
             peak_memory: accounts.memory.peak(),
+            host_memory: accounts.host_memory.used(),
+            peak_host_memory: accounts.host_memory.peak(),
             instances: accounts.instances.used(),
             waiting: self.room.len(),
             scratch_bytes: accounts.scratch_bytes.used(),

@@ -15,6 +15,14 @@ pub struct TenantLimits {
     /// Default 16 GiB: 64 sandboxes at their own default.
     #[serde(with = "serde_size")]
     pub memory: u64,
+    /// Bytes of the host's memory besides linear memory and scratch: each sandbox's stack at its full size (18 MiB by default) and 2 MiB for
+    /// what a call usually takes; what results, replies and reports of failed rows take beyond that, until they are handed on; and the
+    /// snapshots of environments. A sandbox that does not fit waits for room as one whose memory does not fit; a call whose result
+    /// does not fit fails.
+    ///
+    /// Default 8 GiB: 256 sandboxes with 12 MiB for results each.
+    #[serde(with = "serde_size")]
+    pub host_memory: u64,
     /// Sandboxes alive at one time. Default 256.
     pub instances: u32,
     /// Bytes in the scratch directories of all its sandboxes, which are in host memory. Default 1 GiB.
@@ -45,6 +53,7 @@ impl Default for TenantLimits {
     fn default() -> Self {
         Self {
             memory: 16 << 30,
+            host_memory: 8 << 30,
             instances: 256,
             scratch_bytes: 1 << 30,
             scratch_files: 200_000,
@@ -58,6 +67,7 @@ impl Default for TenantLimits {
 
 crate::__setters!(TenantLimits {
     with_memory: memory: u64,
+    with_host_memory: host_memory: u64,
     with_instances: instances: u32,
     with_scratch_bytes: scratch_bytes: u64,
     with_scratch_files: scratch_files: u32,

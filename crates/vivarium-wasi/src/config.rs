@@ -105,6 +105,9 @@ pub struct WasiAccounts {
     /// Files and directories of the environment that are open, each a descriptor of the host; past the limit of any of these the guest sees
     /// `EMFILE`.
     pub host_files: Vec<Arc<Account>>,
+    /// Bytes of the host's memory for what it remembers of the environment: a number for each file that the guest has seen, and the names of
+    /// the directory that is being listed; past the limit the guest sees `ENOMEM`.
+    pub host_memory: Option<Arc<Account>>,
     /// The rate of output to sinks that say so ([`OutputSink::counts_towards_shared_rate`]).
     pub output: Option<Arc<RateAccount>>,
     /// Where bytes are counted that were dropped for exceeding a rate.
@@ -115,6 +118,7 @@ vivarium_tenancy::__setters!(WasiAccounts {
     with_scratch_bytes: scratch_bytes: Option<Arc<Account>>,
     with_scratch_files: scratch_files: Option<Arc<Account>>,
     with_host_files: host_files: Vec<Arc<Account>>,
+    with_host_memory: host_memory: Option<Arc<Account>>,
     with_output: output: Option<Arc<RateAccount>>,
     with_output_dropped: output_dropped: Arc<AtomicU64>,
 });

@@ -11,6 +11,7 @@ use crate::config::{Terminals, WasiConfig, WasiError, WasiLimits};
 use crate::descriptors::{Descriptor, DescriptorTable, Directory, FileContent, OpenDirectory, Target};
 use crate::environment::{self, Environment, InodeNumbers, Listing};
 use crate::errno::Result;
+use crate::host_memory::HostMemory;
 use crate::memory::GuestMemory;
 use crate::output::{GuestOutput, OutputSink, OutputStream};
 use crate::path::GuestPath;
@@ -75,7 +76,7 @@ impl WasiCtx {
         Ok(WasiCtx {
             descriptors,
             scratch,
-            numbers: InodeNumbers::default(),
+            numbers: InodeNumbers::new(HostMemory::new(accounts.host_memory)),
             listing: None,
             stdin: StdinStream::new(config.stdin),
             output: GuestOutput::new(

@@ -10,6 +10,7 @@
 //! same files; so listings are sorted and directories have size 0.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::unix::fs::DirEntryExt;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptionsExt};
 use crate::abi::{DirectoryEntry, FileStat, FileType};
 use crate::clock::Clocks;
 use crate::errno::{Errno, Result};
+use crate::host_memory::HostMemory;
 use crate::pace::Pace;
 use crate::path::GuestPath;
 use crate::scratch::OpenOptions;
@@ -43,15 +45,37 @@ pub(crate) enum Opened {
 }
 
 /// Serial numbers for inodes, in the order in which the guest sees them first. Two names of one file get the same
-/// number, and the numbers do not depend on the host. Bounded by the number of files in the environment.
-#[derive(Debug, Default)]
-pub(crate) struct InodeNumbers(BTreeMap<(u64, u64), u64>);
+/// number, and the numbers do not depend on the host. Bounded by the number of files in the environment, and charged.
+#[derive(Debug)]
+pub(crate) struct InodeNumbers {
+    numbers: BTreeMap<(u64, u64), u64>,
+    held: HostMemory,
+}
+
+/// Bytes that a number takes: three words in a node of a tree that is half full.
+const NUMBER_BYTES: u64 = 64;
+
+/// Bytes that an entry of a listing takes besides its name: in a tree like that, in order, and in the list that is made of it.
+const ENTRY_BYTES: u64 = 192;
 
 impl InodeNumbers {
+    pub(crate) fn new(held: HostMemory) -> Self {
+        Self { numbers: BTreeMap::new(), held }
+    }
+
     /// The number of inode `inode` of device `device`.
-    fn number(&mut self, device: u64, inode: u64) -> u64 {
-        let next = self.0.len() as u64 + 1;
-        *self.0.entry((device, inode)).or_insert(next)
+    ///
+    /// # Errors
+    /// `ENOMEM` when no more can be remembered.
+    fn number(&mut self, device: u64, inode: u64) -> Result<u64> {
+        let next = self.numbers.len() as u64 + 1;
+        match self.numbers.entry((device, inode)) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(new) => {
+                self.held.take(NUMBER_BYTES)?;
+                Ok(*new.insert(next))
+            }
+        }
     }
 }
 
@@ -113,7 +137,7 @@ impl Environment {
     /// The attributes of this directory.
     pub fn stat(&self, numbers: &mut InodeNumbers, clocks: &Clocks) -> Result<FileStat> {
         match &self.0 {
-            Some(directory) => Ok(file_stat(&directory.dir_metadata()?, numbers, clocks)),
+            Some(directory) => file_stat(&directory.dir_metadata()?, numbers, clocks),
             None => Ok(empty_stat(clocks)),
         }
     }
@@ -127,7 +151,7 @@ impl Environment {
         clocks: &Clocks,
     ) -> Result<FileStat> {
         match &self.0 {
-            Some(_) => Ok(file_stat(&self.metadata(path, follow)?, numbers, clocks)),
+            Some(_) => file_stat(&self.metadata(path, follow)?, numbers, clocks),
             None => self.require(path).map(|()| empty_stat(clocks)),
         }
     }
@@ -147,9 +171,10 @@ impl Environment {
     /// All entries of this directory.
     ///
     /// # Errors
-    /// `EOVERFLOW` for more than 65,536.
+    /// `EOVERFLOW` for more than 65,536; `ENOMEM` when the host may not hold them.
     pub async fn list(&self, numbers: &mut InodeNumbers, clocks: &Clocks) -> Result<Listing> {
         let this = self.stat(numbers, clocks)?;
+        let mut held = numbers.held.another();
         let mut pace = Pace::default();
         // In order from the beginning: sorting all of them would be one long step.
         let mut found = BTreeMap::new();
@@ -163,6 +188,7 @@ impl Environment {
                 }
                 // A name that is not UTF-8 could not be opened either: paths are UTF-8 in WASI.
                 if let Ok(name) = entry.file_name().into_string() {
+                    held.take(ENTRY_BYTES + name.len() as u64)?;
                     found.insert(name, (device, entry.ino(), file_type(entry.file_type()?)));
                 }
             }
@@ -171,9 +197,9 @@ impl Environment {
         entries.extend([".", ".."].map(|name| (name.to_owned(), this.inode, FileType::Directory)));
         for (name, (device, inode, kind)) in found {
             pace.step().await;
-            entries.push((name, numbers.number(device, inode), kind));
+            entries.push((name, numbers.number(device, inode)?, kind));
         }
-        Ok(Listing(entries))
+        Ok(Listing { entries, _held: held })
     }
 
     /// Why nothing new can be made at `path`: what a read-only file system answers.
@@ -221,28 +247,34 @@ impl Environment {
 
 /// A directory as it was when its listing began: `.`, `..` and the names in order.
 #[derive(Debug)]
-pub(crate) struct Listing(Vec<(String, u64, FileType)>);
+pub(crate) struct Listing {
+    entries: Vec<(String, u64, FileType)>,
+    _held: HostMemory,
+}
 
 impl Listing {
     /// The entries behind `cookie`; 0: all.
     pub fn after(&self, cookie: u64) -> impl Iterator<Item = DirectoryEntry<'_>> {
         let skipped = usize::try_from(cookie).unwrap_or(usize::MAX);
-        let entries = self.0.iter().zip(1..).skip(skipped);
+        let entries = self.entries.iter().zip(1..).skip(skipped);
         entries.map(|((name, inode, kind), next)| DirectoryEntry { next, inode: *inode, kind: *kind, name })
     }
 }
 
 /// The attributes of an open file of the environment.
-pub(crate) fn file_stat(metadata: &Metadata, numbers: &mut InodeNumbers, clocks: &Clocks) -> FileStat {
+///
+/// # Errors
+/// `ENOMEM` when its number cannot be remembered.
+pub(crate) fn file_stat(metadata: &Metadata, numbers: &mut InodeNumbers, clocks: &Clocks) -> Result<FileStat> {
     let time = |seconds: i64, nanoseconds: i64| {
         let seconds = u64::try_from(seconds).unwrap_or(0);
         let nanoseconds = u64::try_from(nanoseconds).unwrap_or(0);
         clocks.file_time(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
     };
     let kind = file_type(metadata.file_type());
-    FileStat {
+    Ok(FileStat {
         device: DEVICE,
-        inode: numbers.number(metadata.dev(), metadata.ino()),
+        inode: numbers.number(metadata.dev(), metadata.ino())?,
         kind,
         links: 1,
         size: if kind == FileType::Directory { 0 } else { metadata.len() },
@@ -250,7 +282,7 @@ pub(crate) fn file_stat(metadata: &Metadata, numbers: &mut InodeNumbers, clocks:
         accessed: time(metadata.mtime(), metadata.mtime_nsec()),
         modified: time(metadata.mtime(), metadata.mtime_nsec()),
         changed: time(metadata.mtime(), metadata.mtime_nsec()),
-    }
+    })
 }
 
 /// The attributes of `/env` when there is no environment.

@@ -87,6 +87,7 @@ mod descriptors;
 mod environment;
 mod errno;
 mod host_files;
+mod host_memory;
 mod linker;
 mod memory;
 mod output;

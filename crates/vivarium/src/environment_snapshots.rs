@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A stored environment keeps its snapshots beside its tree, in its tenant's part of the store, and loses them when it is
-//! collected. Others have theirs for as long as a task uses them. No snapshot is ever shared between tenants.
+//! collected. Others have theirs for as long as a task uses them. No snapshot is ever shared between tenants, and while one is held its
+//! tenant is charged for it.
 
 use std::collections::HashMap;
 use std::fs::DirBuilder;
@@ -53,7 +54,10 @@ impl EnvironmentSnapshots {
         let mut held = slot.lock().await;
         let snapshot = match held.upgrade() {
             Some(snapshot) => snapshot,
-            None => match make(image, &config, environment, &imports, &key).await {
+            None => match make(image, &config, environment, &imports, &key).await.and_then(|snapshot| {
+                snapshot.charge_to(config.task.tenant())?;
+                Ok(snapshot)
+            }) {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
                     tracing::info!(error = %OneLine(&error), "the environment has no snapshot; every instance imports for itself");

@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Fields};
 use serde_json::{Value, json};
 use vivarium_sandbox::exchange::{Plan, RowsOfRows};
 use vivarium_sandbox::{
-    Answer, Call, ColumnCounts, Expected, FunctionMetric, FunctionMetrics, Lease, LimitError, LimitKind, Limits, Pool,
-    ProtocolError, Returned, RowErrors, Sandbox,
+    Answer, Call, ColumnCounts, Expected, FunctionMetric, FunctionMetrics, HostCharge, Lease, LimitError, LimitKind,
+    Limits, Pool, ProtocolError, Returned, RowErrors, Sandbox,
 };
 use vivarium_text::OneLine;
 
@@ -75,11 +75,15 @@ struct Bound {
     opened: FunctionMetrics,
 }
 
+/// Charges for what calls returned, kept until that is handed on.
+pub(crate) type Held = Vec<Arc<HostCharge>>;
+
 /// What one call returned: a value for each row.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub result: ArrayRef,
     pub failures: Failures,
+    pub held: Option<Arc<HostCharge>>,
 }
 
 /// What one call returned: rows for rows.
@@ -91,6 +95,7 @@ pub(crate) struct RowsReply {
     pub more: bool,
     /// What the call took of its time.
     pub time: Duration,
+    pub held: Option<Arc<HostCharge>>,
 }
 
 /// A call for rows, or its continuation.
@@ -310,7 +315,7 @@ impl Worker {
         let expected = Expected::Values { data_type, nullable: true };
         let answer = self.call(op, Some(batch), batch.rows(), numbers, expected, None).await?;
         let failures = self.shared.failures(answer.row_errors, &numbers);
-        Ok(Reply { result: answer.returned.into_array(), failures })
+        Ok(Reply { result: answer.returned.into_array(), failures, held: answer.held })
     }
 
     /// Runs an operation that gives rows for the rows of a batch.
@@ -320,7 +325,9 @@ impl Worker {
         let answer = self.call(op, batch, batch_rows, numbers, expected, Some(time)).await?;
         let failures = self.shared.failures(answer.row_errors, &numbers);
         match answer.returned {
-            Returned::Rows(rows) => Ok(RowsReply { rows, failures, more: answer.more, time: answer.time }),
+            Returned::Rows(rows) => {
+                Ok(RowsReply { rows, failures, more: answer.more, time: answer.time, held: answer.held })
+            }
             // Rows were expected, so that nothing else comes back.
             Returned::Values(_) => Err(Error::Worker("rows were expected".to_owned())),
         }

@@ -15,8 +15,8 @@ use arrow::compute::take_record_batch;
 use arrow_schema::{Schema, SchemaRef};
 use futures::stream::{Stream, StreamExt};
 use tokio::sync::mpsc;
-use vivarium_sandbox::LimitError;
 use vivarium_sandbox::exchange::{Plan, RowsOfRows, items_within};
+use vivarium_sandbox::{HostCharge, LimitError};
 
 use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
 use crate::error::Error;
@@ -101,6 +101,7 @@ pub struct TableRows {
     pub rows: StructArray,
     /// Rows of the batch for which the function raised.
     pub failures: Failures,
+    _held: Option<Arc<HostCharge>>,
 }
 
 /// All rows that a table function gives for one batch, in pieces that follow each other; together they may take what one
@@ -124,7 +125,7 @@ pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64
                 let (batch, columns, time) = (sent.take(), &shared.results, budget.left());
                 let call = RowsCall { op, batch, batch_rows, numbers, columns, first, time };
                 let returned = worker.rows(call).await.map_err(|error| budget.explain(error))?;
-                let RowsReply { rows: RowsOfRows { numbers: of, rows }, failures, more, time } = returned;
+                let RowsReply { rows: RowsOfRows { numbers: of, rows }, failures, more, time, held } = returned;
                 budget.spend(time);
                 first = of.values().last().copied().unwrap_or(first);
                 bytes = bytes.saturating_add(rows.get_array_memory_size() as u64);
@@ -132,7 +133,7 @@ pub(crate) async fn collect(shared: &Shared, batch: &RecordBatch, first_row: u64
                 LimitError::check_collected(worker.limits(), bytes, items)
                     .map_err(|error| Error::Limit { error, rows: Some(numbers.range()) })?;
                 let offset = (start + part.rows.start) as u32;
-                found.push(TableRows { numbers: of.unary(|row| row + offset), rows, failures });
+                found.push(TableRows { numbers: of.unary(|row| row + offset), rows, failures, _held: held });
                 if !more {
                     break;
                 }
@@ -198,7 +199,7 @@ impl ChunkRun {
                 first: last,
                 time: budget.left(),
             };
-            let RowsReply { rows, failures, more, time } =
+            let RowsReply { rows, failures, more, time, held } =
                 self.worker.rows(call).await.map_err(|error| budget.explain(error))?;
             budget.spend(time);
             last = rows.numbers.values().last().copied().unwrap_or(last);
@@ -206,7 +207,7 @@ impl ChunkRun {
             let done = if more { u64::from(last) } else { batch.num_rows() as u64 };
             let rows_in = done.saturating_sub(reported);
             reported = done.max(reported);
-            if send(&self.outputs, &shared, batch, &rows, (rows_in, failures)).await.is_err() {
+            if send(&self.outputs, &shared, batch, (&rows, held), (rows_in, failures)).await.is_err() {
                 return Ok(Err(NoReader));
             }
             if !more {
@@ -221,14 +222,15 @@ async fn send(
     outputs: &mpsc::Sender<Result<Output, Error>>,
     shared: &Shared,
     batch: &RecordBatch,
-    rows: &RowsOfRows,
+    (rows, held): (&RowsOfRows, Option<Arc<HostCharge>>),
     said: (u64, Failures),
 ) -> Result<(), NoReader> {
     let schema = joined_schema(&batch.schema(), shared);
     let mut said = Some(said);
     for piece in pieces(batch, &rows.numbers) {
         let (rows_in, failures) = said.take().unwrap_or_default();
-        let output = join(&schema, batch, rows, piece).map(|batch| Output { batch, rows_in, failures });
+        let _held = held.iter().cloned().collect();
+        let output = join(&schema, batch, rows, piece).map(|batch| Output { batch, rows_in, failures, _held });
         outputs.send(output).await.map_err(|_| NoReader)?;
     }
     Ok(())

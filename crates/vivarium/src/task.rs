@@ -26,7 +26,7 @@ use crate::chunks::{CHUNK_ROWS, Chunk, chunks};
 use crate::columns::ArgumentColumns;
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::instances::{Instances, Reply};
+use crate::instances::{Held, Instances, Reply};
 use crate::signature::{Kind, OnError};
 use crate::spawn::spawn;
 use crate::tables::{self, TableRows};
@@ -56,6 +56,7 @@ pub struct Evaluation {
     pub result: ArrayRef,
     /// Rows for which the function raised; their value is NULL.
     pub failures: Failures,
+    _held: Held,
 }
 
 /// Rows of the input with their result.
@@ -68,6 +69,8 @@ pub struct Output {
     pub rows_in: u64,
     /// Rows for which the function raised.
     pub failures: Failures,
+    /// Its tenant is charged for it while it waits for its reader.
+    pub(crate) _held: Held,
 }
 
 impl Task {
@@ -191,7 +194,7 @@ impl Task {
 
 impl Shared {
     async fn output(&self, Chunk { first_row, batch }: Chunk) -> Result<Output, Error> {
-        let Evaluation { result, failures } = self.evaluate(&batch, first_row).await?;
+        let Evaluation { result, failures, _held } = self.evaluate(&batch, first_row).await?;
         let mut columns = batch.columns().to_vec();
         columns.push(result);
         let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
@@ -205,12 +208,12 @@ impl Shared {
             }
             output = filter_record_batch(&output, &BooleanArray::from(kept))?;
         }
-        Ok(Output { batch: output, rows_in: batch.num_rows() as u64, failures })
+        Ok(Output { batch: output, rows_in: batch.num_rows() as u64, failures, _held })
     }
 
     async fn evaluate(&self, batch: &RecordBatch, first_row: u64) -> Result<Evaluation, Error> {
         let mut results: Vec<ArrayRef> = Vec::new();
-        let mut failures = Failures::default();
+        let (mut failures, mut all_held) = (Failures::default(), Held::new());
         for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
             // Most batches are one chunk, which needs no slices.
             let chunk = match batch.num_rows() {
@@ -234,8 +237,9 @@ impl Shared {
             for part in self.columns.parts(&columns, chunk.num_rows(), chunk_row) {
                 let part = part?;
                 let part_row = chunk_row + part.rows.start as u64;
-                let Reply { result, failures: failed } = self.instances.invoke(&part.plan, part_row).await?;
+                let Reply { result, failures: failed, held } = self.instances.invoke(&part.plan, part_row).await?;
                 results.push(result);
+                all_held.extend(held);
                 failures.extend(failed);
             }
         }
@@ -250,7 +254,7 @@ impl Shared {
                 error => error.into(),
             })?,
         };
-        Ok(Evaluation { result, failures })
+        Ok(Evaluation { result, failures, _held: all_held })
     }
 }
 

@@ -105,11 +105,13 @@ fn interpreter() -> String {
 
 /// Carries out calls. Nothing panics or traps, limits hold, and what was charged is given back.
 pub fn wasi(bytes: &[u8]) {
-    let [scratch_bytes, scratch_files, host_files] = [1 << 20, 100, 4].map(|limit| Arc::new(Account::new(limit)));
+    let [scratch_bytes, scratch_files, host_files, host_memory] =
+        [1 << 20, 100, 4, 1 << 10].map(|limit| Arc::new(Account::new(limit)));
     let accounts = WasiAccounts::default()
         .with_scratch_bytes(Some(Arc::clone(&scratch_bytes)))
         .with_scratch_files(Some(Arc::clone(&scratch_files)))
-        .with_host_files(vec![Arc::clone(&host_files)]);
+        .with_host_files(vec![Arc::clone(&host_files)])
+        .with_host_memory(Some(Arc::clone(&host_memory)));
     let config = WasiConfig::default()
         .with_environment(Some(Arc::clone(&WORLD.environment)))
         .with_scratch(ScratchLimits::default().with_bytes(64 << 10).with_files(20))
@@ -137,8 +139,8 @@ pub fn wasi(bytes: &[u8]) {
     assert!(usage.peak_bytes <= 64 << 10 && usage.peak_files <= 20, "{usage:?}");
     assert!(context.open_files() <= 12 && host_files.used() <= 3, "{context:?}, {} of the host", host_files.used());
     drop(store);
-    let left = [scratch_bytes, scratch_files, host_files].map(|account| account.used());
-    assert_eq!(left, [0; 3], "what was charged is given back");
+    let left = [scratch_bytes, scratch_files, host_files, host_memory].map(|account| account.used());
+    assert_eq!(left, [0; 4], "what was charged is given back");
 }
 
 /// Writes paths, texts, vectors and subscriptions, and the calls of the input; returns how many those are.

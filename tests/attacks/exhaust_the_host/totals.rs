@@ -4,7 +4,7 @@ use vivarium::{Limits, SandboxConfig};
 use vivarium_sandbox::{Error, JobId, LimitKind, Sandbox, TaskId, Tenant, TenantLimits};
 
 use crate::case::{Case, ensure, host};
-use crate::world::{Attempt, tenant};
+use crate::world::{Attempt, rows, tenant};
 
 /// The configuration of a task of its own, of a tenant with these limits.
 fn config(attempt: &Attempt, tenant: &std::sync::Arc<Tenant>, task: usize) -> Result<SandboxConfig, String> {
@@ -28,7 +28,34 @@ async fn until_refused(attempt: Attempt, limits: TenantLimits, expected: LimitKi
     ensure(refused == expected && sandboxes.len() >= 2, || format!("{refused:?} after {}", sandboxes.len()))?;
     attempt.sandbox().await?;
     drop(sandboxes);
-    ensure(greedy.usage().memory == 0 && greedy.usage().instances == 0, || format!("{:?}", greedy.usage()))
+    let usage = greedy.usage();
+    ensure([usage.memory, usage.host_memory, usage.instances] == [0; 3], || format!("{usage:?}"))
+}
+
+/// Two tasks return what each of them may, and the caller keeps both.
+async fn results_that_are_kept(attempt: Attempt) -> Result<(), String> {
+    const STACKS: u64 = 2 * (20 << 20);
+    let greedy = tenant("returning", &TenantLimits::default().with_host_memory(STACKS + (12 << 20)));
+    let source = "def f(x: int) -> bytes:\n    return bytes(8 << 20)\n";
+    let (mut tasks, mut outcomes) = (Vec::new(), Vec::new());
+    for task in 0..2 {
+        let task = attempt.task_in(config(&attempt, &greedy, task)?, source).await;
+        let task = task.map_err(|error| error.to_string())?;
+        outcomes.push(task.invoke(&rows(&[1]), 0).await);
+        tasks.push(task);
+    }
+    let [Ok(_), Err(vivarium::Error::Limit { error, .. })] = outcomes.as_slice() else {
+        return Err(format!("{outcomes:?}"));
+    };
+    ensure(error.limit == LimitKind::TenantHostMemory, || error.to_string())?;
+    let refused = outcomes.pop();
+    // What the host remembers of the environment is some kilobytes.
+    let held = greedy.usage().host_memory - STACKS;
+    ensure((8 << 20..9 << 20).contains(&held), || format!("{:?}", greedy.usage()))?;
+    drop(outcomes);
+    tasks[1].invoke(&rows(&[1]), 0).await.map_err(|error| format!("after {refused:?}: {error}"))?;
+    drop(tasks);
+    ensure(greedy.usage().host_memory == 0, || format!("{:?}", greedy.usage()))
 }
 
 pub const CASES: &[Case] = &[
@@ -44,6 +71,15 @@ pub const CASES: &[Case] = &[
     })
     .so("starting the next one fails: limit `memory`; another tenant's start succeeds")
     .by("`TenantLimits::memory`"),
+    host("stacks of many sandboxes", |attempt| {
+        let limits = TenantLimits::default().with_host_memory(50 << 20);
+        Box::pin(until_refused(attempt, limits, LimitKind::TenantHostMemory))
+    })
+    .so("starting the next one fails: limit `host_memory`; another tenant's start succeeds")
+    .by("`TenantLimits::host_memory`"),
+    host("results of many sandboxes at the same time", |attempt| Box::pin(results_that_are_kept(attempt)))
+        .so("the call whose result does not fit fails: limit `host_memory` of the tenant; its sandbox goes on")
+        .by("`TenantLimits::host_memory`"),
     host("growing into the memory of the tenant's other tasks", |attempt| {
         Box::pin(async move {
             let greedy = tenant("growing", &TenantLimits::default().with_memory(150 << 20));

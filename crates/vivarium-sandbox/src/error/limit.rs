@@ -5,6 +5,7 @@ use std::time::Duration;
 use vivarium_tenancy::{LimitKind, Limits};
 
 use crate::guest_error::GuestError;
+use crate::host_memory::NoHostMemory;
 
 /// A limit and how it was reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +20,20 @@ pub struct LimitError {
     pub observed: Option<u64>,
     /// What the Python code was doing, when it was told about the limit and could say.
     pub guest: Option<Box<GuestError>>,
+    /// What was asked for in addition to what was used, in the same unit; 0 when that is not known.
+    pub(crate) asked: u64,
+}
+
+impl From<NoHostMemory> for LimitError {
+    fn from(NoHostMemory { limit, used, asked }: NoHostMemory) -> Self {
+        Self::new(LimitKind::TenantHostMemory, limit).asked(used, asked)
+    }
 }
 
 impl LimitError {
     /// The error of a limit of so many units (nanoseconds for times) that was reached.
     pub fn new(limit: LimitKind, configured: u64) -> Self {
-        Self { limit, configured, observed: None, guest: None }
+        Self { limit, configured, observed: None, guest: None, asked: 0 }
     }
 
     /// The error of a limit of time.
@@ -49,6 +58,10 @@ impl LimitError {
     pub(crate) fn observed(mut self, observed: u64) -> Self {
         self.observed = Some(observed);
         self
+    }
+
+    pub(crate) fn asked(self, used: u64, asked: u64) -> Self {
+        Self { asked, ..self.observed(used.saturating_add(asked)) }
     }
 
     fn sentence(&self) -> String {

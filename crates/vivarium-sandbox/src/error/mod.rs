@@ -93,8 +93,9 @@ pub enum Error {
 impl Error {
     /// Whether there is no room for a sandbox now, while there may be later.
     pub(crate) fn is_no_room(&self) -> bool {
-        use LimitKind::{Sandboxes, TenantInstances, TenantMemory};
-        matches!(self, Self::Limit(limit) if matches!(limit.limit, Sandboxes | TenantInstances | TenantMemory))
+        use LimitKind::{Sandboxes, TenantHostMemory, TenantInstances, TenantMemory};
+        let of_room = |limit| matches!(limit, Sandboxes | TenantInstances | TenantMemory | TenantHostMemory);
+        matches!(self, Self::Limit(error) if of_room(error.limit))
     }
 }
 

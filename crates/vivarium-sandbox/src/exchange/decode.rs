@@ -21,6 +21,7 @@ use super::memory::GuestMemory;
 use super::path::Path;
 use super::types::Shape;
 use super::values::{check_utf8, check_values, refuse_nulls};
+use crate::host_memory::CallMemory;
 
 /// What a result may cost the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,21 @@ pub fn decode(
     rows: RowCount,
     limits: &DecodeLimits,
 ) -> Result<ArrayRef, ExchangeError> {
+    decode_charged(memory, address, data_type, nullable, rows, limits, &mut CallMemory::uncounted())
+}
+
+/// The same, and charges what it copies before it does.
+pub(crate) fn decode_charged(
+    memory: &[u8],
+    address: u32,
+    data_type: &DataType,
+    nullable: bool,
+    rows: RowCount,
+    limits: &DecodeLimits,
+    host: &mut CallMemory<'_>,
+) -> Result<ArrayRef, ExchangeError> {
     let path = Path::root("result");
-    let memory = GuestMemory::new(memory, limits.max_bytes);
+    let memory = GuestMemory::new(memory, limits.max_bytes, host);
     let mut decoder = Decoder { memory, items: limits.max_items, max_items: limits.max_items };
     let array = decoder.array(address, data_type, rows, &path)?;
     if !nullable {
@@ -67,8 +81,8 @@ pub fn decode(
     Ok(array)
 }
 
-struct Decoder<'m> {
-    memory: GuestMemory<'m>,
+struct Decoder<'m, 'c, 't> {
+    memory: GuestMemory<'m, 'c, 't>,
     /// How many values within rows there may still be.
     items: usize,
     max_items: usize,
@@ -87,7 +101,7 @@ impl Checked<'_, '_> {
     }
 }
 
-impl Decoder<'_> {
+impl Decoder<'_, '_, '_> {
     fn array(
         &mut self,
         address: u32,

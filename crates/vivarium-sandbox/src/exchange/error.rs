@@ -120,6 +120,18 @@ pub enum ExchangeError {
         /// [`DecodeLimits::max_items`](super::DecodeLimits::max_items).
         limit: usize,
     },
+    /// The tenant may hold no more of the host's memory.
+    #[error(
+        "the result takes {asked} bytes more of the host's memory than the {used} that the tenant holds, which may hold {limit}"
+    )]
+    HostMemory {
+        /// [`TenantLimits::host_memory`](crate::TenantLimits::host_memory).
+        limit: u64,
+        /// What it holds.
+        used: u64,
+        /// What was to come to that.
+        asked: u64,
+    },
     /// An array with another number of values than it must have.
     #[error("{at} has {length} values, but {expected} are expected")]
     Length {

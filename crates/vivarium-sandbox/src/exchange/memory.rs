@@ -5,20 +5,22 @@ use arrow::buffer::Buffer;
 use super::error::ExchangeError;
 use super::layout::{ARRAY_BYTES, ArrowArray, POINTER_BYTES};
 use super::path::Path;
+use crate::host_memory::{CallMemory, NoHostMemory};
 
-/// Linear memory and how much of it may still be copied.
+/// Linear memory, how much of it may still be copied, and who is charged for the copies.
 ///
 /// The two belong together: a guest can name the same bytes a thousand times, so the size of its memory bounds a
 /// single copy but not their sum.
-pub(super) struct GuestMemory<'m> {
+pub(super) struct GuestMemory<'m, 'c, 't> {
     bytes: &'m [u8],
     limit: usize,
     remaining: usize,
+    host: &'c mut CallMemory<'t>,
 }
 
-impl<'m> GuestMemory<'m> {
-    pub(super) fn new(bytes: &'m [u8], limit: usize) -> Self {
-        Self { bytes, limit, remaining: limit }
+impl<'m, 'c, 't> GuestMemory<'m, 'c, 't> {
+    pub(super) fn new(bytes: &'m [u8], limit: usize, host: &'c mut CallMemory<'t>) -> Self {
+        Self { bytes, limit, remaining: limit, host }
     }
 
     /// The structure at `address`.
@@ -62,12 +64,16 @@ impl<'m> GuestMemory<'m> {
         Ok(copied(source))
     }
 
-    /// Takes `bytes` off what may still be copied.
+    /// Takes `bytes` off what may still be copied, and charges them.
     pub(super) fn charge(&mut self, bytes: u64, path: &Path<'_>) -> Result<(), ExchangeError> {
         let remaining = usize::try_from(bytes).ok().and_then(|bytes| self.remaining.checked_sub(bytes));
         self.remaining =
             remaining.ok_or_else(|| ExchangeError::TooLarge { at: path.to_string(), limit: self.limit })?;
-        Ok(())
+        self.host.take(bytes).map_err(|NoHostMemory { limit, used, asked }| ExchangeError::HostMemory {
+            limit,
+            used,
+            asked,
+        })
     }
 
     fn slice(&self, address: u32, bytes: u64, at: impl FnOnce() -> String) -> Result<&'m [u8], ExchangeError> {

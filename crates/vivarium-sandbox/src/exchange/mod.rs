@@ -43,10 +43,12 @@ mod types;
 mod values;
 mod write;
 
+pub(crate) use decode::decode_charged;
 pub use decode::{DecodeLimits, RowCount, decode};
 pub use error::ExchangeError;
 pub use items::items_within;
 pub use plan::{MAX_BATCH_BYTES, Plan};
+pub(crate) use rows::decode_rows_charged;
 pub use rows::{RowsOfRows, RowsWithin, decode_rows};
 pub use split::{Part, Parts, parts};
 pub use types::{MAX_DEPTH, guest_type};

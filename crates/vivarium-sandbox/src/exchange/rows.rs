@@ -9,8 +9,9 @@ use arrow::array::{Array, AsArray, StructArray, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use arrow_schema::{DataType, Field, Fields};
 
-use super::decode::{DecodeLimits, RowCount, decode};
+use super::decode::{DecodeLimits, RowCount, decode_charged};
 use super::error::ExchangeError;
+use crate::host_memory::CallMemory;
 
 /// Rows that belong to rows of a batch.
 #[derive(Debug, Clone)]
@@ -32,10 +33,10 @@ pub struct RowsWithin {
     pub most: usize,
 }
 
-/// Copies rows out, whose columns are those of the struct `columns`; see [`decode`].
+/// Copies rows out, whose columns are those of the struct `columns`; see [`decode`](super::decode).
 ///
 /// # Errors
-/// As [`decode`], and [`ExchangeError::RowNumber`].
+/// As [`decode`](super::decode), and [`ExchangeError::RowNumber`].
 pub fn decode_rows(
     memory: &[u8],
     address: u32,
@@ -43,9 +44,22 @@ pub fn decode_rows(
     within: RowsWithin,
     limits: &DecodeLimits,
 ) -> Result<RowsOfRows, ExchangeError> {
+    decode_rows_charged(memory, address, columns, within, limits, &mut CallMemory::uncounted())
+}
+
+/// The same, and charges what it copies before it does.
+pub(crate) fn decode_rows_charged(
+    memory: &[u8],
+    address: u32,
+    columns: &Fields,
+    within: RowsWithin,
+    limits: &DecodeLimits,
+    host: &mut CallMemory<'_>,
+) -> Result<RowsOfRows, ExchangeError> {
     let rows = DataType::Struct(columns.clone());
     let fields = Fields::from(vec![Field::new("row", DataType::UInt32, false), Field::new("row_values", rows, false)]);
-    let result = decode(memory, address, &DataType::Struct(fields), false, RowCount::AtMost(within.most), limits)?;
+    let (result, rows) = (DataType::Struct(fields), RowCount::AtMost(within.most));
+    let result = decode_charged(memory, address, &result, false, rows, limits, host)?;
     let result = result.as_struct();
     let numbers = result.column(0).as_primitive::<UInt32Type>().clone();
     let mut least = within.first;

@@ -341,10 +341,11 @@ impl<T: Send + 'static> Shared<T> {
                 in_time(tenant, until, Room::wait(runtime, task), &no_room).await??
             };
             match self.starting(Some(room)).await {
-                Err(error) if is_no_memory(&error) && tenant.accounts().instances.used() > 0 => {
+                Err(Error::Limit(refused)) if is_memory(&refused) && tenant.accounts().instances.used() > 0 => {
+                    let error = refused.clone().into();
                     let _queued = tenant.room().for_memory();
                     let _first = in_time(tenant, until, tenant.room().first(), &error).await?;
-                    in_time(tenant, until, admission::make_room(tenant), &error).await?;
+                    in_time(tenant, until, admission::make_memory(tenant, &refused), &error).await?;
                 }
                 started => return started,
             }
@@ -518,6 +519,6 @@ fn again(no_room: &Error) -> Error {
     }
 }
 
-fn is_no_memory(error: &Error) -> bool {
-    matches!(error, Error::Limit(limit) if limit.limit == LimitKind::TenantMemory)
+fn is_memory(refused: &LimitError) -> bool {
+    matches!(refused.limit, LimitKind::TenantMemory | LimitKind::TenantHostMemory)
 }

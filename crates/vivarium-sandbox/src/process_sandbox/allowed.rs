@@ -2,7 +2,9 @@
 //!
 //! Not among them, on purpose: sockets that are not open yet, programs, processes, signals for others, memory and descriptors of others,
 //! machine code that is not there yet, owners, modes, times and attributes of files, mounts, namespaces, queues and memory that have a
-//! name or a number, terminals' input, io_uring, BPF, keys, `userfaultfd`, performance counters, and the machine's clock and power.
+//! name or a number, terminals' input, io_uring, BPF, keys, `userfaultfd`, performance counters, and the machine's clock and power. Nor what
+//! libraries do by other calls when it is refused, or never do: moving pages from one descriptor to another, reading and writing with flags, advice
+//! about files, barriers across processors, further filters.
 
 /// What an argument of a call has to be. The kernel looks at 32 bits of each of these.
 #[derive(Debug, Clone, Copy)]
@@ -87,119 +89,93 @@ pub(super) const WITH_ARGUMENTS: &[(libc::c_long, u8, Condition)] = &[
 /// How a socket that listens takes a connection, where that is asked for.
 pub(super) const ACCEPTING: libc::c_long = libc::SYS_accept4;
 
-/// Calls that are allowed whatever their arguments are.
+/// Calls that are allowed whatever their arguments are, each with who makes it.
 pub(super) const CALLS: &[libc::c_long] = &[
     // Memory of the process.
-    libc::SYS_brk,
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_mincore,
-    libc::SYS_msync,
-    libc::SYS_membarrier,
+    libc::SYS_brk,     // the C library's allocator, small pieces
+    libc::SYS_munmap,  // the same, large pieces; stacks of threads that ended
+    libc::SYS_mremap,  // the same, growing them
+    libc::SYS_madvise, // a sandbox's pages, when it is gone: its memory, tables and stack
     // Threads: their life, locks and time slices.
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_futex,
-    libc::SYS_futex_waitv,
-    libc::SYS_set_robust_list,
-    libc::SYS_rseq,
-    libc::SYS_set_tid_address,
-    libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_getcpu,
+    libc::SYS_exit,              // a thread's end
+    libc::SYS_exit_group,        // the process's
+    libc::SYS_futex,             // every lock and every thread that waits
+    libc::SYS_set_robust_list,   // the C library, in each new thread
+    libc::SYS_rseq,              // the same
+    libc::SYS_sched_yield,       // locks that spin before they wait
+    libc::SYS_sched_getaffinity, // how many processors there are
     // Signals that it gets.
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_sigaltstack,
-    libc::SYS_restart_syscall,
+    libc::SYS_rt_sigaction, // the end of a command by the user; traps of WebAssembly, in the first thread
+    libc::SYS_rt_sigprocmask, // the C library, around the start of a thread
+    libc::SYS_rt_sigreturn, // the end of a signal's handler: each trap of WebAssembly
+    libc::SYS_sigaltstack,  // the stack of these handlers, in each thread that runs guests
+    libc::SYS_restart_syscall, // the kernel, for a wait that a signal interrupted
     // Time, chance, and what it is told about itself and the machine.
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_getrandom,
-    libc::SYS_getpid,
-    libc::SYS_getppid,
-    libc::SYS_gettid,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getegid,
-    libc::SYS_getrusage,
-    libc::SYS_times,
-    libc::SYS_uname,
-    libc::SYS_sysinfo,
-    libc::SYS_umask,
+    libc::SYS_clock_gettime,   // where the kernel's page for it cannot tell
+    libc::SYS_clock_getres,    // the same
+    libc::SYS_clock_nanosleep, // threads that sleep: the epoch's
+    libc::SYS_nanosleep,       // the same in older C libraries
+    libc::SYS_gettimeofday,    // where the kernel's page for it cannot tell
+    libc::SYS_getrandom,       // seeds of guests, of hash tables and of names of files
+    libc::SYS_getpid,          // names of files, and signals for itself
+    libc::SYS_gettid,          // signals for itself, and names of threads
+    libc::SYS_getuid,          // whether a folder is the user's own
+    libc::SYS_geteuid,         // the same
+    libc::SYS_getgid,          // the same
+    libc::SYS_getegid,         // the same
+    libc::SYS_uname,           // libraries that look for a newer kernel's calls
+    libc::SYS_sysinfo,         // the C library's sort asks how much memory there is
     // Descriptors that are open, sockets among them.
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_pread64,
-    libc::SYS_preadv,
-    libc::SYS_preadv2,
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_pwrite64,
-    libc::SYS_pwritev,
-    libc::SYS_pwritev2,
-    libc::SYS_lseek,
-    libc::SYS_close,
-    libc::SYS_close_range,
-    libc::SYS_dup,
-    libc::SYS_dup3,
-    libc::SYS_pipe2,
-    libc::SYS_eventfd2,
-    libc::SYS_ppoll,
-    libc::SYS_pselect6,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
-    libc::SYS_shutdown,
-    libc::SYS_getsockname,
-    libc::SYS_getpeername,
-    libc::SYS_getsockopt,
-    libc::SYS_copy_file_range,
-    libc::SYS_sendfile,
-    libc::SYS_splice,
-    libc::SYS_fstat,
-    libc::SYS_fstatfs,
-    libc::SYS_ftruncate,
-    libc::SYS_fallocate,
-    libc::SYS_fadvise64,
-    libc::SYS_fsync,
-    libc::SYS_fdatasync,
-    libc::SYS_sync_file_range,
-    libc::SYS_flock,
-    libc::SYS_getdents64,
+    libc::SYS_read,          // inputs, and what wakes the executor
+    libc::SYS_readv,         // streams of the network, by several buffers
+    libc::SYS_pread64,       // Parquet, files of `/env`
+    libc::SYS_write,         // outputs, logs, and what wakes the executor
+    libc::SYS_writev,        // the same by several buffers
+    libc::SYS_pwrite64,      // the record that the waiting process reads
+    libc::SYS_lseek,         // readers of files that go back
+    libc::SYS_close,         // everything
+    libc::SYS_close_range,   // the standard library, for several
+    libc::SYS_dup,           // a second owner of a descriptor
+    libc::SYS_dup3,          // the same for a given number
+    libc::SYS_pipe2,         // a pipe for signals
+    libc::SYS_eventfd2,      // what wakes an executor
+    libc::SYS_ppoll,         // a prompt, and descriptors that are looked at once
+    libc::SYS_pselect6,      // the same
+    libc::SYS_epoll_create1, // an executor's set of descriptors
+    libc::SYS_epoll_ctl,     // the same
+    libc::SYS_epoll_pwait,   // the same
+    libc::SYS_epoll_pwait2,  // the same
+    libc::SYS_sendto,        // streams of the network: metrics, and Flink's services
+    libc::SYS_sendmsg,       // the same
+    libc::SYS_recvfrom,      // the same
+    libc::SYS_recvmsg,       // the same
+    libc::SYS_shutdown,      // the same
+    libc::SYS_getsockname,   // the same
+    libc::SYS_getpeername,   // the same
+    libc::SYS_getsockopt,    // the same: the error of a connection
+    libc::SYS_fstat,         // what a descriptor is, and how large
+    libc::SYS_fstatfs,       // the same: whether a folder is the kernel's
+    libc::SYS_ftruncate,     // an output that begins anew
+    libc::SYS_fsync,         // an output that is complete
+    libc::SYS_fdatasync,     // the same
+    libc::SYS_flock,         // stores that several processes use
+    libc::SYS_getdents64,    // listings of `/env` and of folders of inputs
     // Files by their paths, which Landlock restricts.
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_statfs,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
-    libc::SYS_getcwd,
-    libc::SYS_truncate,
-    libc::SYS_mkdirat,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_linkat,
-    // Further restrictions, which only take away: a thread that was started before restricts itself, too.
-    libc::SYS_landlock_create_ruleset,
-    libc::SYS_landlock_add_rule,
-    libc::SYS_landlock_restrict_self,
-    libc::SYS_seccomp,
+    libc::SYS_openat,     // inputs and outputs
+    libc::SYS_openat2,    // files of `/env`, below its handle
+    libc::SYS_newfstatat, // whether a file is there, and what it is
+    libc::SYS_statx,      // the same
+    libc::SYS_faccessat,  // the same
+    libc::SYS_faccessat2, // the same
+    libc::SYS_readlinkat, // where a file of an input lies, links resolved
+    libc::SYS_getcwd,     // the same
+    libc::SYS_mkdirat,    // folders of `COPY ... TO`
+    libc::SYS_unlinkat,   // outputs that did not become complete
+    libc::SYS_renameat,   // outputs that did
+    libc::SYS_renameat2,  // the same, where nothing may be replaced
+    libc::SYS_linkat,     // the same, for files that had no name
+    // Further restrictions, which only take away.
+    libc::SYS_landlock_restrict_self, // a thread that was started before, before it runs a guest
 ];
 
 /// The same under older names.

@@ -130,6 +130,10 @@ impl ProcessSandbox {
     /// [`ProcessSandboxError`]. Where the kernel has one part only, or none, that is told by the result and no error.
     #[cfg(target_os = "linux")]
     pub fn enforce(self) -> Result<ProcessSandboxStatus, ProcessSandboxError> {
+        // In the process sandbox nothing below is allowed any more.
+        if RULES.get().is_some() {
+            return Err(ProcessSandboxError::AlreadyEnforced);
+        }
         let rules = files::Rules::new(&self)?;
         let files = rules.is_some();
         if self.required && !files {

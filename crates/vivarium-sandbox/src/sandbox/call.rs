@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef};
 use arrow_schema::{DataType, Fields};
-use vivarium_tenancy::ColumnCounts;
+use vivarium_tenancy::{ColumnCounts, HostCharge};
 
 use super::reply::RowErrors;
 use crate::exchange::{Plan, RowsOfRows};
@@ -94,6 +94,9 @@ pub struct Answer {
     pub counts: ColumnCounts,
     /// What the call has taken of the time that it may take.
     pub time: Duration,
+    /// What the result and the failed rows take of the host's memory, charged to the tenant; `None` when it is no more than every sandbox
+    /// is charged for. To be kept for as long as they are.
+    pub held: Option<Arc<HostCharge>>,
 }
 
 /// What a function returned for the rows of a batch.

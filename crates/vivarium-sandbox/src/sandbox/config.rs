@@ -105,6 +105,7 @@ impl SandboxConfig {
             .with_scratch_bytes(Some(Arc::clone(&tenant.scratch_bytes)))
             .with_scratch_files(Some(Arc::clone(&tenant.scratch_files)))
             .with_host_files(vec![Arc::clone(&tenant.host_files), Arc::clone(runtime.host_files())])
+            .with_host_memory(Some(Arc::clone(&tenant.host_memory)))
             .with_output(Some(Arc::clone(&tenant.log)))
             .with_output_dropped(Arc::clone(self.task.metrics().log_dropped()));
         let scratch = ScratchLimits::default().with_bytes(limits.scratch_bytes).with_files(limits.scratch_files.into());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::time::Sleep;
-use vivarium_tenancy::{LimitKind, Limits, TaskAccount};
+use vivarium_tenancy::{HostCharge, LimitKind, Limits, TaskAccount};
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, WasmParams, WasmResults};
 
 use super::call::{Answer, Call, Expected, Returned};
@@ -16,9 +16,10 @@ use super::reply::{self, RawResult, ReplyError, Report};
 use crate::admission::Room;
 use crate::cpu::CpuMeter;
 use crate::error::{Error, LimitError, ProtocolError, from_call};
-use crate::exchange::{DecodeLimits, ExchangeError, Plan, RowCount, RowsWithin, decode, decode_rows};
+use crate::exchange::{DecodeLimits, ExchangeError, Plan, RowCount, RowsWithin, decode_charged, decode_rows_charged};
 use crate::guest_error::{GuestError, GuestErrorKind};
 use crate::host_call::HostCalls;
+use crate::host_memory::{self, CallMemory, NoHostMemory};
 use crate::image::{ABI_VERSION, Image};
 use crate::limiter::Limiter;
 #[cfg(feature = "process-sandbox")]
@@ -45,6 +46,12 @@ impl From<ProtocolError> for Failure {
     }
 }
 
+impl From<NoHostMemory> for Failure {
+    fn from(error: NoHostMemory) -> Self {
+        Self::Call(LimitError::from(error).into())
+    }
+}
+
 impl From<ReplyError> for Failure {
     fn from(error: ReplyError) -> Self {
         match error {
@@ -63,7 +70,8 @@ pub(super) struct Guest {
     /// Guest address and size of an arena that the guest has left for the next batch.
     arena: Option<(u32, u32)>,
     remaining: Remaining,
-    /// Given back when the instance is gone.
+    /// Both given back when the instance is gone.
+    _held: HostCharge,
     _room: Room,
 }
 
@@ -111,6 +119,9 @@ impl Guest {
         deadline: &Deadline,
         room: Room,
     ) -> Result<Self, Error> {
+        let held = host_memory::of_sandbox(image.runtime().stack());
+        let held = HostCharge::new(task.tenant(), held)
+            .ok_or_else(|| LimitError::from(NoHostMemory::new(task.tenant(), held)))?;
         let cpu = Arc::new(CpuMeter::new(Arc::clone(task), limits.cpu_time));
         let limiter = Limiter::new(Arc::clone(task), limits);
         let mut store = Store::new(
@@ -147,6 +158,7 @@ impl Guest {
             exports,
             arena: None,
             remaining: Remaining::of(limits),
+            _held: held,
             _room: room,
         })
     }
@@ -237,9 +249,13 @@ impl Guest {
         let result = RawResult::read(self.memory.data(&self.instance.store), result)?;
         let reply = result.reply(self.memory.data(&self.instance.store), &self.limits)?;
         match result.status {
-            0 => Ok(reply::control(name, reply)?),
+            0 => {
+                let mut held = CallMemory::new(self.instance.task.tenant());
+                held.take(reply::control_bytes(reply))?;
+                Ok(reply::control(name, reply)?)
+            }
             1 => {
-                let error = reply::failure(name, reply, &self.limits)?;
+                let error = self.failure(name, reply)?;
                 Err(Failure::Call(self.guest_error(error)))
             }
             status => Err(ProtocolError::Status(status).into()),
@@ -281,39 +297,67 @@ impl Guest {
         let reply = result.reply(memory, &self.limits)?;
         match result.status {
             0 => {
-                let Report { row_errors, more, metrics } = Report::parse(reply, call.batch_rows, &self.limits)?;
+                let mut held = CallMemory::new(self.instance.task.tenant());
+                let report = self.report(reply, call.batch_rows, &mut held)?;
+                let Report { row_errors, more, metrics } = report;
                 if more && !matches!(call.expected, Expected::Rows { .. }) {
                     return Err(ProtocolError::Continuation.into());
                 }
-                let returned = self.decode(memory, result.array, call)?;
+                let returned = self.decode(memory, result.array, call, &mut held)?;
                 let bytes = returned.bytes();
                 self.instance.task.metrics().add_copy_out(returned_at.elapsed(), bytes);
                 self.remaining.bytes = self.remaining.bytes.saturating_sub(bytes as u64);
                 let counts = result.counts(call.batch_rows);
                 self.instance.task.metrics().add_counts(&counts);
-                Ok(Answer { returned, row_errors, more, metrics, counts, time: deadline.spent() })
+                let (time, held) = (deadline.spent(), held.held());
+                Ok(Answer { returned, row_errors, more, metrics, counts, time, held })
             }
             1 => {
-                let error = reply::failure("invoke", reply, &self.limits)?;
+                let error = self.failure("invoke", reply)?;
                 Err(Failure::Call(self.guest_error(error)))
             }
             status => Err(ProtocolError::Status(status).into()),
         }
     }
 
+    /// What a call says besides its array.
+    fn report(&self, reply: &[u8], batch_rows: usize, held: &mut CallMemory<'_>) -> Result<Report, Failure> {
+        if reply.is_empty() {
+            return Ok(Report::default());
+        }
+        let most = reply::report_bytes(reply);
+        held.take(most)?;
+        let report = Report::parse(reply, batch_rows, &self.limits)?;
+        held.give_back(most.saturating_sub(report.bytes()));
+        Ok(report)
+    }
+
+    /// What a reply that reports a failure says.
+    fn failure(&self, request: &'static str, reply: &[u8]) -> Result<GuestError, Failure> {
+        let mut held = CallMemory::new(self.instance.task.tenant());
+        held.take(reply::report_bytes(reply))?;
+        Ok(reply::failure(request, reply, &self.limits)?)
+    }
+
     /// Copies a result out and checks it.
-    fn decode(&self, memory: &[u8], address: u32, call: &Call<'_>) -> Result<Returned, Failure> {
+    fn decode(
+        &self,
+        memory: &[u8],
+        address: u32,
+        call: &Call<'_>,
+        held: &mut CallMemory<'_>,
+    ) -> Result<Returned, Failure> {
         let bounded = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
         let limits =
             DecodeLimits { max_bytes: bounded(self.limits.output_bytes), max_items: bounded(self.limits.output_items) };
         let returned = match call.expected {
             Expected::Values { data_type, nullable } => {
-                decode(memory, address, data_type, nullable, RowCount::Exactly(call.batch_rows), &limits)
-                    .map(Returned::Values)
+                let rows = RowCount::Exactly(call.batch_rows);
+                decode_charged(memory, address, data_type, nullable, rows, &limits, held).map(Returned::Values)
             }
             Expected::Rows { columns, first, most } => {
                 let within = RowsWithin { first, batch: call.batch_rows, most };
-                decode_rows(memory, address, columns, within, &limits).map(Returned::Rows)
+                decode_rows_charged(memory, address, columns, within, &limits, held).map(Returned::Rows)
             }
         };
         returned.map_err(|error| decode_failure(error, &self.limits))
@@ -550,6 +594,7 @@ fn decode_failure(error: ExchangeError, limits: &Limits) -> Failure {
         ExchangeError::TooManyItems { .. } => {
             Failure::Call(LimitError::new(LimitKind::OutputItems, limits.output_items).into())
         }
+        ExchangeError::HostMemory { limit, used, asked } => NoHostMemory { limit, used, asked }.into(),
         error @ (ExchangeError::Utf8 { .. } | ExchangeError::Value { .. } | ExchangeError::Null { .. }) => {
             Failure::Call(error.into())
         }

@@ -106,7 +106,7 @@ impl Sandbox {
         let labels = Arc::new(Labels::new(&task));
         let deadline = Deadline::after(LimitKind::StartupTime, limits.startup_time);
         let wasi = config.wasi(image.runtime(), &limits, &labels)?;
-        let host = HostCalls::new(config.host.clone(), limits.batch_bytes);
+        let host = HostCalls::new(config.host.clone(), limits.batch_bytes, task.tenant());
         let instantiated = Guest::instantiate(image, &task, &limits, wasi, host, &deadline, room).await;
         let mut guest = instantiated.inspect_err(|error| {
             // A lack of room is told of as that.

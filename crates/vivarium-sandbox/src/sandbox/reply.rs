@@ -111,6 +111,20 @@ pub(super) fn range(
     Ok(address as usize..end as usize)
 }
 
+/// The most bytes of the host's memory that the reply to a control request takes while it is read: its text, and for each value a node of
+/// a tree with room for eleven.
+pub(super) fn control_bytes(reply: &[u8]) -> u64 {
+    const VALUE: u64 = 256;
+    (reply.len() as u64).saturating_add((count_values(reply).min(MAX_VALUES) as u64).saturating_mul(VALUE))
+}
+
+/// The same for a reply to a call, and for one that reports a failure. Of both the parts are known, and lists are bounded: most for their
+/// text take arguments of three bytes, which are texts of 24 bytes twice, and row numbers of two, which are four in a list with room for
+/// twice as many.
+pub(super) fn report_bytes(reply: &[u8]) -> u64 {
+    (reply.len() as u64).saturating_mul(16)
+}
+
 /// Parses the reply to a control request that succeeded.
 pub(super) fn control(request: &'static str, reply: &[u8]) -> Result<Value, ProtocolError> {
     if count_values(reply) > MAX_VALUES {
@@ -140,6 +154,12 @@ pub struct RowErrors {
 }
 
 impl RowErrors {
+    /// Bytes of the host's memory.
+    fn bytes(&self) -> u64 {
+        let errors: usize = self.errors.iter().map(GuestError::bytes).sum();
+        (self.rows.capacity() * size_of::<u32>() + errors) as u64
+    }
+
     /// Whether every row succeeded.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -157,6 +177,11 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Bytes of the host's memory that it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.row_errors.bytes() + self.metrics.bytes()
+    }
+
     /// Parses the reply to a call that succeeded: no reply, or a report.
     pub(super) fn parse(reply: &[u8], batch_rows: usize, limits: &Limits) -> Result<Self, ProtocolError> {
         #[derive(Deserialize)]

@@ -97,5 +97,5 @@ pub(super) fn parse(mut file: impl Read) -> io::Result<EnvironmentSnapshot> {
     let data = content.split_off(length);
     let header: Header = serde_json::from_slice(&content)?;
     let difference = Difference::from_parts(header.memory_size, header.runs, data).ok_or_else(damaged)?;
-    Ok(EnvironmentSnapshot { image: header.image, variables: header.variables, difference })
+    Ok(EnvironmentSnapshot::of_parts(header.image, header.variables, difference))
 }

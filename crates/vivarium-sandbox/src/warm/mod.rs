@@ -18,21 +18,34 @@ mod difference;
 mod file;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::error::{Error, ImageError};
+use vivarium_tenancy::{HostCharge, Tenant};
+
+use crate::error::{Error, ImageError, LimitError};
+use crate::host_memory::NoHostMemory;
 use crate::image::Image;
 pub(crate) use difference::{Difference, WASM_PAGE};
 
 /// What importing packages changed in an instance's memory.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct EnvironmentSnapshot {
     /// Hash of the image it differs from.
     image: String,
     /// Names of the environment variables that packages asked for while they were imported; `*` for all.
     variables: Vec<String>,
     difference: Difference,
+    /// What its tenant is charged for it.
+    held: OnceLock<HostCharge>,
 }
+
+impl PartialEq for EnvironmentSnapshot {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.image, &self.variables, &self.difference) == (&other.image, &other.variables, &other.difference)
+    }
+}
+
+impl Eq for EnvironmentSnapshot {}
 
 /// Why an environment has no snapshot. Its functions work all the same; each instance imports for itself.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +57,9 @@ pub enum WarmError {
     /// The packages changed more memory than a snapshot may hold, in bytes.
     #[error("importing changed more than the {0} bytes that a snapshot may hold")]
     TooLarge(u64),
+    /// The tenant may hold no more of the host's memory.
+    #[error(transparent)]
+    HostMemory(LimitError),
     /// State outside linear memory would be lost.
     #[error("importing left {0} behind, which a snapshot cannot hold")]
     State(&'static str),
@@ -73,7 +89,25 @@ impl EnvironmentSnapshot {
 
     /// What packages that asked for these `variables` changed in an instance of `image`.
     pub(crate) fn new(image: &Image, variables: Vec<String>, difference: Difference) -> Self {
-        Self { image: image.hash(), variables, difference }
+        Self::of_parts(image.hash(), variables, difference)
+    }
+
+    fn of_parts(image: String, variables: Vec<String>, difference: Difference) -> Self {
+        Self { image, variables, difference, held: OnceLock::new() }
+    }
+
+    /// Charges its pages to its tenant ([`TenantLimits::host_memory`](crate::TenantLimits::host_memory)), once, for as long as it is kept.
+    ///
+    /// # Errors
+    /// [`WarmError::HostMemory`] when the tenant may hold no more.
+    pub fn charge_to(&self, tenant: &Arc<Tenant>) -> Result<(), WarmError> {
+        if self.held.get().is_none() {
+            let charge = HostCharge::new(tenant, self.size());
+            let refused = || WarmError::HostMemory(NoHostMemory::new(tenant, self.size()).into());
+            // Whoever comes second gives its charge back.
+            let _ = self.held.set(charge.ok_or_else(refused)?);
+        }
+        Ok(())
     }
 
     /// Whether an instance with these variables is as if it had imported the packages itself: they asked for none of them.

@@ -15,7 +15,7 @@ impl WasiCtx {
             Target::Stdin | Target::Output(_) => stream_stat(self, target),
             Target::File(OpenFile { content: FileContent::Scratch(inode), .. }) => self.scratch.stat(*inode)?,
             Target::File(OpenFile { content: FileContent::Environment(file), .. }) => {
-                environment::file_stat(&file.metadata()?, &mut self.numbers, &self.clocks)
+                environment::file_stat(&file.metadata()?, &mut self.numbers, &self.clocks)?
             }
             Target::Directory(directory) => match &directory.place {
                 Directory::Environment(environment) => environment.stat(&mut self.numbers, &self.clocks)?,

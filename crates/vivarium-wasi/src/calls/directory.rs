@@ -26,6 +26,8 @@ impl WasiCtx {
             Directory::Scratch(inode) => self.scratch.list(inode, cookie, |entry| writer.push(entry))?,
             Directory::Environment(environment) => {
                 if cookie == 0 || self.listing.as_ref().is_none_or(|(listed, _)| *listed != fd) {
+                    // The one before goes first: one at a time is held.
+                    self.listing = None;
                     self.listing = Some((fd, environment.list(&mut self.numbers, &self.clocks).await?));
                 }
                 if let Some((_, listing)) = &self.listing {

@@ -275,3 +275,41 @@ async fn files_of_the_host_are_counted_over_guests() {
     drop((one, two, other));
     assert_eq!((tenant.used(), process.used()), (0, 0));
 }
+
+#[tokio::test]
+async fn what_the_host_remembers_of_the_environment_is_charged() {
+    let host = host();
+    let account = Arc::new(Account::new(1000));
+    let env = Dir::open_ambient_dir(host.path().join("env"), ambient_authority()).unwrap();
+    let accounts = WasiAccounts::default().with_host_memory(Some(Arc::clone(&account)));
+    let mut guest =
+        Guest::new(WasiConfig { environment: Some(Arc::new(env)), accounts, ..WasiConfig::default() }).await;
+    assert_eq!(account.used(), 0);
+    // A number for each file, once.
+    for path in ["module.py", "package/../module.py"] {
+        assert_eq!((guest.stat(ENV, 1, path).await.0, account.used()), (0, 64));
+    }
+    // Eight names do not fit. The directory's own number stays.
+    let list = |length: u32| [ENV.into(), DATA.into(), length.into(), 0, OUT.into()];
+    assert_eq!((guest.call("fd_readdir", &list(4096)).await, account.used()), (Errno::Nomem as u32, 128));
+    account.set_limit(2000);
+    assert_eq!(
+        guest.call("fd_readdir", &list(4096)).await,
+        Errno::Nomem as u32,
+        "eight names, and no number for the last"
+    );
+    account.set_limit(10_000);
+    assert_eq!(guest.call("fd_readdir", &list(100)).await, 0);
+    let names: u64 = ["module.py", "package", "inside", "out", "around", "absolute", "magic", "loop"]
+        .iter()
+        .map(|name| 192 + name.len() as u64)
+        .sum();
+    assert_eq!(account.used(), names + 9 * 64, "while the listing goes on");
+    assert_eq!(guest.list(ENV, 4096).await.len(), 10);
+    assert_eq!(account.used(), 9 * 64);
+    account.set_limit(0);
+    assert_eq!(guest.stat(ENV, 1, "package").await.0, 0);
+    assert_eq!(guest.stat(ENV, 1, "package/data").await.0, Errno::Nomem as u32);
+    drop(guest);
+    assert_eq!(account.used(), 0);
+}

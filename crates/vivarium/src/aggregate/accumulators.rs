@@ -11,7 +11,7 @@ use super::Shared;
 use crate::chunks::CHUNK_ROWS;
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::instances::{Reply, RowsCall, RowsReply, TimeBudget, Worker, operation};
+use crate::instances::{Held, Reply, RowsCall, RowsReply, TimeBudget, Worker, operation};
 use crate::python_error::RowNumbers;
 use crate::signature::Kind;
 
@@ -30,6 +30,7 @@ pub struct Accumulators {
 pub(super) struct GroupRows {
     pub(super) results: Vec<RowsOfRows>,
     pub(super) failures: Failures,
+    pub(super) held: Held,
 }
 
 impl Accumulators {
@@ -119,7 +120,7 @@ impl Accumulators {
     /// As [`values`](Self::values).
     pub async fn group_rows(&mut self, groups: &[u32]) -> Result<(Vec<RowsOfRows>, Failures), Error> {
         let places: Vec<u64> = (0..groups.len() as u64).collect();
-        let GroupRows { results, failures } = self.rows_of(groups, &places).await?;
+        let GroupRows { results, failures, held: _ } = self.rows_of(groups, &places).await?;
         Ok((results, failures))
     }
 
@@ -129,7 +130,7 @@ impl Accumulators {
         }
         let shared = Arc::clone(&self.shared);
         let plan = plan(groups)?;
-        let mut found = GroupRows { results: Vec::new(), failures: Failures::default() };
+        let mut found = GroupRows { results: Vec::new(), failures: Failures::default(), held: Held::new() };
         let mut budget = TimeBudget::of_call(self.worker.limits());
         let (mut sent, mut first, mut bytes, mut items) = (Some(&plan), 0, 0_u64, 0_u64);
         loop {
@@ -145,7 +146,7 @@ impl Accumulators {
                 time: budget.left(),
             };
             let returned = self.worker.rows(call).await.map_err(|error| budget.explain(error));
-            let RowsReply { rows: result, failures, more, time } = returned?;
+            let RowsReply { rows: result, failures, more, time, held } = returned?;
             budget.spend(time);
             first = result.numbers.values().last().copied().unwrap_or(first);
             bytes = bytes.saturating_add(result.rows.get_buffer_memory_size() as u64);
@@ -154,6 +155,7 @@ impl Accumulators {
             within.map_err(|error| Error::Limit { error, rows: Some(numbers.range()) })?;
             found.failures.extend(failures);
             found.results.push(result);
+            found.held.extend(held);
             if !more {
                 return Ok(found);
             }

@@ -15,7 +15,7 @@ use crate::chunks::{Chunk, chunks};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::groups::GroupTable;
-use crate::instances::Reply;
+use crate::instances::{Held, Reply};
 use crate::signature::{Kind, OnError};
 use crate::spawn::{Spawned, spawn};
 use crate::task::Output;
@@ -105,7 +105,7 @@ where
     match failures {
         Some(failures) if !failures.is_empty() => {
             let batch = RecordBatch::new_empty(shared.output_schema());
-            let _ = outputs.send(Ok(Output { batch, rows_in: 0, failures })).await;
+            let _ = outputs.send(Ok(Output { batch, rows_in: 0, failures, _held: Held::new() })).await;
             Ok(())
         }
         _ => Ok(()),
@@ -198,8 +198,8 @@ where
         if let Some(error) = stop {
             return Err(error);
         }
-        let progress =
-            Output { batch: RecordBatch::new_empty(shared.output_schema()), rows_in, failures: Failures::default() };
+        let batch = RecordBatch::new_empty(shared.output_schema());
+        let progress = Output { batch, rows_in, failures: Failures::default(), _held: Held::new() };
         if sent.is_err() || outputs.send(Ok(progress)).await.is_err() {
             return Ok(());
         }
@@ -271,7 +271,7 @@ async fn emit(
     let count = accumulators.len();
     let first_rows = groups.first_rows(range.clone());
     let keys = groups.columns(range.clone())?;
-    let mut failures = Failures::default();
+    let (mut failures, mut all_held) = (Failures::default(), Held::new());
     let (mut arrays, mut places): (Vec<Vec<ArrayRef>>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
     // For each row of the output, the group within the range.
     let mut group_of: Vec<u32> = Vec::new();
@@ -284,16 +284,18 @@ async fn emit(
             continue;
         }
         if shared.kind == Kind::TableAggregate {
-            let GroupRows { results, failures: failed } = one.rows_of(&local, &rows).await?;
+            let GroupRows { results, failures: failed, held } = one.rows_of(&local, &rows).await?;
             failures.merge(failed);
+            all_held.extend(held);
             for result in results {
                 let numbers = result.numbers.values().iter().enumerate();
                 found.extend(numbers.map(|(at, &n)| ((mine[n as usize] - range.start) as u32, arrays.len(), at)));
                 arrays.push(result.columns());
             }
         } else {
-            let Reply { result, failures: failed } = one.values_of(&local, &rows).await?;
+            let Reply { result, failures: failed, held } = one.values_of(&local, &rows).await?;
             failures.merge(failed);
+            all_held.extend(held);
             found.extend(mine.iter().enumerate().map(|(at, group)| ((group - range.start) as u32, arrays.len(), at)));
             arrays.push(vec![result]);
         }
@@ -325,5 +327,5 @@ async fn emit(
             group_of.values().iter().map(|&group| failures.rows().binary_search(&first_rows[group as usize]).is_err());
         batch = filter_record_batch(&batch, &BooleanArray::from(kept.collect::<Vec<_>>()))?;
     }
-    Ok(Output { batch, rows_in: 0, failures })
+    Ok(Output { batch, rows_in: 0, failures, _held: all_held })
 }
