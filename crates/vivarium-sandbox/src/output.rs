@@ -6,6 +6,7 @@
 mod inherited;
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vivarium_tenancy::TaskAccount;
@@ -76,11 +77,13 @@ impl OutputTarget {
 /// Whose lines they are.
 pub(crate) struct Labels {
     task: Arc<TaskAccount>,
-    /// What is running.
+    /// Whether something is running.
+    runs: AtomicBool,
+    /// What is running, or was the last to run.
     call: Mutex<Running>,
 }
 
-/// The function that is running, or that was the last one to run, and the first and the number of the rows it is called for, while it is.
+/// A function, and the first and the number of the rows it is called for.
 #[derive(Clone, Default)]
 struct Running {
     function: Option<Arc<str>>,
@@ -89,12 +92,13 @@ struct Running {
 
 impl Labels {
     pub(crate) fn new(task: &Arc<TaskAccount>) -> Self {
-        Self { task: Arc::clone(task), call: Mutex::default() }
+        Self { task: Arc::clone(task), runs: AtomicBool::new(false), call: Mutex::default() }
     }
 
     /// A call begins: of this function, for so many rows from the first one on.
     pub(crate) fn begin_call(&self, function: Option<&Arc<str>>, rows: (u64, u64)) {
         let mut call = self.lock();
+        self.runs.store(true, Ordering::Relaxed);
         call.rows = Some(rows);
         // It is nearly always the one before.
         let same = match (&call.function, function) {
@@ -107,12 +111,12 @@ impl Labels {
     }
 
     pub(crate) fn end_call(&self) {
-        self.lock().rows = None;
+        self.runs.store(false, Ordering::Relaxed);
     }
 
     fn call(&self) -> Running {
         let call = self.lock();
-        if call.rows.is_some() { call.clone() } else { Running::default() }
+        if self.runs.load(Ordering::Relaxed) { call.clone() } else { Running::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {

@@ -106,7 +106,10 @@ struct Wakers(Vec<Waker>);
 impl Wakers {
     fn wake(self, state: MutexGuard<'_, State>) {
         drop(state);
-        self.0.into_iter().for_each(Waker::wake);
+        // Nearly always there is none.
+        if !self.0.is_empty() {
+            self.0.into_iter().for_each(Waker::wake);
+        }
     }
 }
 

@@ -73,6 +73,14 @@ enum Listed {
     Away(Key),
 }
 
+/// Where a tenant was found, and where it is to be found.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+struct Moved {
+    before: Listed,
+    after: Listed,
+}
+
 /// By tag, and tenants with equal tags in the order in which their calls began to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
@@ -113,8 +121,11 @@ impl<W> FairQueue<W> {
     pub fn enter(&mut self, share: &Share) -> bool {
         let free = self.turns < self.cores && self.ready.is_empty();
         if free {
-            self.come(share);
-            self.start(share.id());
+            let (tick, id) = (self.tick, share.id());
+            let entry = self.come(share);
+            let tag = entry.start(tick);
+            let listed = entry.list(id);
+            self.started(id, tag, listed);
         }
         free
     }
@@ -133,8 +144,12 @@ impl<W> FairQueue<W> {
             return None;
         }
         let id = self.ready.first()?.id;
-        let (ticket, call) = self.entry(id).waiting.pop_first()?;
-        self.start(id);
+        let tick = self.tick;
+        let entry = self.entry(id);
+        let (ticket, call) = entry.waiting.pop_first()?;
+        let tag = entry.start(tick);
+        let listed = entry.list(id);
+        self.started(id, tag, listed);
         Some(Next { id, ticket, call })
     }
 
@@ -152,8 +167,9 @@ impl<W> FairQueue<W> {
             entry.waiting.insert(ticket, call);
         }
         entry.turns -= 1;
+        let listed = entry.list(id);
         self.turns -= 1;
-        self.list(id);
+        self.relist(id, listed);
         ticket
     }
 
@@ -211,31 +227,24 @@ impl<W> FairQueue<W> {
         entry
     }
 
-    /// A turn of this tenant begins.
-    fn start(&mut self, id: ShareId) {
-        let (tick, now) = (self.tick, self.now);
-        let entry = self.entry(id);
-        let tag = entry.tag;
-        entry.tag = tag.saturating_add(entry.weight.virtually(tick));
-        entry.turns += 1;
+    /// A turn of this tenant has begun, at its tag.
+    fn started(&mut self, id: ShareId, tag: u128, listed: Moved) {
         self.turns += 1;
-        self.list(id);
-        self.pass(now.max(tag));
+        self.relist(id, listed);
+        self.pass(self.now.max(tag));
     }
 
     /// Puts the tenant into the set that it belongs to now.
     fn list(&mut self, id: ShareId) {
-        let entry = self.entry(id);
-        let (before, tag) = (entry.listed, entry.tag);
-        let after = match entry.waiting.first_key_value() {
-            Some((&ticket, _)) => Listed::Ready(Key { tag, ticket, id }),
-            None if entry.turns > 0 => Listed::Nowhere,
-            None => Listed::Away(Key { tag, ticket: 0, id }),
-        };
+        let listed = self.entry(id).list(id);
+        self.relist(id, listed);
+    }
+
+    /// Takes the tenant out of one set and puts it into another.
+    fn relist(&mut self, id: ShareId, Moved { before, after }: Moved) {
         if before == after {
             return;
         }
-        entry.listed = after;
         match before {
             Listed::Ready(key) => _ = self.ready.remove(&key),
             Listed::Away(key) => _ = self.away.remove(&key),
@@ -269,6 +278,25 @@ impl<W> FairQueue<W> {
 }
 
 impl<W> Entry<W> {
+    /// One of its turns begins. Returns the tag at which it does.
+    fn start(&mut self, tick: u64) -> u128 {
+        let tag = self.tag;
+        self.tag = tag.saturating_add(self.weight.virtually(tick));
+        self.turns += 1;
+        tag
+    }
+
+    /// Notes in which set it belongs now. Whoever has the sets moves it.
+    fn list(&mut self, id: ShareId) -> Moved {
+        let (before, tag) = (self.listed, self.tag);
+        self.listed = match self.waiting.first_key_value() {
+            Some((&ticket, _)) => Listed::Ready(Key { tag, ticket, id }),
+            None if self.turns > 0 => Listed::Nowhere,
+            None => Listed::Away(Key { tag, ticket: 0, id }),
+        };
+        Moved { before, after: self.listed }
+    }
+
     /// A tenant that has no call waiting has all it asks for, and can claim no more than `lag` of what it did not use; one that comes
     /// back from a pause, nothing.
     fn catch_up(&mut self, now: u128, lag: u64) {

@@ -43,6 +43,10 @@ impl Failures {
 
     /// Adds the failures of later rows.
     pub fn extend(&mut self, later: Self) {
+        // Nearly always.
+        if later.rows.is_empty() && later.errors.is_empty() {
+            return;
+        }
         let room = MAX_DETAILED_FAILURES - self.errors.len().min(MAX_DETAILED_FAILURES);
         self.rows.extend(later.rows);
         self.errors.extend(later.errors.into_iter().take(room));

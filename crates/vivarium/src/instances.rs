@@ -1,6 +1,7 @@
 //! The instances of a task: sandboxes in which the function is loaded and bound.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ struct Bound {
     reported: BTreeMap<String, FunctionMetric>,
     /// Reported while it was bound, and not yet added to the task's.
     opened: FunctionMetrics,
+    /// Its result was found to be the task's, and what it reported was added.
+    enlisted: bool,
 }
 
 /// Charges for what calls returned, kept until that is handed on.
@@ -247,19 +250,31 @@ impl Instances {
     }
 
     fn employ(&self, mut lease: Lease<Bound>) -> Result<Worker, Error> {
+        self.enlist(&mut lease)?;
+        Ok(Worker { lease, shared: Arc::clone(&self.shared) })
+    }
+
+    /// What is done with an instance before each work of it, and takes long before its first one.
+    fn enlist(&self, lease: &mut Lease<Bound>) -> Result<(), Error> {
         let (_, bound) = lease.parts();
+        if bound.enlisted {
+            return Ok(());
+        }
         if bound.result.data_type != self.shared.result {
             return Err(self.shared.unstable(&bound.result.data_type));
         }
         let opened = std::mem::take(&mut bound.opened);
         self.shared.metrics.add(&mut bound.reported, opened);
-        Ok(Worker { lease, shared: Arc::clone(&self.shared) })
+        bound.enlisted = true;
+        Ok(())
     }
 
     /// Calls the function for the rows of `batch`; `first_row` is the first one's number in the whole input.
     pub(crate) async fn invoke(&self, batch: &Plan, first_row: u64) -> Result<Reply, Error> {
         let numbers = RowNumbers::From(first_row, batch.rows() as u64);
-        self.worker().await?.values(operation::CALL, batch, numbers, &self.shared.result).await
+        let mut lease = pin!(self.pool.checkout()).await.map_err(Error::without_rows)?;
+        self.enlist(&mut lease)?;
+        pin!(self.shared.values(&mut lease, operation::CALL, batch, numbers, &self.shared.result)).await
     }
 
     /// Closes the function in the instances that nobody works with, and ends them. The first error is returned, and all are closed.
@@ -288,7 +303,48 @@ impl Shared {
         Error::Unstable { function: self.place.clone(), first: name(&self.result), second: name(second) }
     }
 
+    /// Runs an operation that gives a value for each row of `batch`.
+    async fn values(
+        &self,
+        lease: &mut Lease<Bound>,
+        op: u32,
+        batch: &Plan,
+        numbers: RowNumbers<'_>,
+        data_type: &DataType,
+    ) -> Result<Reply, Error> {
+        let call = Call {
+            handle: lease.value().handle,
+            op,
+            batch: Some(batch),
+            batch_rows: batch.rows(),
+            first_row: numbers.range().0,
+            expected: Expected::Values { data_type, nullable: true },
+            time: None,
+        };
+        let answer = pin!(self.call(lease, call, &numbers)).await?;
+        let failures = self.failures(answer.row_errors, &numbers);
+        Ok(Reply { result: answer.returned.into_array(), failures, held: answer.held })
+    }
+
+    async fn call(&self, lease: &mut Lease<Bound>, call: Call<'_>, numbers: &RowNumbers<'_>) -> Result<Answer, Error> {
+        let (sandbox, bound) = lease.parts();
+        match pin!(sandbox.call(call)).await {
+            Ok(mut answer) => {
+                if !answer.metrics.is_empty() {
+                    self.metrics.add(&mut bound.reported, std::mem::take(&mut answer.metrics));
+                }
+                self.counts.add(&answer.counts);
+                Ok(answer)
+            }
+            Err(error) => Err(Error::in_rows(error, &self.place.function, numbers)),
+        }
+    }
+
     fn failures(&self, row_errors: RowErrors, numbers: &RowNumbers<'_>) -> Failures {
+        // Nearly always.
+        if row_errors.is_empty() && row_errors.errors.is_empty() {
+            return Failures::default();
+        }
         let failed = row_errors.rows.iter().filter_map(|&row| numbers.number(row.into())).collect();
         let errors = row_errors.errors.into_iter();
         let errors = errors.map(|error| PythonError::in_rows(error, &self.place.function, numbers)).collect();
@@ -312,17 +368,22 @@ impl Worker {
         numbers: RowNumbers<'_>,
         data_type: &DataType,
     ) -> Result<Reply, Error> {
-        let expected = Expected::Values { data_type, nullable: true };
-        let answer = self.call(op, Some(batch), batch.rows(), numbers, expected, None).await?;
-        let failures = self.shared.failures(answer.row_errors, &numbers);
-        Ok(Reply { result: answer.returned.into_array(), failures, held: answer.held })
+        pin!(self.shared.values(&mut self.lease, op, batch, numbers, data_type)).await
     }
 
     /// Runs an operation that gives rows for the rows of a batch.
     pub(crate) async fn rows(&mut self, call: RowsCall<'_>) -> Result<RowsReply, Error> {
         let RowsCall { op, batch, batch_rows, numbers, columns, first, time } = call;
-        let expected = Expected::Rows { columns, first, most: self.shared.most_rows };
-        let answer = self.call(op, batch, batch_rows, numbers, expected, Some(time)).await?;
+        let call = Call {
+            handle: self.lease.value().handle,
+            op,
+            batch,
+            batch_rows,
+            first_row: numbers.range().0,
+            expected: Expected::Rows { columns, first, most: self.shared.most_rows },
+            time: Some(time),
+        };
+        let answer = self.shared.call(&mut self.lease, call, &numbers).await?;
         let failures = self.shared.failures(answer.row_errors, &numbers);
         match answer.returned {
             Returned::Rows(rows) => {
@@ -331,25 +392,6 @@ impl Worker {
             // Rows were expected, so that nothing else comes back.
             Returned::Values(_) => Err(Error::Worker("rows were expected".to_owned())),
         }
-    }
-
-    async fn call(
-        &mut self,
-        op: u32,
-        batch: Option<&Plan>,
-        batch_rows: usize,
-        numbers: RowNumbers<'_>,
-        expected: Expected<'_>,
-        time: Option<Duration>,
-    ) -> Result<Answer, Error> {
-        let (sandbox, bound) = self.lease.parts();
-        let (first_row, _) = numbers.range();
-        let call = Call { handle: bound.handle, op, batch, batch_rows, first_row, expected, time };
-        let mut answer =
-            sandbox.call(call).await.map_err(|error| Error::in_rows(error, &self.shared.place.function, &numbers))?;
-        self.shared.metrics.add(&mut bound.reported, std::mem::take(&mut answer.metrics));
-        self.shared.counts.add(&answer.counts);
-        Ok(answer)
     }
 
     /// What the instance may use.
@@ -372,6 +414,7 @@ impl Preparation {
             operations: operations.unwrap_or_default(),
             reported: BTreeMap::new(),
             opened: FunctionMetrics::of_reply(&reply),
+            enlisted: false,
         })
     }
 }

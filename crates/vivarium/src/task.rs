@@ -13,6 +13,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_empty_array};
@@ -144,7 +145,7 @@ impl Task {
         if self.shared.on_error == OnError::Skip {
             return Err(Error::SkipNeedsRun);
         }
-        self.shared.evaluate(batch, first_row).await
+        pin!(self.shared.evaluate(batch, first_row)).await
     }
 
     /// Applies a table function to one batch, without joining its rows with those of the batch; `first_row` is as in
@@ -194,7 +195,7 @@ impl Task {
 
 impl Shared {
     async fn output(&self, Chunk { first_row, batch }: Chunk) -> Result<Output, Error> {
-        let Evaluation { result, failures, _held } = self.evaluate(&batch, first_row).await?;
+        let Evaluation { result, failures, _held } = pin!(self.evaluate(&batch, first_row)).await?;
         let mut columns = batch.columns().to_vec();
         columns.push(result);
         let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
@@ -212,7 +213,7 @@ impl Shared {
     }
 
     async fn evaluate(&self, batch: &RecordBatch, first_row: u64) -> Result<Evaluation, Error> {
-        let mut results: Vec<ArrayRef> = Vec::new();
+        let (mut first, mut later): (Option<ArrayRef>, Vec<ArrayRef>) = (None, Vec::new());
         let (mut failures, mut all_held) = (Failures::default(), Held::new());
         for start in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
             // Most batches are one chunk, which needs no slices.
@@ -237,22 +238,29 @@ impl Shared {
             for part in self.columns.parts(&columns, chunk.num_rows(), chunk_row) {
                 let part = part?;
                 let part_row = chunk_row + part.rows.start as u64;
-                let Reply { result, failures: failed, held } = self.instances.invoke(&part.plan, part_row).await?;
-                results.push(result);
+                let reply = pin!(self.instances.invoke(&part.plan, part_row)).await?;
+                let Reply { result, failures: failed, held } = reply;
                 all_held.extend(held);
                 failures.extend(failed);
+                match first {
+                    None => first = Some(result),
+                    Some(_) => later.push(result),
+                }
             }
         }
-        let result = match &results[..] {
-            [] => new_empty_array(self.instances.result_type()),
-            [one] => Arc::clone(one),
-            several => concat_arrays(several).map_err(|error| match error {
-                ArrowError::OffsetOverflowError(_) => {
-                    let error = LimitError::new(LimitKind::OutputItems, i32::MAX as u64);
-                    Error::Limit { error, rows: Some((first_row, batch.num_rows() as u64)) }
-                }
-                error => error.into(),
-            })?,
+        let result = match first {
+            None => new_empty_array(self.instances.result_type()),
+            Some(only) if later.is_empty() => only,
+            Some(first) => {
+                later.insert(0, first);
+                concat_arrays(&later).map_err(|error| match error {
+                    ArrowError::OffsetOverflowError(_) => {
+                        let error = LimitError::new(LimitKind::OutputItems, i32::MAX as u64);
+                        Error::Limit { error, rows: Some((first_row, batch.num_rows() as u64)) }
+                    }
+                    error => error.into(),
+                })?
+            }
         };
         Ok(Evaluation { result, failures, _held: all_held })
     }

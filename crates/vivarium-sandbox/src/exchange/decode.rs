@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use arrow::array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray, GenericListArray,
-    MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, StructArray, downcast_primitive,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, GenericByteArray,
+    GenericListArray, MapArray, NullArray, OffsetSizeTrait, PrimitiveArray, StructArray, downcast_primitive,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
@@ -396,8 +396,11 @@ fn primitive(
     macro_rules! of_type {
         ($primitive:ty) => {{
             let array = PrimitiveArray::<$primitive>::try_new(ScalarBuffer::new(values, 0, length), nulls)?;
-            // The type of the values is not all of it: precision, scale and time zone.
-            Arc::new(array.with_data_type(data_type.clone()))
+            // The type of the values is not always all of it: precision, scale and time zone.
+            match array.data_type() == data_type {
+                true => Arc::new(array),
+                false => Arc::new(array.with_data_type(data_type.clone())),
+            }
         }};
     }
     let array: ArrayRef = downcast_primitive! {

@@ -13,15 +13,6 @@ pub(super) const POINTER_BYTES: usize = 4;
 /// Buffers start at multiples of this and are padded to multiples of it, as Arrow recommends for SIMD.
 pub(super) const ALIGNMENT: usize = 64;
 
-const LENGTH: usize = 0;
-const NULL_COUNT: usize = 8;
-const OFFSET: usize = 16;
-const N_BUFFERS: usize = 24;
-const N_CHILDREN: usize = 32;
-const BUFFERS: usize = 40;
-const CHILDREN: usize = 44;
-const DICTIONARY: usize = 48;
-
 /// The fields of the structure that are read or written. `release` and `private_data` are neither: memory has one
 /// owner at any time, by the ABI, and is not released through the structure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,32 +37,36 @@ pub(super) struct ArrowArray {
 
 impl ArrowArray {
     pub(super) fn from_bytes(bytes: &[u8; ARRAY_BYTES]) -> Self {
+        let (words, _) = bytes.as_chunks();
+        let [length, null_count, offset, n_buffers, n_children, tables, dictionary] =
+            std::array::from_fn(|index| u64::from_le_bytes(words[index]));
         Self {
-            length: i64_at(bytes, LENGTH),
-            null_count: i64_at(bytes, NULL_COUNT),
-            offset: i64_at(bytes, OFFSET),
-            n_buffers: i64_at(bytes, N_BUFFERS),
-            n_children: i64_at(bytes, N_CHILDREN),
-            buffers: u32_at(bytes, BUFFERS),
-            children: u32_at(bytes, CHILDREN),
-            dictionary: u32_at(bytes, DICTIONARY),
+            length: length as i64,
+            null_count: null_count as i64,
+            offset: offset as i64,
+            n_buffers: n_buffers as i64,
+            n_children: n_children as i64,
+            buffers: tables as u32,
+            children: (tables >> 32) as u32,
+            // The other half of the word is `release`.
+            dictionary: dictionary as u32,
         }
     }
 
     pub(super) fn to_bytes(self) -> [u8; ARRAY_BYTES] {
-        let mut bytes = [0; ARRAY_BYTES];
-        let integers = [
-            (LENGTH, self.length),
-            (NULL_COUNT, self.null_count),
-            (OFFSET, self.offset),
-            (N_BUFFERS, self.n_buffers),
-            (N_CHILDREN, self.n_children),
+        let words = [
+            self.length as u64,
+            self.null_count as u64,
+            self.offset as u64,
+            self.n_buffers as u64,
+            self.n_children as u64,
+            u64::from(self.buffers) | u64::from(self.children) << 32,
+            u64::from(self.dictionary),
+            0,
         ];
-        for (at, value) in integers {
-            bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
-        }
-        for (at, pointer) in [(BUFFERS, self.buffers), (CHILDREN, self.children), (DICTIONARY, self.dictionary)] {
-            bytes[at..at + POINTER_BYTES].copy_from_slice(&pointer.to_le_bytes());
+        let mut bytes = [0; ARRAY_BYTES];
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
         }
         bytes
     }
@@ -80,18 +75,6 @@ impl ArrowArray {
 /// `bytes` rounded up to a multiple of [`ALIGNMENT`].
 pub(super) fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(ALIGNMENT)
-}
-
-fn i64_at(bytes: &[u8; ARRAY_BYTES], at: usize) -> i64 {
-    let mut value = [0; 8];
-    value.copy_from_slice(&bytes[at..at + 8]);
-    i64::from_le_bytes(value)
-}
-
-fn u32_at(bytes: &[u8; ARRAY_BYTES], at: usize) -> u32 {
-    let mut value = [0; POINTER_BYTES];
-    value.copy_from_slice(&bytes[at..at + POINTER_BYTES]);
-    u32::from_le_bytes(value)
 }
 
 #[cfg(test)]

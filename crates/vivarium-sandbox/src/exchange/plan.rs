@@ -1,7 +1,9 @@
 //! What a batch looks like in the guest, and how large that is.
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, make_array};
-use arrow::buffer::{BooleanBuffer, Buffer};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, downcast_primitive, make_array};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::DataType;
 
@@ -59,9 +61,9 @@ pub(super) enum BufferSource {
     /// Offsets, made to start at 0.
     Offsets(OffsetWidth, Buffer),
     /// 32-bit offsets of the values of views.
-    ViewOffsets(BinaryViewArray),
+    ViewOffsets(Arc<BinaryViewArray>),
     /// This many bytes of values of views, one after the other.
-    ViewValues(BinaryViewArray, usize),
+    ViewValues(Arc<BinaryViewArray>, usize),
 }
 
 impl BufferSource {
@@ -106,7 +108,11 @@ impl Plan {
             if column.len() != rows {
                 return Err(ExchangeError::ColumnLength { column: index, length: column.len(), rows });
             }
-            planner.child(batch, column.to_data(), &path.child(index))?;
+            let path = path.child(index);
+            match fixed_values(column) {
+                Some(values) => planner.fixed_column(batch, column, values, &path)?,
+                None => planner.child(batch, column.to_data(), &path)?,
+            }
         }
         planner.finish()
     }
@@ -154,7 +160,7 @@ impl Planner {
         }
 
         let node = self.node(length, data.null_count());
-        self.source(node, validity(&data));
+        self.source(node, validity(data.nulls()));
         match shape {
             Shape::Null => {}
             Shape::Bits => {
@@ -203,27 +209,49 @@ impl Planner {
         self.sources.push(source);
     }
 
+    /// What [`child`](Self::child) makes of a column of such values, without describing it as data first.
+    fn fixed_column(
+        &mut self,
+        parent: usize,
+        column: &ArrayRef,
+        values: Buffer,
+        path: &Path<'_>,
+    ) -> Result<(), ExchangeError> {
+        Shape::of(column.data_type(), path)?;
+        let node = self.node(column.len(), column.null_count());
+        self.source(node, validity(column.nulls()));
+        self.source(node, BufferSource::Bytes(values));
+        self.end_child(parent);
+        Ok(())
+    }
+
     fn child(&mut self, parent: usize, data: ArrayData, path: &Path<'_>) -> Result<(), ExchangeError> {
         self.add(data, path)?;
+        self.end_child(parent);
+        Ok(())
+    }
+
+    /// The node that was added last is this one's child, and nothing more will be below it.
+    fn end_child(&mut self, parent: usize) {
         self.pointers += 1;
         let end = self.nodes.len();
         let parent = &mut self.nodes[parent];
         parent.children += 1;
         parent.end = end;
-        Ok(())
     }
 
     /// The buffers of the `utf8` or `binary` array that views stand for. NULLs have no bytes there, whatever their
     /// views say.
     fn views(&mut self, node: usize, data: ArrayData) {
-        self.source(node, validity(&data));
+        self.source(node, validity(data.nulls()));
         let array = make_array(data);
         let views = match array.as_string_view_opt() {
             Some(strings) => strings.clone().to_binary_view(),
             None => array.as_binary_view().clone(),
         };
         let bytes = view_lengths(&views).sum();
-        self.source(node, BufferSource::ViewOffsets(views.clone()));
+        let views = Arc::new(views);
+        self.source(node, BufferSource::ViewOffsets(Arc::clone(&views)));
         self.source(node, BufferSource::ViewValues(views, bytes));
     }
 
@@ -238,8 +266,21 @@ impl Planner {
     }
 }
 
-fn validity(data: &ArrayData) -> BufferSource {
-    match data.nulls() {
+/// The values of an array whose values all take the same number of bytes, in memory as in the guest.
+fn fixed_values(column: &ArrayRef) -> Option<Buffer> {
+    macro_rules! of_type {
+        ($primitive:ty) => {
+            column.as_primitive_opt::<$primitive>().map(|array| array.values().inner().clone())
+        };
+    }
+    downcast_primitive! {
+        column.data_type() => (of_type),
+        _ => None,
+    }
+}
+
+fn validity(nulls: Option<&NullBuffer>) -> BufferSource {
+    match nulls {
         Some(nulls) if nulls.null_count() > 0 => BufferSource::Bits(nulls.inner().clone()),
         _ => BufferSource::Absent,
     }

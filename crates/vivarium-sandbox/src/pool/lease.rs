@@ -13,15 +13,15 @@ use crate::sandbox::Sandbox;
 pub struct Lease<T: Send + 'static> {
     pub(super) pool: Arc<Shared<T>>,
     /// Present until drop.
-    pub(super) member: Option<Member<T>>,
+    pub(super) member: Option<Box<Member<T>>>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<T: Send + 'static> Lease<T> {
     /// The sandbox and the value of its set-up.
     pub fn parts(&mut self) -> (&mut Sandbox, &mut T) {
-        let member = self.member.as_mut().expect(PRESENT);
-        (&mut member.sandbox, &mut member.value)
+        let Member { sandbox, value } = &mut **self.member.as_mut().expect(PRESENT);
+        (sandbox, value)
     }
 
     /// The value of its set-up.

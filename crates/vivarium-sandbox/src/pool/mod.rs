@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::coop;
 use tokio::time::Instant;
 use vivarium_tenancy::{IdleMembers, LimitKind, MetricsSnapshot, Share, Tenant, TenantState};
 
@@ -63,7 +64,7 @@ struct Shared<T: Send + 'static> {
 }
 
 struct Members<T: Send + 'static> {
-    idle: Idle<Member<T>>,
+    idle: Idle<Box<Member<T>>>,
     /// Somebody looks for those that nobody needs.
     watched: bool,
     /// Members that are idle, lent out or being started.
@@ -75,7 +76,7 @@ struct Members<T: Send + 'static> {
     returned: u64,
 }
 
-/// A sandbox that has been set up.
+/// A sandbox that has been set up. It is boxed for life: lending it and taking it back moves a pointer.
 struct Member<T> {
     sandbox: Sandbox,
     value: T,
@@ -144,14 +145,16 @@ impl<T: Send + 'static> Pool<T> {
     /// Those of [`Sandbox::start`] and of the set-up, when a new sandbox has to be started; [`Error::Limit`] with the limit that left
     /// no room for all of that time.
     pub async fn checkout(&self) -> Result<Lease<T>, Error> {
-        let permits = Arc::clone(&self.shared.permits);
-        // The pool never closes its semaphore; if it did, there would be nothing to lend.
-        let permit = permits.acquire_owned().await.map_err(|_| Error::Cancelled)?;
-        self.shared.config.task.metrics().add_checkout();
-        // Nearly always there is one: without the state of all the waiting below.
-        let idle = self.shared.lock().idle.pop();
+        // As waiting for a permit does: whoever calls again and again leaves the thread to others now and then.
+        coop::consume_budget().await;
+        // Nearly always there are both, and nobody waits who would be overtaken: without the state of all the waiting below.
+        let permit = Arc::clone(&self.shared.permits).try_acquire_owned().ok();
+        let idle = permit.as_ref().and_then(|_| self.shared.lock().idle.pop());
         match idle {
-            Some(member) => Ok(self.shared.lease(member, Some(permit))),
+            Some(member) => {
+                self.shared.config.task.metrics().add_checkout();
+                Ok(self.shared.lease(member, permit))
+            }
             None => Box::pin(self.shared.lend(permit)).await,
         }
     }
@@ -257,7 +260,18 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     /// A member, as soon as there is one.
-    async fn lend(self: &Arc<Self>, mut permit: OwnedSemaphorePermit) -> Result<Lease<T>, Error> {
+    async fn lend(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Result<Lease<T>, Error> {
+        let mut permit = match permit {
+            Some(permit) => permit,
+            // The pool never closes its semaphore; if it did, there would be nothing to lend.
+            None => Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Cancelled)?,
+        };
+        self.config.task.metrics().add_checkout();
+        // Before the state of the tenant matters: a call waits for that by itself.
+        let idle = self.lock().idle.pop();
+        if let Some(member) = idle {
+            return Ok(self.lease(member, Some(permit)));
+        }
         loop {
             self.config.task.admitted().await?;
             let no_room;
@@ -330,7 +344,7 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     /// The pool's first member, as soon as there is room for it. Only waiting is held to a time.
-    async fn found(&self, no_room: Error) -> Result<Member<T>, Error> {
+    async fn found(&self, no_room: Error) -> Result<Box<Member<T>>, Error> {
         let (runtime, task) = (self.image.runtime(), &self.config.task);
         let tenant = task.tenant();
         let until = Instant::now().checked_add(self.config.effective_limits().queue_time);
@@ -354,7 +368,7 @@ impl<T: Send + 'static> Shared<T> {
 
     /// A new member in room that is there. A pool with members takes none of the last room, which is for pools that have none, unless
     /// another pool of the tenant has more idle members than this one has members.
-    async fn start_now(&self) -> Result<Member<T>, Error> {
+    async fn start_now(&self) -> Result<Box<Member<T>>, Error> {
         let (runtime, tenant) = (self.image.runtime(), self.config.task.tenant());
         if !tenant.room().is_empty() {
             let limit = tenant.accounts().instances.limit();
@@ -370,20 +384,20 @@ impl<T: Send + 'static> Shared<T> {
         self.starting(None).await
     }
 
-    async fn starting(&self, room: Option<Room>) -> Result<Member<T>, Error> {
+    async fn starting(&self, room: Option<Room>) -> Result<Box<Member<T>>, Error> {
         let starting = Starting::new(self);
         let mut sandbox = Sandbox::start_in(room, &self.image, &self.config).await?;
         let value = (self.setup)(&mut sandbox).await?;
         std::mem::forget(starting);
-        Ok(Member { sandbox, value })
+        Ok(Box::new(Member { sandbox, value }))
     }
 
-    fn lease(self: &Arc<Self>, member: Member<T>, permit: Option<OwnedSemaphorePermit>) -> Lease<T> {
+    fn lease(self: &Arc<Self>, member: Box<Member<T>>, permit: Option<OwnedSemaphorePermit>) -> Lease<T> {
         Lease { pool: Arc::clone(self), member: Some(member), permit }
     }
 
     /// Gives a member to the first who waits for one, or puts it to the idle ones.
-    fn take_back(self: &Arc<Self>, mut member: Member<T>) {
+    fn take_back(self: &Arc<Self>, mut member: Box<Member<T>>) {
         let mut members = self.lock();
         members.returned += 1;
         while let Some(waiter) = members.waiting.pop_front() {
@@ -412,9 +426,10 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     /// Ends a member that nothing is wrong with.
-    async fn say_goodbye(&self, mut member: Member<T>) {
+    async fn say_goodbye(&self, mut member: Box<Member<T>>) {
         if let Some(farewell) = self.farewell.get() {
-            farewell(&mut member.sandbox, &mut member.value).await;
+            let Member { sandbox, value } = &mut *member;
+            farewell(sandbox, value).await;
         }
     }
 

@@ -13,7 +13,7 @@ use super::{Member, Shared};
 /// A member that is worn is retired, and the permit is returned when another one has taken its place.
 pub(super) fn replace_worn<T: Send + 'static>(
     pool: &Arc<Shared<T>>,
-    member: Member<T>,
+    member: Box<Member<T>>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
     pool.config.task.metrics().add_retired("worn");
@@ -23,7 +23,7 @@ pub(super) fn replace_worn<T: Send + 'static>(
 /// The same for one that has died.
 pub(super) fn replace_dead<T: Send + 'static>(
     pool: &Arc<Shared<T>>,
-    member: Member<T>,
+    member: Box<Member<T>>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
     drop(member);
@@ -31,7 +31,11 @@ pub(super) fn replace_dead<T: Send + 'static>(
     replace(pool, None, permit);
 }
 
-fn replace<T: Send + 'static>(pool: &Arc<Shared<T>>, retired: Option<Member<T>>, permit: Option<OwnedSemaphorePermit>) {
+fn replace<T: Send + 'static>(
+    pool: &Arc<Shared<T>>,
+    retired: Option<Box<Member<T>>>,
+    permit: Option<OwnedSemaphorePermit>,
+) {
     // Without an executor the next checkout starts the replacement.
     let Ok(executor) = Handle::try_current() else {
         drop(retired);

@@ -1,4 +1,7 @@
 //! A living instance: calls into it, and what they cost and may cost.
+//!
+//! Awaiting a future moves it to where it is awaited, in each of the functions that await each other. On the way of every call futures are
+//! pinned where they are made instead, and a pointer is awaited.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -30,6 +33,12 @@ use crate::wasi::WasiCtx;
 
 /// An arena starts at a multiple of this, so that every buffer in it does.
 const ARENA_ALIGNMENT: u32 = 64;
+
+/// When a call began, and when it ended if somebody looked.
+pub(super) struct Times {
+    pub(super) began: Instant,
+    pub(super) ended: Option<Instant>,
+}
 
 /// How a call ended that did not succeed.
 pub(super) enum Failure {
@@ -132,8 +141,11 @@ impl Guest {
         store.epoch_deadline_callback(on_tick);
         store.set_epoch_deadline(1);
 
-        let instantiated = image.pre().instantiate_async(&mut store);
-        let instance = match metered(image, &cpu, deadline, Instant::now(), instantiated).await {
+        let instantiated = {
+            let instantiated = pin!(image.pre().instantiate_async(&mut store));
+            metered(image, &cpu, deadline, Instant::now(), instantiated).await
+        };
+        let instance = match instantiated {
             Ok((Ok(instance), _)) => instance,
             Ok((Err(error), _)) => return Err(not_instantiated(error, &mut store, image)),
             Err(error) => return Err(error),
@@ -262,23 +274,28 @@ impl Guest {
         }
     }
 
-    /// Runs an operation of a bound function and returns what came back.
-    pub(super) async fn invoke(&mut self, call: &Call<'_>, deadline: &Deadline) -> Result<Answer, Failure> {
+    /// Runs an operation of a bound function and returns what came back. The clock is read once between two parts of a call: reading it
+    /// takes as long as some of them.
+    pub(super) async fn invoke(
+        &mut self,
+        call: &Call<'_>,
+        deadline: &Deadline,
+        times: &mut Times,
+    ) -> Result<Answer, Failure> {
         if call.batch_rows as u64 > self.limits.output_rows {
             let limit = LimitError::new(LimitKind::OutputRows, self.limits.output_rows);
             return Err(Failure::Call(limit.observed(call.batch_rows as u64).into()));
         }
-        // The clock is read once between two parts of a call: reading it takes as long as some of them.
-        let called;
+        let mut called = times.began;
         let address = match call.batch {
             // The guest kept the batch that it goes on with.
-            None => {
-                called = Instant::now();
-                0
-            }
+            None => 0,
             Some(batch) => {
-                let address = self.arena(batch, deadline).await?;
-                let start = Instant::now();
+                let (address, start) = match self.kept_arena(batch)? {
+                    Some(address) => (address, times.began),
+                    // Boxed: most calls have one, and would have a larger future for it.
+                    None => (Box::pin(self.new_arena(batch, deadline)).await?, Instant::now()),
+                };
                 batch.write(self.memory.data_mut(&mut self.instance.store), address).map_err(encode_failure)?;
                 called = Instant::now();
                 self.instance.task.metrics().add_copy_in(called - start, batch.size());
@@ -289,7 +306,8 @@ impl Guest {
         };
 
         let parameters = (call.handle, call.op, address);
-        let (result, returned_at) = self.instance.call_at(called, &self.exports.invoke, parameters, deadline).await?;
+        let (result, returned_at) =
+            pin!(self.instance.call_at(called, &self.exports.invoke, parameters, deadline)).await?;
 
         let memory = self.memory.data(&self.instance.store);
         let result = RawResult::read(memory, result)?;
@@ -305,7 +323,9 @@ impl Guest {
                 }
                 let returned = self.decode(memory, result.array, call, &mut held)?;
                 let bytes = returned.bytes();
-                self.instance.task.metrics().add_copy_out(returned_at.elapsed(), bytes);
+                let ended = Instant::now();
+                times.ended = Some(ended);
+                self.instance.task.metrics().add_copy_out(ended - returned_at, bytes);
                 self.remaining.bytes = self.remaining.bytes.saturating_sub(bytes as u64);
                 let counts = result.counts(call.batch_rows);
                 self.instance.task.metrics().add_counts(&counts);
@@ -363,19 +383,22 @@ impl Guest {
         returned.map_err(|error| decode_failure(error, &self.limits))
     }
 
-    /// The address of an arena for `batch`: the one left from the last batch if it is large enough, or a new one.
-    async fn arena(&mut self, batch: &Plan, deadline: &Deadline) -> Result<u32, Failure> {
+    /// The address of the arena left from the last batch, if there is one that is large enough for `batch`.
+    fn kept_arena(&mut self, batch: &Plan) -> Result<Option<u32>, Failure> {
         let size = batch.size() as u64;
         if size > self.limits.batch_bytes {
             let limit = LimitError::new(LimitKind::BatchBytes, self.limits.batch_bytes).observed(size);
             return Err(Failure::Call(limit.into()));
         }
+        // It was checked when it was left, and memory does not shrink.
+        Ok(self.arena.take().filter(|(_, free)| u64::from(*free) >= size).map(|(address, _)| address))
+    }
+
+    /// The address of a new arena for `batch`.
+    async fn new_arena(&mut self, batch: &Plan, deadline: &Deadline) -> Result<u32, Failure> {
         // Limits::validate keeps batch_bytes below 4 GiB.
-        let size = size as u32;
-        let address = match self.arena.take() {
-            Some((address, free)) if free >= size => address,
-            _ => self.instance.call(&self.exports.batch, size, deadline).await?,
-        };
+        let size = batch.size() as u32;
+        let address = self.instance.call(&self.exports.batch, size, deadline).await?;
         if address == 0 {
             return Err(self.out_of_memory(size.into()));
         }
@@ -427,8 +450,10 @@ impl Instance {
         state.limiter.take_refused();
         self.store.set_epoch_deadline(1);
 
-        let call = function.call_async(&mut self.store, parameters);
-        let returned = metered(&self.image, &self.cpu, deadline, now, call).await;
+        let returned = {
+            let call = pin!(function.call_async(&mut self.store, parameters));
+            pin!(metered(&self.image, &self.cpu, deadline, now, call)).await
+        };
         let returned_at = returned.as_ref().map_or_else(|_| Instant::now(), |(_, at)| *at);
         self.task.metrics().add_guest_time(returned_at - now);
         match returned {
@@ -453,9 +478,8 @@ async fn metered<F: Future>(
     cpu: &CpuMeter,
     deadline: &Deadline,
     start: Instant,
-    call: F,
+    mut call: Pin<&mut F>,
 ) -> Result<(F::Output, Instant), Error> {
-    let mut call = pin!(call);
     let mut exhausted = None;
     let mut wait = HostWait::default();
     let (mut start, mut waits_for_turn) = (Some(start), None);

@@ -17,6 +17,7 @@ mod guest;
 mod reply;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ use tracing::Instrument;
 
 pub use call::{Answer, Call, Expected, Invocation, Returned};
 pub use config::SandboxConfig;
-use guest::{Failure, Guest};
+use guest::{Failure, Guest, Times};
 pub use reply::{RowErrors, read_reply};
 use vivarium_tenancy::{CallLimits, LimitKind, Limits, LimitsError, TaskAccount};
 use vivarium_text::OneLine;
@@ -204,11 +205,12 @@ impl Sandbox {
         if call.batch.is_some() {
             self.task.metrics().add_call(rows);
         }
-        let began = Instant::now();
-        let returned = guest.invoke(&call, &self.deadline).instrument(span).await;
+        let mut times = Times { began: Instant::now(), ended: None };
+        let returned = pin!(guest.invoke(&call, &self.deadline, &mut times)).instrument(span).await;
         self.labels.end_call();
         if call.batch.is_some() {
-            self.task.metrics().add_call_time(began.elapsed());
+            let ended = times.ended.unwrap_or_else(Instant::now);
+            self.task.metrics().add_call_time(ended - times.began);
         }
         self.finish(guest, returned)
     }
