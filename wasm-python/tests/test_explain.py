@@ -225,3 +225,26 @@ def test_what_is_done_with_groups_is_not_counted_as_rows(guest):
         found.append(guest.last_counts)
     aggregate.drop()
     assert found == [(0, 3, 0), (0, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    "type, expression",
+    [
+        *((type, "x == x") for type in ["bool", "int8", "uint64", "float32", "string", "binary"]),
+        *((type, "x == x") for type in ["time32[s]", "time64[us]", "time64[ns]", "duration[us]", "duration[ns]"]),
+        ("date32", "x.year > 2000"),
+        ("date64", "x.year > 2000"),
+        ("timestamp[s]", "x.year > 2000"),
+        ("timestamp[ns]", "x.year > 2000"),
+        ("timestamp[us, tz=UTC]", "x.hour > 2"),
+        ("decimal128(10, 2)", "x * x > 2"),
+        ("struct<a: date32, b: timestamp[us]>", "x['a'].year > x['b'].year"),
+    ],
+)
+def test_columns_of_every_type_are_explained(guest, type, expression):
+    """What a column's own kernel does not know is of no instruction: it is told of the function's beginning."""
+    source = f"from vivarium import udf\n@udf(input_types=[{type!r}], result_type='bool')\ndef f(x):\n    return {expression}\n"
+    assert guest.load(source, "typed.py")["problems"] == []
+    reply = guest.control(op="explain", function="f")
+    assert reply["columns"] is True, reply["why"]
+    assert {line["line"] for line in reply["lines"]} <= {2, 4} and all(line["source"] for line in reply["lines"])

@@ -111,7 +111,9 @@ def of(lifter, lifted):
     for op in lifter.code if lifted else ():
         why = UNKNOWN.get(op.name)
         if why is not None and not _is_safe(op):
-            found.setdefault(_place(*op.here, why, False))
+            code, number = op.here
+            # Columns are loaded before the first instruction.
+            found.setdefault(_place(code or lifter.code_of(lifter.fn.__code__), number, why, False))
     return sorted(found, key=lambda place: (not place.always, place.file, place.line))
 
 
