@@ -8,7 +8,7 @@ use vivarium_fuzz::{TARGETS, Target};
 /// The archives' targets make files for each input.
 fn inputs(target: &Target) -> u64 {
     match target.name {
-        "zip" | "tar" => 500,
+        "zip" | "tar" | "image" => 500,
         // Each input makes an instance.
         "wasi" => 5_000,
         _ => 20_000,
