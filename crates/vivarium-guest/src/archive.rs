@@ -42,7 +42,7 @@ pub struct ImageArchive {
 /// Writes the image in `location`.
 pub(crate) fn write(image: &ImageName, location: &ImageLocation, to: impl Write) -> Result<ImageArchive, Error> {
     let manifest = Manifest { native_python: PathBuf::new(), seconds: BTreeMap::new(), ..location.manifest()? };
-    let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| failed("written")(error.into()))?;
+    let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| unwritten(error.into()))?;
     let module = File::open(location.module()).map_err(Error::io("open", &location.module()))?;
     let length = module.metadata().map_err(Error::io("read the size of", &location.module()))?.len();
     let folder = build::versioned_name(image.description());
@@ -52,11 +52,11 @@ pub(crate) fn write(image: &ImageName, location: &ImageLocation, to: impl Write)
         let mut header = Header::new_ustar();
         header.set_size(length);
         header.set_mode(0o644);
-        builder.append_data(&mut header, format!("{folder}/{name}"), content).map_err(failed("written"))
+        builder.append_data(&mut header, format!("{folder}/{name}"), content).map_err(unwritten)
     };
     append(MANIFEST, manifest.len() as u64, &mut manifest.as_slice())?;
     append(MODULE, length, &mut module.take(length))?;
-    builder.into_inner().and_then(Write::flush).map_err(failed("written"))?;
+    builder.into_inner().and_then(Write::flush).map_err(unwritten)?;
     Ok(hashed.finish(image.clone()))
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn read(from: impl Read, expected: Option<&str>, folder: &Path) -> Re
     let mut archive = Archive::new(Hashed::new(from.take(MAX_ARCHIVE)));
     let (image, manifest) = unpack(&mut archive, folder)?;
     let mut rest = archive.into_inner();
-    io::copy(&mut rest, &mut io::sink()).map_err(failed("read"))?;
+    io::copy(&mut rest, &mut io::sink()).map_err(unread)?;
     if rest.inner.limit() == 0 {
         return Err(refused(format!("it has more than {MAX_ARCHIVE} bytes")));
     }
@@ -95,14 +95,14 @@ pub(crate) fn read(from: impl Read, expected: Option<&str>, folder: &Path) -> Re
 /// Writes the module, and returns what the manifest says.
 fn unpack(archive: &mut Archive<impl Read>, folder: &Path) -> Result<(ImageName, Manifest), Error> {
     // Raw: no entry is a long name or an extension of another one, which would be read whole.
-    let mut entries = archive.entries().map_err(failed("read"))?.raw(true);
-    let mut next = || entries.next().transpose().map_err(failed("read"));
+    let mut entries = archive.entries().map_err(unread)?.raw(true);
+    let mut next = || entries.next().transpose().map_err(unread);
 
     let mut entry = next()?.ok_or_else(|| refused("it is empty"))?;
     let image = image_of(&entry)?;
     expect_file(&entry, &image, MANIFEST, MAX_MANIFEST)?;
     let mut text = Vec::new();
-    entry.read_to_end(&mut text).map_err(failed("read"))?;
+    entry.read_to_end(&mut text).map_err(unread)?;
     let manifest = checked(&text, &image)?;
 
     let mut entry = next()?.ok_or_else(|| refused("it has no module"))?;
@@ -163,8 +163,16 @@ fn refused(reason: impl Into<String>) -> Error {
     Error::Archive { reason: reason.into() }
 }
 
-fn failed(action: &'static str) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::ArchiveIo { action, source }
+fn unwritten(source: io::Error) -> Error {
+    Error::ArchiveIo { action: "written", source }
+}
+
+/// What the operating system did not say is said of the archive itself.
+fn unread(source: io::Error) -> Error {
+    match source.raw_os_error() {
+        Some(_) => Error::ArchiveIo { action: "read", source },
+        None => refused(source.to_string()),
+    }
 }
 
 /// Counts and hashes what passes.
@@ -385,7 +393,9 @@ mod tests {
             let error = refusal(&packed(&files), None);
             assert!(error.contains(reason), "{error}\ninstead of: {reason}");
         }
-        assert!(refusal(b"PK\x03\x04", None).contains("it is empty"));
-        assert!(refusal(&[b'x'; 1024], None).contains("cannot be read"));
+        assert!(refusal(b"", None).contains("it is empty"));
+        for other in [b"PK\x03\x04".as_slice(), &[b'x'; 1024]] {
+            assert!(refusal(other, None).contains("this is no archive of an image"));
+        }
     }
 }
