@@ -169,7 +169,6 @@ fn calls_that_reach_beyond_the_process_are_refused() {
             ("memory written to the disk", (libc::SYS_msync, [page, 4096, 4, 0, 0])),
             ("which pages are in memory", (libc::SYS_mincore, [page, 4096, buffer, 0, 0])),
             ("a file cut by its path", (libc::SYS_truncate, [path, 0, 0, 0, 0])),
-            ("the mode of new files", (libc::SYS_umask, nothing)),
             ("room for a file", (libc::SYS_fallocate, [pipe, 0, 0, 1, 0])),
             // Restrictions: there is one filter, and threads take the rules that there are.
             ("another filter", (libc::SYS_seccomp, [1, 0, 0, 0, 0])),

@@ -124,6 +124,7 @@ pub(super) const CALLS: &[libc::c_long] = &[
     libc::SYS_getgid,          // the same
     libc::SYS_getegid,         // the same
     libc::SYS_uname,           // libraries that look for a newer kernel's calls
+    libc::SYS_umask,           // the history of SQL's prompt, which only its user may read
     libc::SYS_sysinfo,         // the C library's sort asks how much memory there is
     // Descriptors that are open, sockets among them.
     libc::SYS_read,          // inputs, and what wakes the executor
