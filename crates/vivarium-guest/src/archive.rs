@@ -4,10 +4,9 @@
 //! the program is, so each machine compiles its own. What an archive says is a stranger's: sizes are bounded, names are exactly those
 //! two, and nothing in its manifest is a path that would be opened or text that a terminal would obey.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, Entry, EntryType, Header};
@@ -41,8 +40,8 @@ pub struct ImageArchive {
 
 /// Writes the image in `location`.
 pub(crate) fn write(image: &ImageName, location: &ImageLocation, to: impl Write) -> Result<ImageArchive, Error> {
-    let manifest = Manifest { native_python: PathBuf::new(), seconds: BTreeMap::new(), ..location.manifest()? };
-    let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| unwritten(error.into()))?;
+    let manifest =
+        serde_json::to_vec_pretty(&location.manifest()?.of_any_machine()).map_err(|error| unwritten(error.into()))?;
     let module = File::open(location.module()).map_err(Error::io("open", &location.module()))?;
     let length = module.metadata().map_err(Error::io("read the size of", &location.module()))?.len();
     let folder = build::versioned_name(image.description());
@@ -150,7 +149,7 @@ fn checked(text: &[u8], image: &ImageName) -> Result<Manifest, Error> {
     if manifest.name != image.as_str() {
         return Err(refused("its manifest is that of another image"));
     }
-    let manifest = Manifest { native_python: PathBuf::new(), seconds: BTreeMap::new(), ..manifest };
+    let manifest = manifest.of_any_machine();
     // No text of a manifest needs an escape in JSON; what does, or does more in a terminal than show itself, is none.
     let shown = serde_json::to_string(&manifest).unwrap_or_default();
     if shown.is_empty() || shown.contains('\\') || shown.contains(vivarium_text::is_hostile) {
@@ -219,6 +218,8 @@ impl<W: Write> Write for Hashed<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::ImageStore;
     use crate::progress::Event;

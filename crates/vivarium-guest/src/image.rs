@@ -82,6 +82,11 @@ impl Manifest {
         }
     }
 
+    /// Without what is only true of the machine that built the image.
+    pub(crate) fn of_any_machine(self) -> Self {
+        Self { native_python: PathBuf::new(), seconds: BTreeMap::new(), ..self }
+    }
+
     pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {
             action: "serialise",

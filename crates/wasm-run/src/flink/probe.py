@@ -16,7 +16,8 @@ from pyflink.table import DataTypes, EnvironmentSettings, TableEnvironment
 from pyflink.table.udf import udf
 
 MARK = "a program of the job's archive was started"
-NOT_STARTED = ("No such file or directory", "error=2,", "Permission denied", "error=13,")
+NOT_STARTED = "Cannot run program"
+"""Java says so when the system starts no program. A program that was started may say anything else, missing files included."""
 
 
 def where(_):
@@ -53,7 +54,7 @@ def found(executable, archives=None):
             [platform] = [row[0] for row in rows]
     except Exception as error:
         text = str(error)
-        if any(reason in text for reason in NOT_STARTED) and MARK not in text:
+        if NOT_STARTED in text:
             return True, "cannot be started on the TaskManagers"
         lines = [line.strip() for line in text.splitlines() if "Caused by" in line or MARK in line]
         return False, f"was started, and failed: {(lines or [text.strip() or type(error).__name__])[-1][:200]}"
